@@ -1,0 +1,51 @@
+package providers
+
+import "time"
+
+// Service is a node of the topology. DependsOn names the services that it calls.
+type Service struct {
+	Name        string   `json:"name"`
+	Tier        string   `json:"tier,omitempty"`
+	Owner       string   `json:"owner,omitempty"`
+	Environment string   `json:"environment,omitempty"`
+	DependsOn   []string `json:"depends_on,omitempty"`
+}
+
+// EdgeKind says how two services or units hang together.
+type EdgeKind string
+
+// Kinds of edges. EdgeRequires means that From cannot serve without To's change (and so cannot go back without it).
+const (
+	EdgeCalls    EdgeKind = "calls"
+	EdgeRequires EdgeKind = "requires"
+	EdgeContract EdgeKind = "contract"
+	EdgeConfig   EdgeKind = "config"
+	EdgeOwner    EdgeKind = "owner"
+	EdgeOrder    EdgeKind = "order"
+)
+
+// Edge says that From depends on To, with what it rests on.
+type Edge struct {
+	From     string    `json:"from"`
+	To       string    `json:"to"`
+	Kind     EdgeKind  `json:"kind"`
+	Evidence string    `json:"evidence,omitempty"`
+	Source   string    `json:"source,omitempty"`
+	SeenAt   time.Time `json:"seen_at,omitzero"`
+}
+
+// Signal is a series of measurements. A point is {unix seconds, value}.
+type Signal struct {
+	Name    string            `json:"name"`
+	Service string            `json:"service,omitempty"`
+	Labels  map[string]string `json:"labels,omitempty"` // instance, version, peer, ...
+	Points  [][2]float64      `json:"points,omitempty"`
+}
+
+// Window is the half-open span [Since, Until). A zero bound is open.
+type Window struct{ Since, Until time.Time }
+
+// Contains reports whether t lies in the window.
+func (w Window) Contains(t time.Time) bool {
+	return (w.Since.IsZero() || !t.Before(w.Since)) && (w.Until.IsZero() || t.Before(w.Until))
+}

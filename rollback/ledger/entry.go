@@ -1,0 +1,43 @@
+// Package ledger is the record: canonical entries in a hash chain, and its verification. It is pure.
+package ledger
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Entry is one line of the record. Prev is the hex SHA-256 of the canonical JSON (RFC 8785) of the line before; empty in
+// the first. Payload is the hex SHA-256 of a raw payload that is kept beside the ledger.
+type Entry struct {
+	Seq       int64           `json:"seq"`
+	At        time.Time       `json:"at"`
+	Kind      Kind            `json:"kind"`
+	Actor     string          `json:"actor"`
+	ActorKind string          `json:"actor_kind,omitempty"`
+	Run       string          `json:"run,omitempty"`
+	Unit      string          `json:"unit,omitempty"`
+	Change    string          `json:"change,omitempty"`
+	Incident  string          `json:"incident,omitempty"`
+	Text      string          `json:"text"` // one plain sentence
+	Body      json.RawMessage `json:"body,omitempty"`
+	Payload   string          `json:"payload,omitempty"`
+	Prev      string          `json:"prev"`
+}
+
+// Kind is the kind of an entry.
+type Kind string
+
+// Kinds of entries.
+const (
+	KindPlan         Kind = "plan"
+	KindConfirmation Kind = "confirmation"
+	KindIntent       Kind = "intent"
+	KindResult       Kind = "result"
+	KindVerification Kind = "verification"
+	KindOutcome      Kind = "outcome"
+	KindRefusal      Kind = "refusal"
+	KindAbort        Kind = "abort"
+	KindNote         Kind = "note"
+	KindSuspect      Kind = "suspect"  // a person dismissed or confirmed a suspect
+	KindIncident     Kind = "incident" // opened, split, merged, closed by hand
+)

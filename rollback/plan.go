@@ -1,0 +1,86 @@
+package rollback
+
+import (
+	"time"
+
+	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/rollback/policy"
+)
+
+// Request asks for a plan: for a change (Change set) or for a unit (Unit set).
+type Request struct {
+	Change   *providers.Change
+	Unit     UnitID
+	To       string // digest, unique digest prefix or label of the target; "" lets the engine choose the newest known good
+	Only     []UnitID
+	Incident string
+	Alerts   []AlertRef         // the symptoms that a verified rollback must have cured
+	Context  []providers.Change // what is known of other changes, for the rules
+	Edges    []providers.Edge   // declared and observed edges
+	Reason   string
+}
+
+// Verdict says whether a unit can be taken back alone; the worst of its findings.
+type Verdict string
+
+// Verdicts, from good to bad. Unknown is never shown as good.
+const (
+	Independent  Verdict = "independent"
+	NoOp         Verdict = "no-op"
+	Conditional  Verdict = "conditional"
+	Coupled      Verdict = "coupled"
+	Unknown      Verdict = "unknown"
+	Irreversible Verdict = "irreversible"
+	Blocked      Verdict = "blocked"
+)
+
+// Finding is one rule's answer, with what it rests on.
+type Finding struct {
+	Rule     string    `json:"rule"` // "A in-flight", "B identity", "H shared change", "I stacked", "edge"
+	Verdict  Verdict   `json:"verdict"`
+	Text     string    `json:"text"`
+	Units    []UnitID  `json:"units,omitempty"` // what it is coupled to
+	Evidence string    `json:"evidence,omitempty"`
+	Source   string    `json:"source,omitempty"`
+	SeenAt   time.Time `json:"seen_at,omitzero"`
+}
+
+// UnitPlan is one unit's part of a plan. Tested is "untested" until a proof exists.
+type UnitPlan struct {
+	Unit     Unit        `json:"unit"`
+	From     Revision    `json:"from"`
+	To       Revision    `json:"to"`
+	Observed Observation `json:"observed"`
+	Proposal
+	Verdict  Verdict    `json:"verdict"`
+	Findings []Finding  `json:"findings,omitempty"`
+	Tested   string     `json:"tested"`
+	Choices  []Revision `json:"choices,omitempty"` // other targets
+}
+
+// Plan is what will be done, in order, bound to what was observed by Hash: the hex SHA-256 of the canonical JSON of
+// everything that decides what happens (units, digests, tokens, steps, diffs, verification), without times and ages.
+type Plan struct {
+	Hash      string          `json:"hash"`
+	Kind      string          `json:"kind"` // incident, forward
+	Change    string          `json:"change,omitempty"`
+	Incident  string          `json:"incident,omitempty"`
+	Units     []UnitPlan      `json:"units"`
+	Verdict   Verdict         `json:"verdict"`
+	Alerts    []AlertRef      `json:"alerts,omitempty"`
+	Hold      time.Duration   `json:"hold_ns"` // how long all has to be well before it counts as verified
+	Deadline  time.Duration   `json:"deadline_ns"`
+	Decision  policy.Decision `json:"decision"`
+	Warnings  []string        `json:"warnings,omitempty"`
+	Reason    string          `json:"reason,omitempty"`
+	CreatedAt time.Time       `json:"created_at"`
+}
+
+// Confirmation is a person's yes to one plan. Typed is the text that was typed where the policy asks for a name.
+type Confirmation struct {
+	PlanHash string           `json:"plan_hash"`
+	By       policy.Principal `json:"by"`
+	Typed    string           `json:"typed,omitempty"`
+	Reason   string           `json:"reason,omitempty"`
+	Via      string           `json:"via"` // console, command line
+}

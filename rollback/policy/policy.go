@@ -1,0 +1,36 @@
+// Package policy says who may do what: principals, what a plan needs before it runs, and why not. It is pure.
+package policy
+
+// PrincipalKind is what acts: a human, an automation or an AI agent.
+type PrincipalKind string
+
+// Kinds of principals.
+const (
+	Human      PrincipalKind = "human"
+	Automation PrincipalKind = "automation"
+	Agent      PrincipalKind = "agent"
+)
+
+// Principal is who acts, for whom.
+type Principal struct {
+	ID         string        `json:"id"`
+	Kind       PrincipalKind `json:"kind"`
+	OnBehalfOf string        `json:"on_behalf_of,omitempty"`
+}
+
+// Confirm is how strongly a plan must be confirmed.
+type Confirm string
+
+// Strengths of confirmation. ConfirmName asks for a typed name, ConfirmYes for one key.
+const (
+	ConfirmYes  Confirm = "yes"
+	ConfirmName Confirm = "name"
+)
+
+// Decision is the policy's answer to one plan. Name is what must be typed for ConfirmName.
+type Decision struct {
+	Allowed bool     `json:"allowed"`
+	Confirm Confirm  `json:"confirm"`
+	Name    string   `json:"name,omitempty"`
+	Reasons []string `json:"reasons,omitempty"` // why not, or what to know
+}

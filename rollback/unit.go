@@ -1,0 +1,187 @@
+// Package rollback takes changes back: units, observations, plans, the engine that is the only door to a Reverser, and
+// the rules that say which unit can go back alone. It knows no screen and no network.
+package rollback
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"time"
+
+	"github.com/backout-dev/backout/providers"
+)
+
+// UnitID names a unit as "provider:scope/name".
+type UnitID string
+
+// Unit is the smallest thing that can be reversed on its own.
+type Unit struct {
+	ID          UnitID `json:"id"`
+	Kind        string `json:"kind"` // release directory, deployment, flag, script, ...
+	Service     string `json:"service,omitempty"`
+	Environment string `json:"environment,omitempty"`
+	CAS         CAS    `json:"cas"`
+}
+
+// CAS says how well the target itself guards against concurrent change.
+type CAS string
+
+// Kinds of compare-and-set. With CASNone a plan carries a warning, nothing is retried, and the engine observes again
+// at most 2 s before it applies.
+const (
+	CASAtomic CAS = "atomic"
+	CASNone   CAS = "none"
+)
+
+// Revision is identified by the digest of its content. Label is the native name, which may be reused or renumbered.
+type Revision struct {
+	Digest string    `json:"digest"` // "sha256:<hex>"
+	Label  string    `json:"label,omitempty"`
+	Commit string    `json:"commit,omitempty"`
+	Since  time.Time `json:"since,omitzero"` // when it last began to serve
+	Until  time.Time `json:"until,omitzero"` // when it stopped
+	// Good holds the evidence that it served well, in plain words; empty is "not known good".
+	Good []string `json:"good,omitempty"`
+}
+
+// Observation is what a unit is right now. Token is what Apply compares with; Stamp is the operation that the target
+// itself says it was last switched by ("" none).
+type Observation struct {
+	Unit       Unit            `json:"unit"`
+	At         time.Time       `json:"at"`
+	Current    Revision        `json:"current"`
+	Token      string          `json:"token"`
+	Stamp      string          `json:"stamp,omitempty"`
+	InFlight   string          `json:"in_flight,omitempty"` // what is under way, "" nothing
+	Owners     []string        `json:"owners,omitempty"`    // reconcilers that would undo a rollback
+	History    []Revision      `json:"history,omitempty"`   // newest first, without Current
+	References []string        `json:"references,omitempty"`
+	Raw        json.RawMessage `json:"raw,omitempty"`
+}
+
+// Step is one conditional effect on one unit. From and To are content digests.
+type Step struct {
+	N      int               `json:"n"`
+	Unit   UnitID            `json:"unit"`
+	Action string            `json:"action"`
+	Title  string            `json:"title"` // plain words: "switch current to r41"
+	From   string            `json:"from"`
+	To     string            `json:"to"`
+	Token  string            `json:"token"`
+	Args   map[string]string `json:"args,omitempty"`
+}
+
+// Proposal is what a Reverser knows of one unit's way back: steps, diff, what it destroys and what it leaves.
+type Proposal struct {
+	Steps       []Step        `json:"steps"`
+	Diff        string        `json:"diff"` // unified diff from current to target; text from outside, cleaned
+	Destroys    []string      `json:"destroys,omitempty"`
+	NotRestored []string      `json:"not_restored,omitempty"`
+	Estimate    time.Duration `json:"estimate_ns,omitempty"` // zero is unknown
+	Missing     []string      `json:"missing,omitempty"`     // rights or artifacts that are not there: the plan cannot run
+	Warnings    []string      `json:"warnings,omitempty"`
+}
+
+// Outcome is the result of one Apply.
+type Outcome string
+
+// Outcomes of Apply. A timeout is unknown, never failed; failed only where it is known that nothing happened.
+const (
+	Applied            Outcome = "applied"
+	AlreadyApplied     Outcome = "already applied"
+	PreconditionFailed Outcome = "precondition failed"
+	OutcomeUnknown     Outcome = "unknown"
+	Failed             Outcome = "failed"
+)
+
+// Result is what an Apply did. Token is the compare-and-set token afterwards where it is known.
+type Result struct {
+	Outcome Outcome `json:"outcome"`
+	Token   string  `json:"token,omitempty"`
+	Detail  string  `json:"detail,omitempty"`
+}
+
+// Convergence says how far a target is. Vacuous: nothing serves, so nothing was verified.
+type Convergence struct {
+	Done    bool   `json:"done"`
+	Failed  bool   `json:"failed,omitempty"`
+	Vacuous bool   `json:"vacuous,omitempty"`
+	Detail  string `json:"detail"` // "1 of 1 hosts on r41"
+}
+
+// CheckState is the result of one check. Unknown is never good.
+type CheckState string
+
+// States of a check.
+const (
+	CheckPass    CheckState = "pass"
+	CheckFail    CheckState = "fail"
+	CheckUnknown CheckState = "unknown"
+)
+
+// Check is one look from outside at whether a unit serves well.
+type Check struct {
+	Name     string     `json:"name"`
+	State    CheckState `json:"state"`
+	Observed string     `json:"observed,omitempty"`
+	Goal     string     `json:"goal,omitempty"`
+}
+
+// Operation identifies an effect on a target: idempotency is per Operation.ID and Step.N.
+type Operation struct {
+	ID    string `json:"id"`
+	Fence int64  `json:"fence"`
+}
+
+// Reverser takes units of one system back. Observe, Plan, Status and Verify change nothing. Apply is conditional on
+// Step.Token and idempotent per operation and step. All methods honour ctx and may be called concurrently.
+type Reverser interface {
+	Units(ctx context.Context) iter.Seq2[Unit, error]
+	Observe(ctx context.Context, unit UnitID) (Observation, error)
+	Plan(ctx context.Context, obs Observation, to Revision) (Proposal, error)
+	Apply(ctx context.Context, op Operation, step Step) (Result, error)
+	Status(ctx context.Context, unit UnitID, to Revision) (Convergence, error)
+	Verify(ctx context.Context, unit UnitID, to Revision) ([]Check, error)
+}
+
+// Measure is something temporary that must be lifted; see the glossary.
+type Measure struct {
+	ID, What, Owner, Reason, Exit string
+	Expires                       time.Time
+	Args                          map[string]string
+}
+
+// Measurer is the extra ability of a Reverser that leaves temporary measures behind.
+type Measurer interface {
+	Probe(ctx context.Context, m Measure) (inForce bool, detail string, err error)
+	Lift(ctx context.Context, op Operation, m Measure) (Result, error)
+}
+
+// Locker is the extra ability of a Reverser whose target can hold a lock of its own, beside the compare-and-set. Lock
+// returns an error that matches [ErrLocked] and names the holder where somebody else has it.
+type Locker interface {
+	Lock(ctx context.Context, unit UnitID, op Operation, ttl time.Duration) (release func(context.Context) error, err error)
+}
+
+// Symptoms tells how the alerts that a rollback is to cure stand, as seen from outside. An alert that its source can no
+// longer tell of is [providers.AlertUnknown] and verifies nothing.
+type Symptoms interface {
+	States(ctx context.Context, alerts []AlertRef) ([]Symptom, error)
+}
+
+// AlertRef names one alert of one provider.
+type AlertRef struct {
+	Provider string    `json:"provider"`
+	ID       string    `json:"id"`
+	Name     string    `json:"name,omitempty"`
+	Service  string    `json:"service,omitempty"`
+	StartsAt time.Time `json:"starts_at,omitzero"`
+}
+
+// Symptom is the state of one alert now. SeenAt is when its source last gave a complete answer.
+type Symptom struct {
+	AlertRef
+	State  providers.AlertState `json:"state"`
+	SeenAt time.Time            `json:"seen_at,omitzero"`
+	Detail string               `json:"detail,omitempty"`
+}

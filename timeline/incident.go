@@ -1,0 +1,26 @@
+package timeline
+
+import (
+	"time"
+
+	"github.com/backout-dev/backout/providers"
+)
+
+// Incident is a window and the alerts in it. Its ID is stable: it is derived from its first alert.
+type Incident struct {
+	ID       string            `json:"id"`
+	Title    string            `json:"title"`
+	Onset    Onset             `json:"onset"`
+	OpenedAt time.Time         `json:"opened_at"` // start of the first alert
+	ClosedAt time.Time         `json:"closed_at,omitzero"`
+	Severity string            `json:"severity,omitempty"`
+	Alerts   []providers.Alert `json:"alerts"`
+	Services []string          `json:"services,omitempty"` // that alert, most alerts first
+	ByHand   bool              `json:"by_hand,omitempty"`
+}
+
+// Onset is when symptoms began, as an interval. Zero bounds are unknown.
+type Onset struct {
+	Earliest time.Time `json:"earliest,omitzero"`
+	Latest   time.Time `json:"latest,omitzero"`
+}
