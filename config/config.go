@@ -1,0 +1,110 @@
+// Package config is the typed configuration: defaults, files, contexts, environment and flags, where each value came
+// from, and errors that name file, line and the nearest valid key. It knows no provider; their settings are handed in.
+package config
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Config is the configuration after all sources were merged. It is read-only after Load.
+type Config struct {
+	Context     string
+	Environment string
+	Region      string
+	ReadOnly    bool
+	Tiers       map[string]string
+	Since       time.Duration
+	StateDir    string
+	CacheDir    string
+	LogLevel    string
+	Identity    Identity
+	TUI         TUI
+	Rollback    Rollback
+	Services    []Service
+	Edges       []Edge
+	Providers   []Provider
+	Files       []string // that were read, the strongest first
+	values      []Value
+}
+
+// Identity is who acts; empty fields are left to the command.
+type Identity struct{ Name, Kind string }
+
+// TUI holds the console's settings.
+type TUI struct {
+	TimeZone   string
+	ASCII      bool
+	Color      string
+	SyncOutput string
+	Mouse      bool
+}
+
+// Rollback holds how a run is verified.
+type Rollback struct {
+	Hold, Deadline, Poll time.Duration
+	Cap                  int
+}
+
+// Service is one entry of the catalogue.
+type Service struct {
+	Name        string
+	Tier        string
+	Owner       string
+	Environment string
+	DependsOn   []string `yaml:"depends_on"`
+}
+
+// Edge is one declared edge.
+type Edge struct{ From, To, Kind, Evidence string }
+
+// Provider is one configured provider.
+type Provider struct {
+	Name, Type string
+	File       string
+	Line       int
+	Dir        string // that relative paths in its settings are relative to
+	settings   *yaml.Node
+	fields     []Field
+}
+
+// Decode fills into (yaml tags) from the provider's settings, secrets resolved. A setting that into does not know is an
+// error.
+func (p *Provider) Decode(ctx context.Context, into any) error {
+	n, err := resolveSecrets(ctx, p.settings, p.fields, p.Dir)
+	if err != nil {
+		return fmt.Errorf("%s:%d: provider %s: %w", p.File, p.Line, p.Name, err)
+	}
+	if err := decodeStrict(n, into); err != nil {
+		return fmt.Errorf("%s:%d: provider %s: %w", p.File, p.Line, p.Name, err)
+	}
+	return nil
+}
+
+// NewProvider is a provider that no file names, with settings given as a map.
+func NewProvider(name, typ, dir string, schema ProviderSchema, settings map[string]any) (Provider, error) {
+	var n yaml.Node
+	if err := n.Encode(settings); err != nil {
+		return Provider{}, fmt.Errorf("settings of provider %s: %w", name, err)
+	}
+	return Provider{Name: name, Type: typ, File: "(built in)", Dir: dir, settings: &n, fields: schema.Fields}, nil
+}
+
+// Tier is the tier of an environment: as configured, else prod for anything that is not plainly something else, because
+// a mistake there is the costly one.
+func (c *Config) Tier(environment string) string {
+	if t, ok := c.Tiers[environment]; ok {
+		return t
+	}
+	switch environment {
+	case "dev", "development", "local", "test":
+		return "dev"
+	case "staging", "stage", "qa", "preprod", "uat":
+		return "staging"
+	default:
+		return "prod"
+	}
+}

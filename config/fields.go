@@ -1,0 +1,95 @@
+package config
+
+// FieldType is the type of a setting.
+type FieldType string
+
+// The types of settings. A secret is written as {env: NAME}, {file: PATH} or {command: [ARG, ...]}, never as text.
+const (
+	String   FieldType = "string"
+	Int      FieldType = "int"
+	Float    FieldType = "float"
+	Bool     FieldType = "bool"
+	Duration FieldType = "duration"
+	Strings  FieldType = "strings"
+	Map      FieldType = "map"
+	Objects  FieldType = "objects"
+	Object   FieldType = "object"
+	Secret   FieldType = "secret"
+)
+
+// Field describes one setting: for checking a file, for the JSON schema and for the docs.
+type Field struct {
+	Name     string
+	Type     FieldType
+	Required bool
+	Default  any
+	Enum     []string
+	Help     string
+	Fields   []Field
+}
+
+// ProviderSchema describes the settings of one type of provider.
+type ProviderSchema struct {
+	Type   string
+	Help   string
+	Fields []Field
+}
+
+// Fields are the settings at the top of a file and of a context, without providers and contexts.
+func Fields() []Field {
+	return []Field{
+		{Name: "environment", Type: String, Default: "", Help: "the environment these providers see: prod, staging, dev, ..."},
+		{Name: "region", Type: String, Default: "", Help: "shown beside the environment"},
+		{Name: "readonly", Type: Bool, Default: false, Help: "refuse every change to the world, in the engine"},
+		{Name: "tiers", Type: Map, Help: "environment to tier (prod, staging, dev); decides how strongly a rollback is confirmed"},
+		{Name: "since", Type: Duration, Default: "1h", Help: "the window that is opened at start"},
+		{Name: "state_dir", Type: String, Default: "", Help: "directory of the database and the log (default: the user's state directory)"},
+		{Name: "cache_dir", Type: String, Default: "", Help: "directory of what was known last (default: the user's cache directory)"},
+		{Name: "log_level", Type: String, Default: "info", Enum: []string{"debug", "info", "warn", "error"}, Help: "of the log file"},
+		{Name: "identity", Type: Object, Help: "who acts", Fields: []Field{
+			{Name: "name", Type: String, Default: "", Help: "default: user@host"},
+			{Name: "kind", Type: String, Default: "", Enum: []string{"", "human", "automation", "agent"}, Help: "default: human at a terminal, else automation"},
+		}},
+		{Name: "tui", Type: Object, Help: "the console", Fields: []Field{
+			{Name: "time_zone", Type: String, Default: "utc", Enum: []string{"utc", "local", "relative"}, Help: "T changes it"},
+			{Name: "ascii", Type: Bool, Default: false, Help: "plain ASCII instead of lines and blocks"},
+			{Name: "color", Type: String, Default: "auto", Enum: []string{"auto", "always", "never"}},
+			{Name: "sync_output", Type: String, Default: "auto", Enum: []string{"auto", "on", "off"}, Help: "synchronized output; auto asks the terminal"},
+			{Name: "mouse", Type: Bool, Default: false},
+		}},
+		{Name: "rollback", Type: Object, Help: "how a run is verified", Fields: []Field{
+			{Name: "hold", Type: Duration, Default: "60s", Help: "how long all has to be well before a run counts as verified"},
+			{Name: "deadline", Type: Duration, Default: "10m", Help: "when a run stops waiting"},
+			{Name: "poll", Type: Duration, Default: "1s", Help: "between two looks at the target"},
+			{Name: "cap", Type: Int, Default: 3, Help: "how many units one plan may take back together"},
+		}},
+		{Name: "services", Type: Objects, Help: "the catalogue: who calls whom", Fields: []Field{
+			{Name: "name", Type: String, Required: true},
+			{Name: "tier", Type: String},
+			{Name: "owner", Type: String},
+			{Name: "environment", Type: String},
+			{Name: "depends_on", Type: Strings, Help: "the services that it calls"},
+		}},
+		{Name: "edges", Type: Objects, Help: "what cannot serve without what", Fields: []Field{
+			{Name: "from", Type: String, Required: true, Help: "a service or a unit"},
+			{Name: "to", Type: String, Required: true},
+			{Name: "kind", Type: String, Default: "requires", Enum: []string{"calls", "requires", "contract", "config", "owner", "order"}},
+			{Name: "evidence", Type: String},
+		}},
+	}
+}
+
+// find looks a field up by its dotted key.
+func find(fields []Field, key string) (Field, bool) {
+	head, rest, nested := cut(key)
+	for _, f := range fields {
+		if f.Name != head {
+			continue
+		}
+		if !nested {
+			return f, true
+		}
+		return find(f.Fields, rest)
+	}
+	return Field{}, false
+}

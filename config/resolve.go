@@ -1,0 +1,180 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"sort"
+	"strings"
+
+	"github.com/spf13/viper"
+	"go.yaml.in/yaml/v3"
+)
+
+// Value is one setting with where it came from.
+type Value struct {
+	Key    string `json:"key"`
+	Value  any    `json:"value"`
+	Origin string `json:"origin"` // "flag", "environment BACKOUT_X", "FILE:LINE", "default"
+}
+
+// Values lists every setting with its origin, sorted by key. Secrets appear as where they are read from.
+func (c *Config) Values() []Value { return c.values }
+
+const envPrefix = "BACKOUT_"
+
+func envName(key string) string {
+	return envPrefix + strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(key))
+}
+
+func environment(env []string) map[string]string {
+	out := map[string]string{}
+	for _, e := range env {
+		if k, v, ok := strings.Cut(e, "="); ok && strings.HasPrefix(k, envPrefix) {
+			out[k] = v
+		}
+	}
+	return out
+}
+
+// checkEnv checks the values of variables that are settings; one that is no setting at all is left alone, because other
+// programs may share the prefix.
+func checkEnv(env map[string]string) []Problem {
+	var problems []Problem
+	each(Fields(), "", func(key string, f Field) {
+		value, ok := env[envName(key)]
+		if !ok {
+			return
+		}
+		n := &yaml.Node{}
+		if err := yaml.Unmarshal([]byte(value), n); err == nil && len(n.Content) == 1 {
+			n = n.Content[0]
+		}
+		n.Value = value
+		if message := wrongScalar(n, f); message != "" {
+			problems = append(problems, Problem{File: "environment " + envName(key), Key: key, Message: fmt.Sprintf("%s, not %q", message, value)})
+		}
+	})
+	sort.Slice(problems, func(i, j int) bool { return problems[i].File < problems[j].File })
+	return problems
+}
+
+// each visits every plain setting by its dotted key.
+func each(fields []Field, prefix string, visit func(key string, f Field)) {
+	for _, f := range fields {
+		switch f.Type {
+		case Object:
+			each(f.Fields, join(prefix, f.Name), visit)
+		case Objects, Map, Secret:
+		default:
+			visit(join(prefix, f.Name), f)
+		}
+	}
+}
+
+// bind gives Viper the defaults, the environment and the flags; it resolves the precedence.
+func bind(v *viper.Viper, fields []Field, prefix string, env map[string]string, flags map[string]any) {
+	each(fields, prefix, func(key string, f Field) {
+		if f.Default != nil {
+			v.SetDefault(key, f.Default)
+		}
+		if value, ok := env[envName(key)]; ok {
+			v.Set(key, value)
+		}
+		if value, ok := flags[key]; ok {
+			v.Set(key, value)
+		}
+	})
+}
+
+func assemble(v *viper.Viper, layers []layer) (*Config, error) {
+	c := &Config{
+		Environment: v.GetString("environment"), Region: v.GetString("region"), ReadOnly: v.GetBool("readonly"),
+		Since: v.GetDuration("since"), StateDir: v.GetString("state_dir"), CacheDir: v.GetString("cache_dir"), LogLevel: v.GetString("log_level"),
+		Identity: Identity{Name: v.GetString("identity.name"), Kind: v.GetString("identity.kind")},
+		TUI: TUI{
+			TimeZone: v.GetString("tui.time_zone"), ASCII: v.GetBool("tui.ascii"), Color: v.GetString("tui.color"),
+			SyncOutput: v.GetString("tui.sync_output"), Mouse: v.GetBool("tui.mouse"),
+		},
+		Rollback: Rollback{
+			Hold: v.GetDuration("rollback.hold"), Deadline: v.GetDuration("rollback.deadline"), Poll: v.GetDuration("rollback.poll"),
+			Cap: v.GetInt("rollback.cap"),
+		},
+	}
+	for key, into := range map[string]any{"tiers": &c.Tiers, "services": &c.Services, "edges": &c.Edges} {
+		if err := strongest(layers, key, into); err != nil {
+			return nil, err
+		}
+	}
+	for i := range c.Edges {
+		if c.Edges[i].Kind == "" {
+			c.Edges[i].Kind = "requires"
+		}
+	}
+	return c, nil
+}
+
+// strongest decodes a list or map from the node of the strongest layer that has it, because Viper would lower its keys.
+func strongest(layers []layer, key string, into any) error {
+	for _, l := range layers {
+		if k, n := child(l.node, key); n != nil {
+			if err := n.Decode(into); err != nil {
+				return &Error{Problems: []Problem{{File: l.file, Line: k.Line, Column: k.Column, Key: key, Message: err.Error()}}}
+			}
+			return nil
+		}
+	}
+	return nil
+}
+
+func origins(v *viper.Viper, layers []layer, env map[string]string, flags map[string]any) []Value {
+	var out []Value
+	each(Fields(), "", func(key string, _ Field) {
+		out = append(out, Value{Key: key, Value: v.Get(key), Origin: originOf(key, layers, env, flags)})
+	})
+	for _, key := range []string{"tiers", "services", "edges", "providers"} {
+		for _, l := range layers {
+			k, n := child(l.node, key)
+			if n == nil {
+				continue
+			}
+			var value any
+			_ = n.Decode(&value)
+			out = append(out, Value{Key: key, Value: value, Origin: fmt.Sprintf("%s:%d", l.file, k.Line)})
+			if key != "providers" {
+				break
+			}
+		}
+	}
+	sort.SliceStable(out, func(i, j int) bool { return out[i].Key < out[j].Key })
+	return out
+}
+
+func originOf(key string, layers []layer, env map[string]string, flags map[string]any) string {
+	if _, ok := flags[key]; ok {
+		return "flag"
+	}
+	if _, ok := env[envName(key)]; ok {
+		return "environment " + envName(key)
+	}
+	for _, l := range layers {
+		n, k := l.node, (*yaml.Node)(nil)
+		for _, part := range strings.Split(key, ".") {
+			if k, n = child(n, part); n == nil {
+				break
+			}
+		}
+		if n != nil {
+			where := fmt.Sprintf("%s:%d", l.file, k.Line)
+			if l.context {
+				where += " (context)"
+			}
+			return where
+		}
+	}
+	return "default"
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
