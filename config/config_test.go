@@ -207,7 +207,7 @@ func TestSchemaAgreesWithCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	for text, valid := range map[string]bool{
-		"environment: prod\nsince: 1h30m\nedges: [{from: a, to: b}]\n":    true,
+		"environment: prod\nsince: 1h30m\nedges: [{from: a, to: b}]\n":     true,
 		"environment: prod\nsicne: 1h\n":                                   false,
 		"since: soon\n":                                                    false,
 		"edges: [{from: a}]\n":                                             false,
