@@ -1,6 +1,9 @@
 package providers
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Service is a node of the topology. DependsOn names the services that it calls.
 type Service struct {
@@ -9,6 +12,8 @@ type Service struct {
 	Owner       string   `json:"owner,omitempty"`
 	Environment string   `json:"environment,omitempty"`
 	DependsOn   []string `json:"depends_on,omitempty"`
+
+	Unknown map[string]json.RawMessage `json:"-"` // fields that this version does not know, to be written back
 }
 
 // EdgeKind says how two services or units hang together.
