@@ -33,4 +33,7 @@ type Decision struct {
 	Confirm Confirm  `json:"confirm"`
 	Name    string   `json:"name,omitempty"`
 	Reasons []string `json:"reasons,omitempty"` // why not, or what to know
+
+	// NeedsReason: the confirmation must say why, because something about the plan is unknown.
+	NeedsReason bool `json:"needs_reason,omitempty"`
 }

@@ -1,0 +1,47 @@
+package ledger
+
+import "time"
+
+// RunBody is the body of a confirmation and of an outcome: what a reader of the record needs to know of a run without
+// its plan. From and To are digests; the labels are the native names. State is empty in a confirmation.
+type RunBody struct {
+	PlanHash    string    `json:"plan_hash"`
+	Kind        string    `json:"kind,omitempty"` // incident, forward
+	State       string    `json:"state,omitempty"`
+	Detail      string    `json:"detail,omitempty"`
+	Reason      string    `json:"reason,omitempty"`
+	Via         string    `json:"via,omitempty"`
+	OnBehalfOf  string    `json:"on_behalf_of,omitempty"`
+	Units       []RunUnit `json:"units"`
+	Alerts      []string  `json:"alerts,omitempty"`
+	ConfirmedAt time.Time `json:"confirmed_at,omitzero"`
+	AppliedAt   time.Time `json:"applied_at,omitzero"` // first effect
+	EndedAt     time.Time `json:"ended_at,omitzero"`
+}
+
+// RunUnit is one unit of a run.
+type RunUnit struct {
+	Unit        string `json:"unit"`
+	Service     string `json:"service,omitempty"`
+	Environment string `json:"environment,omitempty"`
+	From        string `json:"from"`
+	FromLabel   string `json:"from_label,omitempty"`
+	To          string `json:"to"`
+	ToLabel     string `json:"to_label,omitempty"`
+}
+
+// StepBody is the body of an intent and of a result.
+type StepBody struct {
+	Step    int    `json:"step"`
+	Action  string `json:"action"`
+	Title   string `json:"title,omitempty"`
+	From    string `json:"from"`
+	To      string `json:"to"`
+	Token   string `json:"token,omitempty"` // what the effect was made conditional on
+	Fence   string `json:"fence,omitempty"` // decimal: it may outgrow a JSON number
+	Attempt int    `json:"attempt"`
+	Op      string `json:"op,omitempty"`
+	State   string `json:"state,omitempty"`
+	Outcome string `json:"outcome,omitempty"`
+	Detail  string `json:"detail,omitempty"`
+}
