@@ -1,0 +1,132 @@
+package culprit
+
+import "time"
+
+// term is one line of the model: a name, and a function that weighs one candidate. An empty text means that the term
+// has nothing to do with this candidate; a text that starts with "unknown" always carries weight 0.
+type term struct {
+	name  string
+	weigh func(*scene, *candidate) (weight float64, text string)
+}
+
+// terms is the whole model in the order in which evidence is written down. All weights are in nats and add up.
+func terms() []term {
+	return []term{
+		{"time", weighTime},               // how long before the first symptom
+		{"after-onset", weighAfterOnset},  // began after the first symptom
+		{"precursor", weighPrecursor},     // the symptom was moving before the change
+		{"recency", weighRecency},         // the latest on its target
+		{"superseded", weighSuperseded},   // something newer replaced it before the first symptom
+		{"target", weighTarget},           // on a service that alerts
+		{"topology", weighTopology},       // hops from a service that alerts
+		{"covers", weighCovers},           // share of the alerts that it could explain
+		{"scope", weighScope},             // environment, version, region
+		{"contrast", weighContrast},       // calls before and after, new instances and old
+		{"rollout", weighRollout},         // symptoms follow the exposed share
+		{"ongoing", weighOngoing},         // still rolling out at the first symptom
+		{"symptom-text", weighText},       // words of the alerts in the change
+		{"kind", weighKind},               // how often this kind is taken back
+		{"maintenance", weighMaintenance}, // routine work with a planned inverse
+		{"revert", weighRevert},           // takes something back
+		{"size", weighSize},               // lines, hardly
+		{"assistance", weighAssistance},   // shown, never scored
+		{"drill", weighDrill},             // made on purpose, and put back
+		{"dismissed", weighDismissed},     // a person said no
+	}
+}
+
+// knot is one point of a piecewise linear curve over the logarithm of the age.
+type knot struct {
+	age    time.Duration
+	weight float64
+}
+
+// numbers are the constants of the model, in nats unless said otherwise.
+type numbers struct {
+	// Age to the first symptom. The landed curve is wider: what lands is not yet running.
+	effective, landed []knot
+	tailPerDoubling   float64       // beyond the last knot
+	tailEnd           time.Duration // where the tail stops falling: its mass is never nil
+	slowStretch       float64       // migrations and infrastructure bite later: their age counts less
+
+	afterOnsetAtOnce, afterOnset float64 // right after the first symptom, and from afterOnsetTaper on
+	afterOnsetTaper              time.Duration
+	precursor                    float64
+
+	recency    []float64 // latest, second, third on one target
+	superseded float64
+
+	targetExact, targetOwner, targetOther float64
+	hop                                   float64 // times ln(2/(2+hops)), callee-ward
+	maxHops                               int
+	unreachable                           float64
+	covers                                float64 // times (covered share - 0.5)
+
+	scopeMatch, scopeOutside float64
+
+	callsPerPoint              float64 // assumed where a ratio comes without a count
+	minCalls                   float64
+	contrastLow, contrastHigh  float64
+	rolloutHigh, healthyAtFull float64
+	usualLag                   time.Duration
+	ongoing                    float64
+
+	textMax, textScale, textNone float64
+
+	maintenance, rollback, rollbackDependants, drill, dismissed float64
+	sizePerLog, sizeMax                                         float64
+
+	// The candidate "none of these" scores bias + growth*ln(1+n). The bias is larger where services are known: there
+	// some change always stands near the alerts by chance.
+	noneBias, noneBiasPlaced, noneGrowth float64
+
+	temperature float64 // divides every score before it becomes a probability
+	tieGap      float64
+	cap         float64 // the highest probability without scope, contrast or rollout evidence
+}
+
+// numbersOf gives the constants.
+//
+// The curves, the kinds, recency, superseded and the text come from log-likelihood ratios counted over public histories
+// of which change was taken back; the rest are start values from the literature on change-induced incidents. Fitted on
+// labelled incidents: both none biases and their growth, temperature, the steepness of the effective curve's first
+// minutes, and the text's scale.
+func numbersOf() numbers {
+	const m, h, d = time.Minute, time.Hour, 24 * time.Hour
+	return numbers{
+		effective: []knot{
+			{30 * time.Second, 3.0},
+			{5 * m, 2.6},
+			{10 * m, 2.3},
+			{20 * m, 1.6},
+			{40 * m, 0.9},
+			{80 * m, 0.1},
+			{160 * m, -0.6},
+			{5 * h, -1.1},
+			{12 * h, -1.45},
+			{24 * h, -1.6},
+		},
+		landed: []knot{
+			{20 * m, 2.3},
+			{40 * m, 1.8},
+			{80 * m, 1.1},
+			{160 * m, 0.15},
+			{5 * h, -0.7},
+			{12 * h, -1.45},
+			{24 * h, -1.45},
+		},
+		tailPerDoubling: -0.35, tailEnd: 14 * d, slowStretch: 0.5,
+		afterOnsetAtOnce: -1, afterOnset: -4, afterOnsetTaper: 2 * m, precursor: -2.5,
+		recency: []float64{0.8, 0.3, 0}, superseded: -1.2,
+		targetExact: 1.5, targetOwner: 0.5, targetOther: -0.5,
+		hop: 2, maxHops: 4, unreachable: -1, covers: 2,
+		scopeMatch: 1.5, scopeOutside: -2,
+		callsPerPoint: 10, minCalls: 30, contrastLow: -2, contrastHigh: 4,
+		rolloutHigh: 2, healthyAtFull: -1.5, usualLag: 30 * m, ongoing: 0.7,
+		textMax: 2, textScale: 1, textNone: 0,
+		maintenance: -1.5, rollback: -1, rollbackDependants: 1, drill: -8, dismissed: -6,
+		sizePerLog: 0.1, sizeMax: 0.4,
+		noneBias: -1.5, noneBiasPlaced: 2.7, noneGrowth: 0.6,
+		temperature: 1, tieGap: 0.7, cap: 0.9,
+	}
+}

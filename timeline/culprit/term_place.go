@@ -1,0 +1,127 @@
+package culprit
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// noPlace says why the place of a change cannot be weighed; "" when it can.
+func (s *scene) noPlace(c *candidate) string {
+	switch {
+	case !s.placed:
+		return "unknown: no alert names a service"
+	case c.place == "":
+		return "unknown: which service it touches"
+	}
+	return ""
+}
+
+// alertNames lists the alerting services in order; long lists are cut.
+func (s *scene) alertNames() string {
+	names := make([]string, 0, len(s.alerting))
+	for n := range s.alerting {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	if len(names) > 3 {
+		return strings.Join(names[:3], ", ") + fmt.Sprintf(" and %d more", len(names)-3)
+	}
+	return strings.Join(names, ", ")
+}
+
+func weighTarget(s *scene, c *candidate) (float64, string) {
+	if why := s.noPlace(c); why != "" {
+		return 0, why
+	}
+	if n := s.alerting[c.place]; n > 0 {
+		return s.targetExact, c.place + " itself alerts"
+	}
+	for _, a := range sortedKeys(s.alerting) {
+		if o := s.world.owner[a]; o != "" && o == s.world.owner[c.place] {
+			return s.targetOwner, c.place + " does not alert, but belongs to " + o + " as " + a + " does"
+		}
+		if n := namespace(a); n != "" && n == namespace(c.place) {
+			return s.targetOwner, c.place + " does not alert, but is in " + n + " as " + a + " is"
+		}
+	}
+	return s.targetOther, c.place + " does not alert (" + s.alertNames() + ")"
+}
+
+func namespace(service string) string {
+	if i := strings.LastIndexByte(service, '/'); i > 0 {
+		return service[:i]
+	}
+	return ""
+}
+
+// weighTopology counts hops along calls: a fault travels from the callee to its callers, and seldom the other way.
+func weighTopology(s *scene, c *candidate) (float64, string) {
+	switch why := s.noPlace(c); {
+	case why != "":
+		return 0, why
+	case !s.world.known:
+		return 0, "unknown: who calls whom"
+	case !s.world.nodes[c.place]:
+		return 0, "unknown: " + c.place + " is not in the topology"
+	}
+	down, from := nearest(s.world.down, c.place)
+	switch up, to := nearest(s.world.up, c.place); {
+	case down == 0:
+		return 0, "no hop away from the alerts"
+	case down > 0:
+		return s.hop * math.Log(2/float64(2+down)), fmt.Sprintf("%s depends on %s, %s away", from, c.place, hops(down))
+	case up > 0:
+		return s.unreachable / 2, fmt.Sprintf("%s depends on %s, %s away: faults seldom travel that way", c.place, to, hops(up))
+	}
+	return s.unreachable, "nothing that alerts depends on " + c.place
+}
+
+func hops(n int) string {
+	if n == 1 {
+		return "1 hop"
+	}
+	return fmt.Sprintf("%d hops", n)
+}
+
+// nearest is the fewest hops between place and any alerting service, and that service; -1 when there is no way.
+func nearest(hops map[string]map[string]int, place string) (n int, service string) {
+	n = -1
+	for _, a := range sortedKeys(hops) {
+		if d, ok := hops[a][place]; ok && (n < 0 || d < n) {
+			n, service = d, a
+		}
+	}
+	return n, service
+}
+
+// weighCovers is the share of the alerts that a fault at the change's place would explain.
+func weighCovers(s *scene, c *candidate) (float64, string) {
+	switch why := s.noPlace(c); {
+	case why != "":
+		return 0, why
+	case !s.world.known:
+		return 0, "unknown: who calls whom"
+	case !s.world.nodes[c.place]:
+		return 0, "unknown: " + c.place + " is not in the topology"
+	}
+	covered, all := 0, 0
+	for a, n := range s.alerting {
+		all += n
+		if _, ok := s.world.down[a][c.place]; ok {
+			covered += n
+		}
+	}
+	text := fmt.Sprintf("a fault in %s would explain %d of %d alerts", c.place, covered, all)
+	return s.covers * (float64(covered)/float64(all) - 0.5), text
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
