@@ -1,0 +1,109 @@
+package demo
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/backout-dev/backout/cmd/internal/demo/shop"
+)
+
+// scenario is one incident, as data. Its name is for the person who picks it: nothing that the shop, its repository, its
+// releases or its configuration hold tells of it.
+type scenario struct {
+	name, about string
+	quiet       time.Duration // added to the age of all that was done before
+	comes       []landing     // lands seconds before the shop breaks and then goes live, the last one first
+	culprit     int           // index in comes, -1: no change is to blame
+	dies        string        // a backing process that dies
+	back        []string      // the services that have to go back together, in order
+	edges       []edge
+}
+
+// edge is one entry of the catalogue's edges.
+type edge struct{ From, To, Kind, Evidence string }
+
+// Default is the scenario that is played where none is named.
+const Default = "bad-release"
+
+// Scenarios lists the names, the default first, each with a line on what it is about.
+func Scenarios() [][2]string {
+	var out [][2]string
+	for _, s := range scenarios() {
+		out = append(out, [2]string{s.name, s.about})
+	}
+	return out
+}
+
+func scenarioOf(name string) (scenario, error) {
+	if name == "" {
+		name = Default
+	}
+	var names []string
+	for _, s := range scenarios() {
+		if s.name == name {
+			return s, nil
+		}
+		names = append(names, s.name)
+	}
+	return scenario{}, fmt.Errorf("no scenario %q: there are %s", name, strings.Join(names, ", "))
+}
+
+func scenarios() []scenario {
+	return []scenario{
+		{
+			name: Default, about: "one release among a dozen harmless changes breaks a service, and two others with it",
+			comes: []landing{bystander(), cartLimits()}, culprit: 1, back: []string{shop.Pricing},
+		},
+		{
+			name: "not-a-change", about: "a backing process dies; no change is to blame",
+			quiet: 4 * time.Hour, culprit: -1, dies: shop.PriceDB,
+		},
+		{
+			name: "coupled", about: "one change in two services that can only go back together",
+			comes: []landing{bystander(), cartAPI()}, culprit: 1, back: []string{shop.Orders, shop.Pricing},
+			edges: []edge{{
+				From: shop.Orders, To: shop.Pricing, Kind: "requires",
+				Evidence: "orders asks pricing in one API version only (services/orders/service.json, pricing_api)",
+			}},
+		},
+	}
+}
+
+// bystander lands at the same time and goes live right after the culprit, so that the latest change is not the one.
+func bystander() landing {
+	return landing{
+		age: 50 * time.Second, author: samuel, committer: forge, changeSet: "#1180", message: "Greet Margaret by her full name (#1180)\n",
+		edits:    []edit{{"services/login/users.json", `{"name": "Margaret"}`, `{"name": "Margaret Larsson"}`}},
+		releases: []string{shop.Login},
+	}
+}
+
+// cartLimits mistakes minor units for whole ones: every cart over 50 euros then is over the limit.
+func cartLimits() landing {
+	return landing{
+		age: 20 * time.Second, author: nadia, committer: forge, changeSet: "#1181",
+		message: "Write the cart limits in whole units, as the catalogue does (#1181)\n\n" +
+			"Nobody could tell at a glance how much 500000 is.\n\n" + claudeCode + "\n",
+		edits: []edit{
+			{"services/pricing/limits.json", `"EUR": 500000`, `"EUR": 5000`},
+			{"services/pricing/limits.json", `"SEK": 5500000`, `"SEK": 55000`},
+		},
+		releases: []string{shop.Pricing},
+	}
+}
+
+// cartAPI moves both ends to version 2 of the pricing API and forgets one currency of its table: the euro.
+func cartAPI() landing {
+	return landing{
+		age: 20 * time.Second, author: nadia, committer: forge, changeSet: "#1184",
+		message: "Cart totals in minor units: pricing API v2 (#1184)\n\npricing serves v2, orders asks in v2.\n\n" + claudeCode + "\n",
+		edits: []edit{
+			{"services/pricing/service.json", `"serves": ["v1"]`, `"serves": ["v2"]`},
+			{"services/pricing/currencies.json", `11430000, "digits": 2,`, `11430000, "digits": 2, "minor_units": 2,`},
+			{"services/pricing/currencies.json", `163200000, "digits": 0,`, `163200000, "digits": 0, "minor_units": 0,`},
+			{"services/orders/service.json", `"pricing_api": "v1"`, `"pricing_api": "v2"`},
+		},
+		releases: []string{shop.Pricing, shop.Orders},
+	}
+}

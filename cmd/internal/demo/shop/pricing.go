@@ -1,0 +1,194 @@
+package shop
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// pricingSettings are the files of a pricing release.
+type pricingSettings struct {
+	Serves           []string `json:"serves"` // API versions, oldest first
+	PriceDBTimeoutMS int      `json:"pricedb_timeout_ms"`
+	currencies       map[string]currency
+	discounts        discounts
+	limits           limits
+}
+
+// currency says how an amount in euro cents becomes one in this currency. Version 2 of the API gives amounts in minor
+// units and needs MinorUnits; version 1 gives text with Digits decimals.
+type currency struct {
+	RateMillionths int64  `json:"rate_millionths"`
+	Digits         int    `json:"digits"`
+	MinorUnits     *int   `json:"minor_units"`
+	Rounding       string `json:"rounding"`
+}
+
+type discounts struct {
+	Bulk struct {
+		FromQuantity int   `json:"from_quantity"`
+		Percent      int64 `json:"percent"`
+	} `json:"bulk"`
+}
+
+// limits guard against totals that can only be a mistake, in minor units.
+type limits struct {
+	MaxCartTotal map[string]int64 `json:"max_cart_total"`
+}
+
+func loadPricing(dir string) (pricingSettings, error) {
+	var s pricingSettings
+	err := errors.Join(
+		readJSON(dir, "service.json", &s),
+		readJSON(dir, "currencies.json", &s.currencies),
+		readJSON(dir, "discounts.json", &s.discounts),
+		readJSON(dir, "limits.json", &s.limits),
+	)
+	return s, err
+}
+
+// priced is the answer of both versions of the API; a caller checks API before it reads an amount.
+type priced struct {
+	API        string `json:"api"`
+	Currency   string `json:"currency"`
+	Total      string `json:"total,omitempty"`       // v1: "88.95"
+	TotalMinor *int64 `json:"total_minor,omitempty"` // v2: 8895
+}
+
+type pricing struct {
+	*site[pricingSettings]
+}
+
+func newPricing(o options, log *slog.Logger) http.Handler {
+	p := &pricing{newSite(o, log, loadPricing)}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /version", p.version)
+	// The path without a version answers in the newest one that this release speaks, and says which.
+	mux.HandleFunc("GET /price", p.endpoint(func(r *http.Request, s pricingSettings) (any, error) {
+		if len(s.Serves) == 0 {
+			return nil, errors.New("this release serves no API version")
+		}
+		return p.price(r, s, s.Serves[len(s.Serves)-1])
+	}))
+	mux.HandleFunc("GET /{version}/price", p.endpoint(func(r *http.Request, s pricingSettings) (any, error) {
+		return p.price(r, s, r.PathValue("version"))
+	}))
+	return mux
+}
+
+func (p *pricing) price(r *http.Request, s pricingSettings, version string) (any, error) {
+	if !slices.Contains(s.Serves, version) {
+		return nil, faultf(http.StatusNotFound, "no API version %s here, only %s", version, strings.Join(s.Serves, ", "))
+	}
+	cart, err := parseCart(r.URL.Query().Get("cart"))
+	if err != nil {
+		return nil, err
+	}
+	cur := r.URL.Query().Get("currency")
+	c, ok := s.currencies[cur]
+	if !ok {
+		return nil, faultf(http.StatusBadRequest, "no prices in %q", cur)
+	}
+	cents, err := p.sum(r, s, cart)
+	if err != nil {
+		return nil, err
+	}
+	digits := c.Digits
+	if version == "v2" {
+		if c.MinorUnits == nil {
+			return nil, fmt.Errorf("currency table: %s has no minor_units", cur)
+		}
+		digits = *c.MinorUnits
+	}
+	minor, err := convert(cents, c, digits)
+	if err != nil {
+		return nil, err
+	}
+	if limit, ok := s.limits.MaxCartTotal[cur]; ok && minor > limit {
+		return nil, fmt.Errorf("cart total of %d %s in minor units is over the limit of %d", minor, cur, limit)
+	}
+	if version == "v2" {
+		return priced{API: version, Currency: cur, TotalMinor: &minor}, nil
+	}
+	return priced{API: version, Currency: cur, Total: decimal(minor, digits)}, nil
+}
+
+// sum is the cart's total in euro cents, after discounts.
+func (p *pricing) sum(r *http.Request, s pricingSettings, cart []line) (int64, error) {
+	articles := make([]string, len(cart))
+	for i, l := range cart {
+		articles[i] = l.article
+	}
+	prices, err := askPrices(r.Context(), p.upstream[PriceDB], millis(s.PriceDBTimeoutMS), articles)
+	if err != nil {
+		return 0, faultf(http.StatusServiceUnavailable, "%w", err)
+	}
+	var total int64
+	for _, l := range cart {
+		unit, ok := prices[l.article]
+		if !ok {
+			return 0, faultf(http.StatusNotFound, "no article %q", l.article)
+		}
+		sum := unit * int64(l.quantity)
+		if b := s.discounts.Bulk; b.FromQuantity > 0 && l.quantity >= b.FromQuantity {
+			sum -= sum * b.Percent / 100
+		}
+		total += sum
+	}
+	return total, nil
+}
+
+// line is one article of a cart.
+type line struct {
+	article  string
+	quantity int
+}
+
+// parseCart reads "lamp:1,kettle:2".
+func parseCart(text string) ([]line, error) {
+	var cart []line
+	for part := range strings.SplitSeq(text, ",") {
+		article, q, _ := strings.Cut(part, ":")
+		n, err := strconv.Atoi(q)
+		if err != nil || article == "" || strings.ContainsAny(article, " \t\r\n") || n < 1 || n > 1000 || len(cart) > 50 {
+			return nil, faultf(http.StatusBadRequest, "%q is not a cart such as lamp:1,kettle:2", text)
+		}
+		cart = append(cart, line{article: article, quantity: n})
+	}
+	return cart, nil
+}
+
+// convert turns euro cents into units of 10^-digits of a currency, rounded by the currency's rule.
+func convert(cents int64, c currency, digits int) (int64, error) {
+	n, d := cents*c.RateMillionths, int64(100_000_000)
+	for range digits {
+		n *= 10
+	}
+	q, rest := n/d, n%d
+	switch c.Rounding {
+	case "down":
+	case "half-up":
+		if rest*2 >= d {
+			q++
+		}
+	case "half-even":
+		if rest*2 > d || (rest*2 == d && q%2 == 1) {
+			q++
+		}
+	default:
+		return 0, fmt.Errorf("currency table: no rounding rule %q", c.Rounding)
+	}
+	return q, nil
+}
+
+func decimal(minor int64, digits int) string {
+	if digits == 0 {
+		return strconv.FormatInt(minor, 10)
+	}
+	s := fmt.Sprintf("%0*d", digits+1, minor)
+	return s[:len(s)-digits] + "." + s[len(s)-digits:]
+}
