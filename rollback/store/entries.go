@@ -1,0 +1,150 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/backout-dev/backout/rollback/ledger"
+)
+
+const page = 500 // lines read at once: bounded memory, and no reader holds the log back for long
+
+// Head is the end of the ledger now.
+func (d *DB) Head(ctx context.Context) (ledger.Head, error) {
+	var h ledger.Head
+	if err := d.read.QueryRowContext(ctx, "SELECT seq, hash FROM head WHERE id = 1").Scan(&h.Seq, &h.Hash); err != nil {
+		return h, fmt.Errorf("ledger head: %w", classify(err))
+	}
+	return h, nil
+}
+
+// Entries reads at most limit entries after afterSeq, in order. A limit of 0 or less reads all.
+func (d *DB) Entries(ctx context.Context, afterSeq int64, limit int) ([]ledger.Entry, error) {
+	if limit <= 0 {
+		limit = -1
+	}
+	lines, err := collect(ctx, d.read, scanBytes, "SELECT line FROM ledger WHERE seq > ? ORDER BY seq LIMIT ?", afterSeq, limit)
+	if err != nil {
+		return nil, fmt.Errorf("read the ledger: %w", err)
+	}
+	entries := make([]ledger.Entry, len(lines))
+	for i, line := range lines {
+		if err := json.Unmarshal(line, &entries[i]); err != nil {
+			return nil, fmt.Errorf("read the ledger: an entry after %d is damaged, see backout ledger verify: %w", afterSeq, err)
+		}
+	}
+	return entries, nil
+}
+
+// All reads the whole ledger in order. After an error the sequence ends.
+func (d *DB) All(ctx context.Context) iter.Seq2[ledger.Entry, error] {
+	return func(yield func(ledger.Entry, error) bool) {
+		var after int64
+		for {
+			entries, err := d.Entries(ctx, after, page)
+			if err != nil {
+				yield(ledger.Entry{}, err)
+				return
+			}
+			for _, e := range entries {
+				if !yield(e, nil) {
+					return
+				}
+				after = e.Seq
+			}
+			if len(entries) < page {
+				return
+			}
+		}
+	}
+}
+
+// Payload reads a raw payload by its digest.
+func (d *DB) Payload(ctx context.Context, digest string) ([]byte, error) {
+	var b []byte
+	err := d.read.QueryRowContext(ctx, "SELECT body FROM payload WHERE digest = ?", digest).Scan(&b)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, fmt.Errorf("payload %s: %w", digest, ErrNotFound)
+	}
+	return b, classify(err)
+}
+
+// Verify walks the ledger of one instant as it is stored, compares its end with the head beside it and with heads that
+// were kept elsewhere, and every payload with the digest in its entry.
+func (d *DB) Verify(ctx context.Context, heads ...ledger.Head) (ledger.Report, error) {
+	var r ledger.Report
+	err := d.view(ctx, func(tx *sql.Tx) error {
+		var head ledger.Head
+		if err := tx.QueryRowContext(ctx, "SELECT seq, hash FROM head WHERE id = 1").Scan(&head.Seq, &head.Hash); err != nil {
+			return fmt.Errorf("ledger head: %w", err)
+		}
+		var walk error
+		var bindings []binding
+		lines := func(yield func([]byte) bool) {
+			walk = eachLine(ctx, tx, "SELECT line FROM ledger ORDER BY seq", func(line []byte) bool {
+				var b binding
+				if json.Unmarshal(line, &b) == nil && b.Payload != "" {
+					bindings = append(bindings, b)
+				}
+				return yield(line)
+			})
+		}
+		r = ledger.Verify(lines, append([]ledger.Head{head}, heads...)...)
+		if walk != nil {
+			return walk
+		}
+		return verifyPayloads(ctx, tx, bindings, &r)
+	})
+	if err != nil {
+		return ledger.Report{}, fmt.Errorf("verify the ledger: %w", err)
+	}
+	return r, nil
+}
+
+// binding is an entry that names a payload.
+type binding struct {
+	Seq     int64  `json:"seq"`
+	Payload string `json:"payload"`
+}
+
+func verifyPayloads(ctx context.Context, tx *sql.Tx, bindings []binding, r *ledger.Report) error {
+	for _, b := range bindings {
+		var body []byte
+		err := tx.QueryRowContext(ctx, "SELECT body FROM payload WHERE digest = ?", b.Payload).Scan(&body)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		if err != nil || ledger.Hash(body) != b.Payload {
+			r.Add(b.Seq, ledger.Unbound, "the payload of entry %d is not there or was altered", b.Seq)
+		}
+	}
+	return nil
+}
+
+func eachLine(ctx context.Context, q querier, query string, yield func([]byte) bool) (err error) {
+	rows, err := q.QueryContext(ctx, query)
+	if err != nil {
+		return classify(err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		line, err := scanBytes(rows)
+		if err != nil {
+			return classify(err)
+		}
+		if !yield(line) {
+			return nil
+		}
+	}
+	return classify(rows.Err())
+}
+
+func scanBytes(s scanner) ([]byte, error) {
+	var b []byte
+	err := s.Scan(&b)
+	return b, err
+}

@@ -1,0 +1,66 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// What can be wrong with a database, beside an error of the caller's context.
+var (
+	ErrNewer    = errors.New("the database was made by a newer backout: update this one, or point --store elsewhere")
+	ErrForeign  = errors.New("the file is a database of another program: point --store elsewhere")
+	ErrCorrupt  = errors.New("the database is damaged: put the newest backup (*.bak) in its place, the damaged file is left as it is")
+	ErrReadOnly = errors.New("the database cannot be written: check the rights of the file and its directory, or use --readonly")
+	ErrFull     = errors.New("no room left to write the database: free some space, nothing was lost")
+	ErrBusy     = errors.New("another process holds the database: try again")
+	ErrNotFound = errors.New("not in the database")
+
+	// ErrFenced refuses a write of an executor whose lease another one has taken over.
+	ErrFenced = errors.New("another executor took the run over")
+	// ErrHeld refuses a unit or a run that somebody else holds.
+	ErrHeld = errors.New("held by somebody else")
+
+	errNoSharedMemory = errors.New("shared memory of the write-ahead log is not there")
+)
+
+// classify puts a typed error before what the driver says.
+func classify(err error) error {
+	if err == nil {
+		return nil
+	}
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		if errors.Is(err, fs.ErrPermission) {
+			return fmt.Errorf("%w (%w)", ErrReadOnly, err)
+		}
+		return err
+	}
+	var is error
+	switch e.Code() & 0xff {
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+		is = ErrCorrupt
+	case sqlite3.SQLITE_FULL:
+		is = ErrFull
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+		is = ErrBusy
+	case sqlite3.SQLITE_READONLY:
+		is = ErrReadOnly
+		if e.Code() == sqlite3.SQLITE_READONLY_CANTINIT || e.Code() == sqlite3.SQLITE_READONLY_DIRECTORY {
+			is = errNoSharedMemory
+		}
+	case sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR:
+		if e.Code() == sqlite3.SQLITE_IOERR_SHORT_READ {
+			is = ErrCorrupt
+		}
+	case sqlite3.SQLITE_CANTOPEN:
+		is = errNoSharedMemory
+	}
+	if is == nil {
+		return err
+	}
+	return fmt.Errorf("%w (%w)", is, err)
+}

@@ -1,0 +1,120 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/pressly/goose/v3"
+	"github.com/rogpeppe/go-internal/lockedfile"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+const (
+	applicationID = 1111707983
+	latest        = int64(2) // the newest schema that this program knows
+)
+
+// migrate brings the schema up to target. Two processes that open the same file at once take turns.
+func (d *DB) migrate(ctx context.Context, target int64) error {
+	have, err := d.version(ctx, d.write)
+	if err != nil {
+		return err
+	}
+	if have == target {
+		return nil
+	}
+	unlock, err := lockedfile.MutexAt(d.path + ".lock").Lock()
+	if err != nil {
+		return fmt.Errorf("lock for the migration: %w", err)
+	}
+	defer unlock()
+	if have, err = d.version(ctx, d.write); err != nil {
+		return err
+	}
+	if err := checkVersion(have, false); err != nil || have == target {
+		return err
+	}
+	if have > 0 {
+		if err := d.backup(ctx, have); err != nil {
+			return err
+		}
+	}
+	sub, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	p, err := goose.NewProvider(goose.DialectSQLite3, d.write, sub, goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	if _, err := p.UpTo(ctx, target); err != nil {
+		return fmt.Errorf("migrate from schema %d to %d: %w", have, target, err)
+	}
+	return nil
+}
+
+// backup copies a database of an older schema beside itself. An earlier copy of the same schema is kept: it may be the
+// only good one after a migration that was cut short.
+func (d *DB) backup(ctx context.Context, version int64) error {
+	to := fmt.Sprintf("%s.v%d.bak", d.path, version)
+	if _, err := os.Stat(to); err == nil {
+		return nil
+	}
+	part := to + ".part"
+	if err := os.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("back up before the migration: %w", err)
+	}
+	if _, err := d.write.ExecContext(ctx, "VACUUM INTO ?", part); err != nil {
+		return fmt.Errorf("back up before the migration: %w", err)
+	}
+	if err := os.Chmod(part, 0o600); err != nil {
+		return fmt.Errorf("back up before the migration: %w", err)
+	}
+	if err := os.Rename(part, to); err != nil {
+		return fmt.Errorf("back up before the migration: %w", err)
+	}
+	return nil
+}
+
+// version is the schema of a database; 0 is an empty one.
+func (d *DB) version(ctx context.Context, db *sql.DB) (int64, error) {
+	var app, tables, mine int64
+	if err := db.QueryRowContext(ctx, "PRAGMA application_id").Scan(&app); err != nil {
+		return 0, err
+	}
+	err := db.QueryRowContext(ctx, "SELECT count(*), count(*) FILTER (WHERE name = 'goose_db_version') FROM sqlite_master").Scan(&tables, &mine)
+	if err != nil {
+		return 0, err
+	}
+	if tables == 0 {
+		return 0, nil
+	}
+	if mine == 0 || (app != 0 && app != applicationID) {
+		return 0, ErrForeign
+	}
+	var v sql.NullInt64
+	if err := db.QueryRowContext(ctx, "SELECT max(version_id) FROM goose_db_version WHERE is_applied").Scan(&v); err != nil {
+		return 0, err
+	}
+	if app == 0 && v.Int64 > 0 {
+		return 0, ErrForeign
+	}
+	return v.Int64, checkVersion(v.Int64, false)
+}
+
+func checkVersion(v int64, exact bool) error {
+	switch {
+	case v > latest:
+		return fmt.Errorf("%w (its schema is %d, this backout knows %d)", ErrNewer, v, latest)
+	case exact && v < latest:
+		return fmt.Errorf("the database is of an older backout (schema %d, this one needs %d): start once without --readonly to bring it up", v, latest)
+	}
+	return nil
+}
