@@ -49,6 +49,13 @@ func adopt(t *testing.T) (*exec.Cmd, family) {
 	if err := json.Unmarshal(line, &f); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		for _, pid := range f.PIDs {
+			if t.Failed() && alive(pid) {
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			}
+		}
+	})
 	if len(f.PIDs) != 6 {
 		t.Fatalf("a parent with %d children, want 6: %v", len(f.PIDs), f.PIDs)
 	}

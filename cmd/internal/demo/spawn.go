@@ -9,10 +9,12 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/backout-dev/backout/cmd/internal/demo/shop"
@@ -29,6 +31,8 @@ const (
 
 // Child is a process of the demo's shop. It ends when ctx is done or when its standard input ends.
 func Child(ctx context.Context, args []string) error {
+	// A key press that interrupts the console must not take the shop down before the console has decided what to do.
+	signal.Ignore(os.Interrupt, syscall.SIGHUP)
 	return shop.Run(ctx, args, os.Stdin, os.Stdout, os.Stderr)
 }
 

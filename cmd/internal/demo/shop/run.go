@@ -13,10 +13,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -72,8 +69,6 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err := fs.Parse(args[1:]); err != nil {
 		return fmt.Errorf("arguments of a child of the demo: %w", err)
 	}
-	// A key press that interrupts the console must not take the shop down before the console has decided what to do.
-	signal.Ignore(os.Interrupt, syscall.SIGHUP)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() {
