@@ -1,0 +1,143 @@
+package timeline
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/backout-dev/backout/providers"
+)
+
+// source is one Indexer whose rows stand on the timeline.
+type source struct {
+	n        uint16
+	name     string
+	ix       providers.Indexer
+	seq      uint64
+	joins    []joinRow // sorted by join
+	decoders *decodeCache
+}
+
+// rowVersion tells the newest of several rows with the same key.
+type rowVersion struct {
+	at  int64
+	ref uint64
+	src uint16
+}
+
+// joinRow says that an indexed row carries a commit or digest, by hashes.
+type joinRow struct {
+	join, key uint64
+	at        int64
+	provider  uint32
+}
+
+// run is a sorted part of what an Indexer yields.
+type run struct {
+	blocks []*chunk
+	last   row
+	pos    int
+}
+
+// bulk takes in the rows of one Indexer. What it yields in order becomes few runs; finish merges them.
+type bulk struct {
+	s     *Store
+	src   *source
+	runs  []*run
+	order []int // of a batch that is not wholly sorted
+}
+
+func newBulk(s *Store, provider string, ix providers.Indexer) *bulk {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seq++
+	s.pending++
+	for _, src := range s.sources {
+		if src.ix == ix {
+			return &bulk{s: s, src: src}
+		}
+	}
+	src := &source{n: uint16(len(s.sources)), name: provider, ix: ix, seq: s.seq, decoders: newDecodeCache()}
+	s.sources = append(s.sources[:len(s.sources):len(s.sources)], src)
+	return &bulk{s: s, src: src}
+}
+
+// add takes a batch over. Nothing of it is kept.
+func (b *bulk) add(rows []providers.Row) {
+	b.s.mu.Lock()
+	defer b.s.mu.Unlock()
+	if cap(b.order) < len(rows) {
+		b.order = make([]int, len(rows))
+	}
+	b.order = b.order[:len(rows)]
+	for i := range b.order {
+		b.order[i] = i
+	}
+	inOrder := func(i, j int) int {
+		return cmp.Or(cmp.Compare(rows[i].At, rows[j].At), cmp.Compare(rows[i].ID, rows[j].ID))
+	}
+	if !slices.IsSortedFunc(b.order, inOrder) {
+		slices.SortStableFunc(b.order, inOrder)
+	}
+	var at *run
+	for _, i := range b.order {
+		p := &rows[i]
+		if p.ID == "" {
+			continue
+		}
+		r := b.s.encodeRow(p, b.src.name)
+		r.src = b.src.n
+		b.note(p, &r)
+		if at == nil || compareRows(b.s.dict.names, &at.last, &r) > 0 {
+			at = b.runFor(&r)
+		}
+		at.append(r)
+	}
+}
+
+// note records the row's key, and what joins it to reports of others.
+func (b *bulk) note(p *providers.Row, r *row) {
+	s := b.s
+	h := s.hash.of(r.provider, r.id, r.flags)
+	if _, had := s.table.put(h, r.at); had {
+		s.newest[h] = rowVersion{r.at, r.ref, r.src}
+	}
+	if p.Alert {
+		return
+	}
+	if p.Commit != "" {
+		b.src.joins = append(b.src.joins, joinRow{s.joinHash("c" + p.Commit), h, r.at, r.provider})
+	}
+	if p.Artifact != "" {
+		b.src.joins = append(b.src.joins, joinRow{s.joinHash("a" + p.Artifact), h, r.at, r.provider})
+	}
+}
+
+func (s *Store) joinHash(join string) uint64 { return s.hash.text(join) }
+
+// runFor finds the run that ends latest before r, so that there are as few runs as can be.
+func (b *bulk) runFor(r *row) *run {
+	var best *run
+	for _, c := range b.runs {
+		if compareRows(b.s.dict.names, &c.last, r) <= 0 &&
+			(best == nil || compareRows(b.s.dict.names, &best.last, &c.last) < 0) {
+			best = c
+		}
+	}
+	if best == nil {
+		best = &run{}
+		b.runs = append(b.runs, best)
+	}
+	return best
+}
+
+func (u *run) append(r row) {
+	n := len(u.blocks)
+	if n == 0 || u.blocks[n-1].len() == chunkRows {
+		u.blocks = append(u.blocks, newChunk(chunkRows))
+		n++
+	}
+	c := u.blocks[n-1]
+	c.append(&r)
+	r.id = c.id(c.len() - 1)
+	u.last = r
+}
