@@ -1,0 +1,41 @@
+# What people do daily. Everything here is plain commands: nothing to install first.
+
+.PHONY: all build test race lint fmt demo bench measure servers record snapshot clean
+
+all: lint test build
+
+build: ## the program, as ./backout
+	go build -o backout ./cmd/backout
+
+test: ## the inner loop; what needs a missing server skips, loudly
+	go test ./...
+
+race: servers ## as CI does: with the race detector, and nothing may skip
+	CI=true go test -race ./...
+
+lint: ## golangci-lint v2, as configured in .golangci.yml
+	golangci-lint run ./...
+
+fmt:
+	golangci-lint fmt ./...
+
+demo: ## a real incident, to be cured by you
+	go run ./cmd/backout demo
+
+bench: ## every budget, beside its named peer, in one table
+	go run ./test/bench
+
+measure: ## how good the ranking is on incident files: make measure FILES=...
+	go run ./test/measure $(FILES)
+
+servers: ## build the pinned servers that tests use into the user's cache
+	go run ./test/servers/get prometheus alertmanager
+
+record: ## the screenshots in docs/, from the real program (tmux, rsvg-convert)
+	docs/screenshots/record.sh
+
+snapshot: ## all release archives, into dist/
+	goreleaser release --snapshot --clean --skip=publish
+
+clean:
+	rm -rf backout dist
