@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -78,33 +77,6 @@ func New(ctx context.Context, o Options) (*World, error) {
 	return w, nil
 }
 
-func (w *World) makeDir(dir string) error {
-	var err error
-	if dir == "" {
-		dir, err = os.MkdirTemp("", "backout-demo-")
-		w.made = true
-	} else {
-		err = os.Mkdir(dir, 0o755)
-		w.made = err == nil
-		if errors.Is(err, fs.ErrExist) {
-			var entries []os.DirEntry
-			if entries, err = os.ReadDir(dir); len(entries) > 0 {
-				err = errors.New("it is not empty: name one that is not there yet")
-			}
-		}
-	}
-	if err == nil {
-		w.dir, err = filepath.Abs(dir)
-	}
-	if err == nil {
-		w.dir, err = filepath.EvalSymlinks(w.dir)
-	}
-	if err != nil {
-		return fmt.Errorf("make the demo's directory %s: %w", dir, err)
-	}
-	return nil
-}
-
 // build writes the history and the releases.
 func (w *World) build(ctx context.Context) error {
 	for _, d := range []string{"log", "state", "cache"} {
@@ -144,6 +116,7 @@ func (w *World) linkHint(err error) error {
 }
 
 // Start starts the shop and its customers, writes the configuration, and returns once every request is answered well.
+// After an error, Close ends what was started.
 func (w *World) Start(ctx context.Context) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -216,18 +189,6 @@ func (w *World) Close() error {
 		return nil
 	}
 	return w.remove()
-}
-
-// remove removes what New made; of a directory that was there before, only what is in it.
-func (w *World) remove() error {
-	if w.made {
-		return os.RemoveAll(w.dir)
-	}
-	entries, err := os.ReadDir(w.dir)
-	for _, e := range entries {
-		err = errors.Join(err, os.RemoveAll(filepath.Join(w.dir, e.Name())))
-	}
-	return err
 }
 
 // Dir is the world's directory.

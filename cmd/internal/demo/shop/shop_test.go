@@ -103,7 +103,7 @@ func TestServiceFollowsCurrentHoweverItIsWritten(t *testing.T) {
 	cut(t, base, "r1", 30)
 	cut(t, base, "r2", 60)
 	point(t, base, "releases/r1")
-	h := newLogin(options{name: Login, dir: base}, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	h := newLogin(options{name: Login, dir: base}, slog.New(slog.DiscardHandler))
 	for _, c := range []struct{ target, label, want string }{
 		{"releases/r1", "r1", `"minutes":30`},
 		{"releases/r2", "r2", `"minutes":60`},
@@ -133,7 +133,7 @@ func TestAnswersAreOfOneReleaseWhileItIsSwitched(t *testing.T) {
 	cut(t, base, "r1", 30)
 	cut(t, base, "r2", 60)
 	point(t, base, "releases/r1")
-	h := newLogin(options{name: Login, dir: base}, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	h := newLogin(options{name: Login, dir: base}, slog.New(slog.DiscardHandler))
 	minutes := map[string]string{"r1": `"minutes":30`, "r2": `"minutes":60`}
 	var wg sync.WaitGroup
 	for range 4 {
