@@ -29,6 +29,8 @@ func (r *Report) Cancel(ctx context.Context, s Stream, w providers.Window) {
 		drain(s.Read(ctx, w))
 	})
 	r.ends(ctx, s.Name+", cancelled at the first event", func(ctx context.Context, cancel func()) {
+		timer := time.AfterFunc(300*time.Millisecond, cancel) // a source that hangs has no first event
+		defer timer.Stop()
 		for _, err := range s.Read(ctx, w) {
 			_ = err
 			cancel()

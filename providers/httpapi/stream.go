@@ -1,0 +1,111 @@
+package httpapi
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/backout-dev/backout/providers"
+)
+
+// JSON decodes one JSON value, unknown fields ignored. What is no JSON is an error that says what came instead.
+func JSON(r io.Reader, into any) error {
+	body, err := sniff(r)
+	if err != nil {
+		return err
+	}
+	return Garbled(json.NewDecoder(body).Decode(into))
+}
+
+// Array decodes a JSON array element by element, so that memory does not grow with it. each returns [ErrStop] to end early.
+func Array[T any](r io.Reader, each func(T) error) error {
+	body, err := sniff(r)
+	if err != nil {
+		return err
+	}
+	pace := &paced{r: body, left: maxElement}
+	dec := json.NewDecoder(pace)
+	if err := Delim(dec, '['); err != nil {
+		return err
+	}
+	return Elements(dec, func(v T) error {
+		pace.left = maxElement
+		return each(v)
+	})
+}
+
+// maxElement is the most bytes that one element of an array may take: a decoder keeps the whole of it in memory.
+const maxElement = 4 << 20
+
+type paced struct {
+	r    io.Reader
+	left int
+}
+
+func (p *paced) Read(b []byte) (int, error) {
+	if p.left <= 0 {
+		return 0, providers.Permanent(fmt.Errorf("one element of the answer is larger than %d MiB", maxElement>>20))
+	}
+	n, err := p.r.Read(b[:min(len(b), p.left)])
+	p.left -= n
+	return n, err
+}
+
+// Elements decodes the elements of an array whose opening bracket was read, and the closing one.
+func Elements[T any](dec *json.Decoder, each func(T) error) error {
+	for dec.More() {
+		var v T
+		if err := dec.Decode(&v); err != nil {
+			return Garbled(err)
+		}
+		if err := each(v); err != nil {
+			return err
+		}
+	}
+	return Delim(dec, ']')
+}
+
+// Delim reads one delimiter.
+func Delim(dec *json.Decoder, want json.Delim) error {
+	tok, err := dec.Token()
+	if err != nil {
+		return Garbled(err)
+	}
+	if tok != want {
+		return providers.Retryable(fmt.Errorf("answered something else than the API promises: %.40q where %q was due", fmt.Sprint(tok), want))
+	}
+	return nil
+}
+
+// Garbled explains a decoder's error; errors of the connection and those with a class pass through.
+func Garbled(err error) error {
+	var syntax *json.SyntaxError
+	var typ *json.UnmarshalTypeError
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return providers.Retryable(errors.New("the answer ends in the middle"))
+	case errors.As(err, &syntax), errors.As(err, &typ):
+		return providers.Retryable(fmt.Errorf("answered something that is not the API's JSON: %w", err))
+	}
+	return err
+}
+
+// sniff looks at the first byte that is not white space: web pages also come with the wrong content type.
+func sniff(r io.Reader) (io.Reader, error) {
+	b := bufio.NewReaderSize(r, 32<<10)
+	for {
+		c, err := b.ReadByte()
+		if err != nil {
+			return nil, Garbled(err)
+		}
+		switch c {
+		case ' ', '\t', '\r', '\n':
+			continue
+		case '<':
+			return nil, errHTML
+		}
+		return b, b.UnreadByte()
+	}
+}
