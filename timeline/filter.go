@@ -3,6 +3,7 @@ package timeline
 import (
 	"bytes"
 	"math/bits"
+	"slices"
 	"strings"
 
 	"github.com/backout-dev/backout/providers"
@@ -36,9 +37,7 @@ func (s *Snapshot) compile(q Query, rows int) *filter {
 		f.alerts, f.changes = q.Alerts, true
 		f.kinds = new([256]bool)
 		for i, k := range s.kinds {
-			for _, want := range q.Kinds {
-				f.kinds[i] = f.kinds[i] || k == want
-			}
+			f.kinds[i] = slices.Contains(q.Kinds, k)
 		}
 	}
 	if len(q.Services) > 0 {
@@ -49,25 +48,27 @@ func (s *Snapshot) compile(q Query, rows int) *filter {
 		f.envs[0] = true
 	}
 	for _, text := range strings.Fields(strings.ToLower(q.Text)) {
-		w := word{text: []byte(text), names: make([]bool, len(s.names))}
-		for i, n := range s.names {
-			w.names[i] = strings.Contains(strings.ToLower(n), text)
-		}
-		for i, k := range s.kinds {
-			w.kinds[i] = strings.Contains(strings.ToLower(string(k)), text)
-		}
-		f.words = append(f.words, w)
+		f.words = append(f.words, s.word(text))
 	}
 	f.all = f.alerts && f.changes && f.kinds == nil && f.services == nil && f.envs == nil && f.words == nil
 	return f
 }
 
+func (s *Snapshot) word(text string) word {
+	w := word{text: []byte(text), names: make([]bool, len(s.names))}
+	for i, n := range s.names {
+		w.names[i] = strings.Contains(strings.ToLower(n), text)
+	}
+	for i, k := range s.kinds {
+		w.kinds[i] = strings.Contains(strings.ToLower(string(k)), text)
+	}
+	return w
+}
+
 func (s *Snapshot) codesOf(wanted ...string) []bool {
 	codes := make([]bool, len(s.names))
 	for i, n := range s.names {
-		for _, w := range wanted {
-			codes[i] = codes[i] || n == w
-		}
+		codes[i] = slices.Contains(wanted, n)
 	}
 	return codes
 }

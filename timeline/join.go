@@ -93,13 +93,23 @@ func fill(c, o *providers.Change) {
 	}
 	fillLists(c, o)
 	fillTimes(c, o)
-	if s := c.Assistance.State; (s == "" || s == providers.AssistanceNone) && o.Assistance.State != "" {
-		if s == "" || o.Assistance.State != providers.AssistanceNone {
-			c.Assistance = o.Assistance
-		}
+	if rankOf(o.Assistance.State) > rankOf(c.Assistance.State) {
+		c.Assistance = o.Assistance
 	}
-	if len(o.Unknown) > 0 && len(c.Unknown) == 0 {
+	if len(c.Unknown) == 0 {
 		c.Unknown = o.Unknown
+	}
+}
+
+// rankOf sets a finding above "none found", and that above nobody having looked.
+func rankOf(s providers.AssistanceState) int {
+	switch s {
+	case "":
+		return 0
+	case providers.AssistanceNone:
+		return 1
+	default:
+		return 2
 	}
 }
 

@@ -147,10 +147,3 @@ func sources(c *providers.Change) []providers.Source {
 	}
 	return []providers.Source{{Provider: c.Provider, ID: c.ID}}
 }
-
-func idOf(ev providers.Event) (string, bool) {
-	if ev.Alert != nil {
-		return ev.Alert.ID, true
-	}
-	return ev.Change.ID, false
-}

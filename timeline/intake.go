@@ -1,0 +1,58 @@
+package timeline
+
+import (
+	"sync"
+	"time"
+
+	"github.com/backout-dev/backout/providers"
+)
+
+const (
+	intakeDelay = 30 * time.Millisecond // how long an event may wait for others
+	intakeMax   = 512
+)
+
+// intake puts the events of one call into the store together: one by one, each would make a snapshot of its own. None
+// waits longer than intakeDelay, also when the provider says nothing more.
+type intake struct {
+	l     *line
+	mu    sync.Mutex
+	buf   []providers.Event
+	timer *time.Timer
+}
+
+func (l *line) intake() *intake { return &intake{l: l} }
+
+func (in *intake) add(ev providers.Event) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.buf = append(in.buf, ev)
+	if len(in.buf) >= intakeMax {
+		in.flush()
+		return
+	}
+	if in.timer == nil {
+		in.timer = time.AfterFunc(intakeDelay, func() {
+			in.mu.Lock()
+			defer in.mu.Unlock()
+			in.flush()
+		})
+	}
+}
+
+func (in *intake) flush() {
+	if in.timer != nil {
+		in.timer.Stop()
+		in.timer = nil
+	}
+	if len(in.buf) > 0 {
+		in.l.feed.store.Put(in.l.name, in.buf...)
+		in.buf = nil
+	}
+}
+
+func (in *intake) close() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.flush()
+}

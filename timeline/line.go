@@ -1,0 +1,277 @@
+package timeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"github.com/backout-dev/backout/providers"
+)
+
+// line is one provider of a feed.
+type line struct {
+	feed *Feed
+	p    providers.Provider
+	name string
+
+	mu       sync.Mutex
+	calls    int
+	began    time.Time // of the call under way
+	lastOK   time.Time
+	failures map[string]string // by what was asked: why the last call failed
+}
+
+// The things that a provider is asked for, as they stand on its health line.
+const (
+	askTopology = "topology"
+	askEvents   = "events"
+	askWatch    = "live"
+)
+
+// stopGap is how long past its deadline a call may take to come back.
+const stopGap = time.Second
+
+// call runs one outside call with a deadline. It comes back when the call does, or a second after the deadline: then the
+// call is left alone, and done is closed when it ends at last.
+func (l *line) call(ctx context.Context, what string, limit time.Duration, fn func(context.Context) error) (done <-chan struct{}, err error) {
+	callCtx, cancel := withLimit(ctx, limit)
+	l.begin()
+	result, ended := make(chan error, 1), make(chan struct{})
+	l.feed.calls.Go(func() {
+		defer cancel()
+		defer close(ended)
+		defer l.end()
+		result <- guarded(callCtx, fn)
+	})
+	var late <-chan time.Time
+	if limit > 0 {
+		t := time.NewTimer(limit + stopGap)
+		defer t.Stop()
+		late = t.C
+	}
+	select {
+	case err = <-result:
+	case <-late:
+		err = fmt.Errorf("%w in %s, and it does not stop", errHangs, limit)
+	}
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		err = fmt.Errorf("%w in %s", errHangs, limit)
+	}
+	if ctx.Err() == nil {
+		l.note(what, err)
+	}
+	return ended, err
+}
+
+func withLimit(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	if limit > 0 {
+		return context.WithTimeout(ctx, limit)
+	}
+	return context.WithCancel(ctx)
+}
+
+// guarded takes a panic of a provider for an error.
+func guarded(ctx context.Context, fn func(context.Context) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the provider broke down: %s", providers.Clean(strings.TrimSpace(fmt.Sprint(p))))
+		}
+	}()
+	return fn(ctx)
+}
+
+// poll asks for topology and events, again and again.
+func (l *line) poll(ctx context.Context) {
+	o := l.feed.opts
+	every := o.Poll
+	if _, ok := l.p.(providers.Watcher); ok {
+		every = o.Reconcile
+	}
+	b := l.patience(every)
+	for {
+		done, err := l.ask(ctx)
+		if ctx.Err() == nil {
+			l.feed.answer(l.name, err)
+		}
+		if !wait(ctx, done, 0) {
+			return
+		}
+		var rest time.Duration
+		switch {
+		case err == nil && l.once():
+			return
+		case err == nil:
+			b = l.patience(every)
+			rest = every
+		default:
+			rest = b.next(err)
+		}
+		if rest < 0 || !wait(ctx, nil, rest) {
+			return
+		}
+	}
+}
+
+// once reports whether the provider has said all it will: a fixed window, or files that its live feed follows.
+func (l *line) once() bool {
+	_, indexer := l.p.(providers.Indexer)
+	_, watcher := l.p.(providers.Watcher)
+	return !l.feed.opts.Window.Until.IsZero() || (indexer && watcher)
+}
+
+// ask gets topology and events once. The error is the first that there was.
+func (l *line) ask(ctx context.Context) (<-chan struct{}, error) {
+	o := l.feed.opts
+	if t, ok := l.p.(providers.Topology); ok {
+		done, err := l.call(ctx, askTopology, o.Deadline, func(ctx context.Context) error {
+			services, edges, err := t.Topology(ctx)
+			if err == nil {
+				l.feed.store.SetTopology(l.name, services, edges)
+			}
+			return err
+		})
+		if errors.Is(err, errHangs) {
+			return done, err
+		}
+	}
+	limit := o.Deadline
+	if _, ok := l.p.(providers.Indexer); ok {
+		limit *= 10
+	}
+	return l.call(ctx, askEvents, limit, l.events)
+}
+
+func (l *line) events(ctx context.Context) error {
+	o := l.feed.opts
+	w := o.Window
+	if w == (providers.Window{}) {
+		w.Since = o.Now().Add(-o.Backfill).UTC()
+	}
+	if ix, ok := l.p.(providers.Indexer); ok {
+		return l.feed.store.Index(ctx, l.name, ix, w)
+	}
+	in := l.intake()
+	defer in.close()
+	var failed []error
+	if src, ok := l.p.(providers.ChangeSource); ok {
+		for c, err := range src.Changes(ctx, w) {
+			if err != nil {
+				failed = append(failed, fmt.Errorf("changes: %w", err))
+				break
+			}
+			in.add(providers.Event{Change: &c})
+		}
+	}
+	if src, ok := l.p.(providers.AlertSource); ok && ctx.Err() == nil {
+		for a, err := range src.Alerts(ctx, w) {
+			if err != nil {
+				failed = append(failed, fmt.Errorf("alerts: %w", err))
+				break
+			}
+			in.add(providers.Event{Alert: &a})
+		}
+	}
+	if len(failed) == 0 {
+		return ctx.Err()
+	}
+	return failed[0]
+}
+
+// watch keeps the live feed of a provider open.
+func (l *line) watch(ctx context.Context) {
+	b := l.patience(l.feed.opts.Poll)
+	for {
+		heard := false
+		done, err := l.call(ctx, askWatch, 0, func(ctx context.Context) error {
+			in := l.intake()
+			defer in.close()
+			var last error
+			for ev, err := range l.p.(providers.Watcher).Watch(ctx) {
+				if last = err; err != nil {
+					if providers.ClassOf(err) == providers.ClassPermanent {
+						return err
+					}
+					l.note(askWatch, err)
+					continue
+				}
+				heard = true
+				l.note(askWatch, nil)
+				in.add(ev)
+			}
+			return last
+		})
+		if !wait(ctx, done, 0) {
+			return
+		}
+		if heard {
+			b = l.patience(l.feed.opts.Poll)
+		}
+		rest := l.feed.opts.Poll
+		if err != nil {
+			rest = b.next(err)
+		}
+		if rest < 0 || !wait(ctx, nil, rest) {
+			return
+		}
+	}
+}
+
+// patience says how long to wait after errors.
+type patience struct {
+	quick backoff.BackOff
+	left  int
+	every time.Duration
+}
+
+func (l *line) patience(every time.Duration) *patience {
+	b := backoff.NewExponentialBackOff()
+	b.MaxInterval = every
+	return &patience{quick: b, left: l.feed.opts.Budget, every: every}
+}
+
+// next is how long to wait after err; negative: never ask again.
+func (p *patience) next(err error) time.Duration {
+	switch providers.ClassOf(err) {
+	case providers.ClassPermanent:
+		return -1
+	case providers.ClassRateLimited:
+		if d := providers.RetryAfter(err); d > 0 {
+			return d
+		}
+		return max(p.every, p.quick.NextBackOff())
+	case providers.ClassAuth:
+		return max(p.every, time.Minute) // somebody has to log in first
+	default:
+		if p.left--; p.left < 0 {
+			return p.every
+		}
+		return min(p.every, p.quick.NextBackOff())
+	}
+}
+
+// wait waits for done and then for d. It reports false when ctx ended first.
+func wait(ctx context.Context, done <-chan struct{}, d time.Duration) bool {
+	if done != nil {
+		select {
+		case <-done:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
