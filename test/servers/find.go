@@ -1,0 +1,116 @@
+// Package servers finds, builds and starts the real servers that tests run against. Nothing of it is in the product.
+//
+// A server is taken from the directory that BACKOUT_TEST_SERVERS names, from PATH, or from the user's cache, where
+//
+//	go run ./test/servers/get
+//
+// puts the pinned versions, built as Go modules. A test whose server is missing is skipped on a laptop and fails where
+// the environment has CI=true.
+package servers
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"testing"
+)
+
+// Server is one program that tests need.
+type Server struct {
+	Name    string
+	Version string   // pinned in the module below this directory that has the same name
+	Package string   // its main package
+	Tags    string   // build tags
+	OnPath  []string // what distributions call it
+}
+
+// All lists the servers that can be built.
+func All() []Server {
+	return []Server{
+		{
+			Name: "alertmanager", Version: "v0.31.1", Package: "github.com/prometheus/alertmanager/cmd/alertmanager",
+			OnPath: []string{"prometheus-alertmanager", "alertmanager"},
+		},
+		{
+			// Without the tag, every service discovery is linked, some of which cannot be had as modules.
+			Name: "prometheus", Version: "v0.316.0", Package: "github.com/prometheus/prometheus/cmd/prometheus",
+			Tags: "remove_all_sd", OnPath: []string{"prometheus"},
+		},
+	}
+}
+
+// Lookup finds a server by name.
+func Lookup(name string) (Server, error) {
+	i := slices.IndexFunc(All(), func(s Server) bool { return s.Name == name })
+	if i < 0 {
+		return Server{}, fmt.Errorf("no server %q is known here", name)
+	}
+	return All()[i], nil
+}
+
+// Cached is where the pinned version is, once it was built.
+func (s Server) Cached() (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("find the user's cache: %w", err)
+	}
+	return filepath.Join(cache, "backout-test", s.Version, program(s.Name)), nil
+}
+
+// Find gives the path of a server's program, or an error that says how to get it.
+func Find(name string) (string, error) {
+	s, err := Lookup(name)
+	if err != nil {
+		return "", err
+	}
+	if dir := os.Getenv("BACKOUT_TEST_SERVERS"); dir != "" {
+		for _, n := range append([]string{s.Name}, s.OnPath...) {
+			if path := filepath.Join(dir, program(n)); runs(path) {
+				return path, nil
+			}
+		}
+	}
+	for _, n := range s.OnPath {
+		if path, err := exec.LookPath(n); err == nil {
+			return path, nil
+		}
+	}
+	path, err := s.Cached()
+	if err != nil {
+		return "", err
+	}
+	if !runs(path) {
+		return "", fmt.Errorf("%s is neither on PATH nor in the cache: go run ./test/servers/get %s", name, name)
+	}
+	return path, nil
+}
+
+// Need is Find for a test: it skips the test, or fails it where CI=true, when the server is missing.
+func Need(t testing.TB, name string) string {
+	t.Helper()
+	path, err := Find(name)
+	if err == nil {
+		return path
+	}
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("under CI nothing is skipped: %v", err)
+	}
+	t.Skipf("SKIPPED, a real server is missing: %v", err)
+	return ""
+}
+
+func program(name string) string {
+	if runtime.GOOS == "windows" {
+		return name + ".exe"
+	}
+	return name
+}
+
+func runs(path string) bool {
+	path, err := exec.LookPath(path)
+	return err == nil || (errors.Is(err, exec.ErrDot) && path != "")
+}

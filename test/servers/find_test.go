@@ -1,0 +1,53 @@
+package servers_test
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/backout-dev/backout/test/servers"
+)
+
+func TestEachServerIsPinnedInItsModule(t *testing.T) {
+	for _, s := range servers.All() {
+		mod, err := os.ReadFile(filepath.Join(s.Name, "go.mod"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		module, _, _ := strings.Cut(s.Package, "/cmd/")
+		if !strings.Contains(string(mod), module+" "+s.Version) {
+			t.Errorf("%s/go.mod does not ask for %s %s", s.Name, module, s.Version)
+		}
+		if !strings.Contains(string(mod), "tool "+s.Package) {
+			t.Errorf("%s/go.mod has no tool line for %s", s.Name, s.Package)
+		}
+	}
+}
+
+func TestAChosenDirectoryComesBeforePath(t *testing.T) {
+	dir := t.TempDir()
+	mine := filepath.Join(dir, "prometheus")
+	if runtime.GOOS == "windows" {
+		mine += ".exe"
+	}
+	if err := os.WriteFile(mine, []byte("#!/bin/sh\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("BACKOUT_TEST_SERVERS", dir)
+	if got, err := servers.Find("prometheus"); err != nil || got != mine {
+		t.Fatalf("found %q (%v), want %q", got, err, mine)
+	}
+}
+
+func TestAMissingServerSaysHowToGetIt(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	t.Setenv("HOME", t.TempDir())
+	t.Setenv("BACKOUT_TEST_SERVERS", "")
+	_, err := servers.Find("alertmanager")
+	if err == nil || !strings.Contains(err.Error(), "go run ./test/servers/get alertmanager") {
+		t.Fatalf("error %v", err)
+	}
+}
