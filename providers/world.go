@@ -20,6 +20,7 @@ type Service struct {
 type EdgeKind string
 
 // Kinds of edges. EdgeRequires means that From cannot serve without To's change (and so cannot go back without it).
+// EdgeIndependent is a person's word that the two can go back one without the other, whatever they share.
 const (
 	EdgeCalls    EdgeKind = "calls"
 	EdgeRequires EdgeKind = "requires"
@@ -27,6 +28,8 @@ const (
 	EdgeConfig   EdgeKind = "config"
 	EdgeOwner    EdgeKind = "owner"
 	EdgeOrder    EdgeKind = "order"
+
+	EdgeIndependent EdgeKind = "independent"
 )
 
 // Edge says that From depends on To, with what it rests on.

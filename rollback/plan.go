@@ -67,6 +67,7 @@ type Plan struct {
 	Incident  string          `json:"incident,omitempty"`
 	Units     []UnitPlan      `json:"units"`
 	Verdict   Verdict         `json:"verdict"`
+	Atomic    bool            `json:"atomic,omitempty"` // its units need each other in a circle: none is well until all are back
 	Alerts    []AlertRef      `json:"alerts,omitempty"`
 	Hold      time.Duration   `json:"hold_ns"` // how long all has to be well before it counts as verified
 	Deadline  time.Duration   `json:"deadline_ns"`

@@ -1,0 +1,265 @@
+package rollback
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/rollback/ledger"
+	"github.com/backout-dev/backout/rollback/policy"
+	"github.com/backout-dev/backout/rollback/store"
+)
+
+// Confirm takes a person's yes to a plan. It has no effect on any target: it checks read-only mode, that the plan is the
+// one whose hash was confirmed, the policy, the typed name, that the targets are still what the plan saw, and that no
+// other run holds them; then plan and confirmation are journaled and the run waits for [Engine.Execute].
+//
+// A refusal is an error that matches [ErrReadOnly], [ErrPlanChanged], [ErrRefused], [ErrNotAlone] or [ErrLocked]; it is
+// put on the record, and the run that comes with it is in state [RunRefused] and has no id.
+func (e *Engine) Confirm(ctx context.Context, p Plan, c Confirmation) (Run, error) {
+	c.Reason = ledger.Scrub(providers.Clean(c.Reason))
+	err := e.permit(ctx, p, c)
+	if err == nil {
+		var run Run
+		if run, err = e.confirmed(ctx, p, c); err == nil {
+			return run, nil
+		}
+		if !errors.Is(err, ErrLocked) {
+			return Run{}, err
+		}
+	}
+	if ExitCode(err) == exitError {
+		return Run{}, err // could not be judged: neither taken nor refused
+	}
+	now := e.cfg.Now().UTC()
+	run := Run{Plan: p, By: c, State: RunRefused, Detail: "refused: " + err.Error(), StartedAt: now, EndedAt: now}
+	return run, errors.Join(err, e.recordRefusal(ctx, p, c, err))
+}
+
+func (e *Engine) permit(ctx context.Context, p Plan, c Confirmation) error {
+	if e.cfg.ReadOnly {
+		return ErrReadOnly
+	}
+	hash, err := HashPlan(p)
+	if err != nil {
+		return err
+	}
+	if hash != p.Hash || c.PlanHash != p.Hash {
+		return fmt.Errorf("%w: the confirmation is for %.8s, this plan is %.8s", ErrPlanChanged, c.PlanHash, hash)
+	}
+	known, listErr := e.Units(ctx)
+	d := e.decide(p, c.By, known)
+	switch {
+	case !d.Allowed:
+		return errors.Join(fmt.Errorf("%w: %s", ErrRefused, strings.Join(d.Reasons, "; ")), listErr)
+	case d.Confirm == policy.ConfirmName && c.Typed != d.Name && c.Typed != string(p.Units[0].Unit.ID): // the whole id always does
+		return fmt.Errorf("%w: type %q to confirm", ErrRefused, d.Name)
+	case d.NeedsReason && strings.TrimSpace(c.Reason) == "" && strings.TrimSpace(p.Reason) == "":
+		return fmt.Errorf("%w: something about this plan is unknown, give a reason", ErrRefused)
+	}
+	if err := p.whole(); err != nil {
+		return err
+	}
+	return e.fresh(ctx, p)
+}
+
+// whole refuses a plan that leaves out what its own findings say has to come along.
+func (p Plan) whole() error {
+	for _, u := range p.Units {
+		if len(u.Steps) == 0 {
+			return fmt.Errorf("%w: %s has no step", ErrRefused, u.Unit.ID)
+		}
+		for _, f := range u.Findings {
+			for _, v := range f.Units {
+				if f.Verdict == Coupled && !slices.ContainsFunc(p.Units, func(o UnitPlan) bool { return o.Unit.ID == v }) {
+					return fmt.Errorf("%s: %s: %w", u.Unit.ID, f.Text, ErrNotAlone)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// fresh looks again and compares all that decides what the plan does.
+func (e *Engine) fresh(ctx context.Context, p Plan) error {
+	leases, err := e.cfg.Store.Leases(ctx)
+	if err != nil {
+		return fmt.Errorf("read what other runs hold: %w", err)
+	}
+	for _, u := range p.Units {
+		for _, l := range leases {
+			if l.Unit == string(u.Unit.ID) {
+				return lockedBy(l.Unit, l.Run)
+			}
+		}
+		obs, err := e.observe(ctx, u.Unit.ID)
+		if err != nil {
+			return fmt.Errorf("look again before acting: %w", err)
+		}
+		if what := difference(u.Observed, obs); what != "" {
+			return fmt.Errorf("%w: %s %s", ErrPlanChanged, u.Unit.ID, what)
+		}
+		again := u
+		again.Observed, again.From = obs, obs.Current
+		if again.Proposal, err = e.propose(ctx, obs, u.To); err != nil {
+			return fmt.Errorf("%w: %w", ErrPlanChanged, err)
+		}
+		for i := range again.Steps {
+			again.Steps[i].N = u.Steps[0].N + i
+		}
+		if !reflect.DeepEqual(material(u), material(again)) {
+			return fmt.Errorf("%w: %s: what would be done is not what was shown", ErrPlanChanged, u.Unit.ID)
+		}
+	}
+	return nil
+}
+
+func difference(then, now Observation) string {
+	switch {
+	case then.Current.Digest != now.Current.Digest:
+		return fmt.Sprintf("served %s and now serves %s", name(then.Current), name(now.Current))
+	case then.Token != now.Token:
+		return "was switched by somebody else in between, to the same content"
+	case then.InFlight != now.InFlight:
+		return "has something under way now: " + now.InFlight
+	default:
+		return ""
+	}
+}
+
+// confirmed journals plan and confirmation and claims the units, all in one transaction.
+func (e *Engine) confirmed(ctx context.Context, p Plan, c Confirmation) (Run, error) {
+	doc, err := json.Marshal(p)
+	if err != nil {
+		return Run{}, fmt.Errorf("journal the plan: %w", err)
+	}
+	payload, err := ledger.ScrubJSON(doc)
+	if err != nil {
+		return Run{}, err
+	}
+	confirmation, err := json.Marshal(c)
+	if err != nil {
+		return Run{}, fmt.Errorf("journal the confirmation: %w", err)
+	}
+	now := e.cfg.Now().UTC()
+	row := store.Run{
+		Op: e.cfg.NewID(), PlanHash: p.Hash, Plan: doc, Confirmation: confirmation, State: string(RunConfirmed),
+		Detail: "confirmed, nothing done yet", StartedAt: now,
+	}
+	for _, u := range p.Units {
+		for _, s := range u.Steps {
+			step, err := json.Marshal(s)
+			if err != nil {
+				return Run{}, fmt.Errorf("journal step %d: %w", s.N, err)
+			}
+			row.Steps = append(row.Steps, store.Step{N: s.N, Unit: string(s.Unit), State: string(StepPending), Doc: step})
+		}
+	}
+	err = e.journal(ctx, "confirm", func(tx *store.Tx) error {
+		if err := tx.CreateRun(&row); err != nil {
+			return err
+		}
+		if err := tx.Claim(row.ID, unitIDs(p)); err != nil {
+			return err
+		}
+		entry := e.entry(ledger.KindPlan, row.ID, p, c, planText(p))
+		entry.Body, err = json.Marshal(ledger.RunBody{PlanHash: p.Hash, Kind: p.Kind, Reason: p.Reason, Units: runUnits(p)})
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Append(entry, payload); err != nil {
+			return err
+		}
+		entry = e.entry(ledger.KindConfirmation, row.ID, p, c, fmt.Sprintf("%s confirmed plan %.8s (%s)", c.By.ID, p.Hash, c.Via))
+		if entry.Body, err = json.Marshal(confirmationBody(p, c, now)); err != nil {
+			return err
+		}
+		if _, err := tx.Append(entry, nil); err != nil {
+			return err
+		}
+		return tx.Log(row.ID, "confirmed by "+c.By.ID)
+	})
+	if errors.Is(err, store.ErrHeld) {
+		return Run{}, fmt.Errorf("%w: %w", ErrLocked, err)
+	}
+	if err != nil {
+		return Run{}, err
+	}
+	return e.Run(ctx, row.ID)
+}
+
+func (e *Engine) recordRefusal(ctx context.Context, p Plan, c Confirmation, why error) error {
+	err := e.journal(ctx, "refusal", func(tx *store.Tx) error {
+		body, err := json.Marshal(ledger.RunBody{PlanHash: p.Hash, Kind: p.Kind, State: string(RunRefused), Detail: why.Error(), Units: runUnits(p)})
+		if err != nil {
+			return err
+		}
+		entry := e.entry(ledger.KindRefusal, "", p, c, fmt.Sprintf("refused %s: %s", c.By.ID, why))
+		entry.Body = body
+		_, err = tx.Append(entry, nil)
+		return err
+	})
+	if errors.Is(err, store.ErrReadOnly) {
+		return nil // a record that cannot be written cannot hold the refusal either
+	}
+	return err
+}
+
+// entry is a ledger entry about a plan, by the one who confirms it.
+func (e *Engine) entry(kind ledger.Kind, run string, p Plan, c Confirmation, text string) ledger.Entry {
+	entry := ledger.Entry{
+		At: e.cfg.Now().UTC(), Kind: kind, Actor: c.By.ID, ActorKind: string(c.By.Kind), Run: run,
+		Change: p.Change, Incident: p.Incident, Text: providers.Clean(text),
+	}
+	if len(p.Units) == 1 {
+		entry.Unit = string(p.Units[0].Unit.ID)
+	}
+	return entry
+}
+
+func planText(p Plan) string {
+	var parts []string
+	for _, u := range p.Units {
+		parts = append(parts, fmt.Sprintf("%s from %s to %s", u.Unit.ID, name(u.From), name(u.To)))
+	}
+	return fmt.Sprintf("plan %.8s: %s", p.Hash, strings.Join(parts, ", then "))
+}
+
+func runUnits(p Plan) []ledger.RunUnit {
+	out := []ledger.RunUnit{}
+	for _, u := range p.Units {
+		out = append(out, ledger.RunUnit{
+			Unit: string(u.Unit.ID), Service: u.Unit.Service, Environment: u.Unit.Environment,
+			From: u.From.Digest, FromLabel: u.From.Label, To: u.To.Digest, ToLabel: u.To.Label,
+		})
+	}
+	return out
+}
+
+func confirmationBody(p Plan, c Confirmation, at time.Time) ledger.RunBody {
+	b := ledger.RunBody{
+		PlanHash: p.Hash, Kind: p.Kind, Reason: c.Reason, Via: c.Via, OnBehalfOf: c.By.OnBehalfOf, Units: runUnits(p), ConfirmedAt: at,
+	}
+	for _, a := range p.Alerts {
+		b.Alerts = append(b.Alerts, a.ID)
+	}
+	return b
+}
+
+func unitIDs(p Plan) []string {
+	out := make([]string, len(p.Units))
+	for i, u := range p.Units {
+		out[i] = string(u.Unit.ID)
+	}
+	return out
+}
+
+func lockedBy(unit, run string) error {
+	return fmt.Errorf("%w: %s holds %s: follow it (runs attach %s), or stop it (runs abort %s)", ErrLocked, run, unit, run, run)
+}

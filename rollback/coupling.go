@@ -1,0 +1,195 @@
+package rollback
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/backout-dev/backout/providers"
+)
+
+// shareWindow is how far apart two deployments of the same change may be to count as one.
+const shareWindow = 24 * time.Hour
+
+// identity is what names the changes that would be taken back.
+type identity struct {
+	commits, sets []string
+	partial       bool // some revision does not say what it carries
+}
+
+func (w *world) identify(id UnitID, ch choice, c *providers.Change) identity {
+	var n identity
+	if c != nil {
+		n.commits, n.sets = append(n.commits, c.Commit), append(n.sets, c.ChangeSet)
+	}
+	u, _ := w.unit(id)
+	for i, r := range ch.taken() {
+		n.commits = append(n.commits, r.Commit)
+		known := r.Commit != "" || (c != nil && i == ch.culprit && (c.Commit != "" || c.ChangeSet != ""))
+		for j := range w.changes {
+			x := &w.changes[j]
+			if (x.Unit == string(id) || (x.Service != "" && x.Service == u.Service)) && carries(r, x) {
+				n.commits, n.sets = append(n.commits, x.Commit), append(n.sets, x.ChangeSet)
+				known = known || x.Commit != "" || x.ChangeSet != ""
+			}
+		}
+		n.partial = n.partial || !known
+	}
+	n.commits, n.sets = compact(n.commits), compact(n.sets)
+	return n
+}
+
+// shared is rule H: which other units did the same change touch.
+func (w *world) shared(id UnitID, ch choice, c *providers.Change) []Finding {
+	n := w.identify(id, ch, c)
+	unknown := func(format string, args ...any) Finding {
+		return Finding{Rule: ruleShared, Verdict: Unknown, Text: fmt.Sprintf(format, args...)}
+	}
+	var out []Finding
+	if n.partial {
+		out = append(out, unknown("some revision of %s does not say what commit it carries: what else it belongs to cannot be told", id))
+	}
+	if w.listErr != nil {
+		out = append(out, unknown("not all units could be listed: %v", w.listErr))
+	}
+	u, _ := w.unit(id)
+	var mute []string
+	for _, v := range w.units {
+		if v.ID == id || !sameEnvironment(v.Environment, u.Environment) {
+			continue
+		}
+		if err, bad := w.errs[v.ID]; bad {
+			out = append(out, unknown("whether the change is on %s too cannot be told: %v", v.ID, err))
+			continue
+		}
+		f, silent := w.sharedWith(id, ch, n, v)
+		out = append(out, f...)
+		if silent {
+			mute = append(mute, string(v.ID))
+		}
+	}
+	if len(mute) > 0 {
+		out = append(out, Finding{
+			Rule: ruleShared, Verdict: Conditional, Evidence: strings.Join(mute, ", "), Source: "history",
+			Text: "began to serve at about the same time and does not say what commit it carries: " + strings.Join(mute, ", "),
+		})
+	}
+	out = append(out, w.homeless(u, n)...)
+	if len(out) == 0 {
+		out = append(out, Finding{
+			Rule: ruleShared, Verdict: Independent, Source: "history", Evidence: strings.Join(briefs(n.commits), ", "),
+			Text: "no other unit serves what would be taken back from " + string(id),
+		})
+	}
+	return out
+}
+
+// sharedWith compares one other unit. Silent: it does not say what it carries, and time does not clear it either.
+func (w *world) sharedWith(id UnitID, ch choice, n identity, v Unit) (out []Finding, silent bool) {
+	revs := revisions(w.obs[v.ID])
+	at := w.bears(v, n)
+	start := since(ch.taken())
+	if at < 0 {
+		from := revs[0].Since
+		before := !from.IsZero() && !start.IsZero() && from.Before(start)
+		return nil, revs[0].Commit == "" && !before
+	}
+	theirs := choice{revs: revs, culprit: at}
+	if w.isGone(v.ID, theirs) {
+		return nil, false
+	}
+	if when := revs[at].Since; !when.IsZero() && !start.IsZero() && when.Sub(start).Abs() > shareWindow {
+		return nil, false
+	}
+	evidence := fmt.Sprintf("%s of %s and %s of %s carry the same change (%s)", name(ch.revs[ch.culprit]), id, name(revs[at]), v.ID,
+		strings.Join(append(briefs(n.commits), n.sets...), ", "))
+	f := Finding{
+		Rule: ruleShared, Verdict: Coupled, Units: []UnitID{v.ID}, Evidence: evidence, Source: "history", SeenAt: w.obs[v.ID].At,
+		Text: fmt.Sprintf("the same change is live on %s: one cannot go back without the other", v.ID),
+	}
+	if e, ok := w.declared(id, v.ID, providers.EdgeIndependent); ok {
+		f.Verdict, f.Units, f.Source = Conditional, nil, e.Source
+		f.Text = fmt.Sprintf("the same change is live on %s, which is declared to be independent of it: %s", v.ID, e.Evidence)
+	}
+	return []Finding{f}, false
+}
+
+// bears is the index of the revision of v that carries one of the named changes, or -1.
+func (w *world) bears(v Unit, n identity) int {
+	at := -1
+	for i, r := range revisions(w.obs[v.ID]) {
+		if slices.ContainsFunc(n.commits, func(c string) bool { return sameCommit(c, r.Commit) }) {
+			at = i
+		}
+		for j := range w.changes {
+			x := &w.changes[j]
+			ours := x.Unit == string(v.ID) || (x.Service != "" && x.Service == v.Service && sameEnvironment(x.Environment, v.Environment))
+			if ours && n.names(x) && carries(r, x) {
+				at = i
+			}
+		}
+	}
+	return at
+}
+
+func (n identity) names(c *providers.Change) bool {
+	return slices.ContainsFunc(n.commits, func(x string) bool { return sameCommit(x, c.Commit) }) ||
+		(c.ChangeSet != "" && slices.Contains(n.sets, c.ChangeSet))
+}
+
+// homeless finds parts of the same change that no unit stands for: nobody can say whether these can stay.
+func (w *world) homeless(u Unit, n identity) []Finding {
+	var out []Finding
+	seen := map[string]bool{}
+	for i := range w.changes {
+		c := &w.changes[i]
+		if c.Service == "" || c.Service == u.Service || seen[c.Service] || !n.names(c) || !sameEnvironment(c.Environment, u.Environment) {
+			continue
+		}
+		if c.Kind == providers.KindRollback || c.Kind == providers.KindDrill || c.Kind == providers.KindOperation {
+			continue
+		}
+		if len(w.named(c.Service, u.Environment)) > 0 {
+			continue // its unit was looked at
+		}
+		seen[c.Service] = true
+		out = append(out, Finding{
+			Rule: ruleShared, Verdict: Unknown, Evidence: c.ID, Source: c.Provider, SeenAt: c.At(),
+			Text: fmt.Sprintf("the same change touched %s (%s), which is no unit here: whether that part can stay cannot be told", c.Service, c.Kind),
+		})
+	}
+	return out
+}
+
+func (w *world) declared(a, b UnitID, kind providers.EdgeKind) (providers.Edge, bool) {
+	ua, _ := w.unit(a)
+	for _, e := range w.edges {
+		if e.Kind != kind {
+			continue
+		}
+		from, to := w.named(e.From, ua.Environment), w.named(e.To, ua.Environment)
+		if (slices.Contains(from, a) && slices.Contains(to, b)) || (slices.Contains(from, b) && slices.Contains(to, a)) {
+			return e, true
+		}
+	}
+	return providers.Edge{}, false
+}
+
+func compact(l []string) []string {
+	sort.Strings(l)
+	l = slices.Compact(l)
+	if len(l) > 0 && l[0] == "" {
+		l = l[1:]
+	}
+	return l
+}
+
+func briefs(commits []string) []string {
+	out := make([]string, len(commits))
+	for i, c := range commits {
+		out[i] = brief(c)
+	}
+	return out
+}

@@ -1,0 +1,185 @@
+package rollback
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/backout-dev/backout/rollback/store"
+)
+
+// callTimeout is the deadline of one look at a target. A look that takes longer counts as not seen.
+const callTimeout = 15 * time.Second
+
+// Config is what an Engine is made of. Only Store is required. Zero durations take the defaults that are named here.
+type Config struct {
+	Store     *store.DB
+	Reversers map[string]Reverser // by provider name: the part of a UnitID before ':'
+	Symptoms  Symptoms            // nil: nobody can tell how alerts stand, so a plan with alerts never verifies
+	Now       func() time.Time
+	NewID     func() string // ids of operations, unique everywhere; nil makes ULIDs
+
+	ReadOnly bool
+	Tier     func(environment string) string // prod, staging, dev; nil goes by the environment's name
+
+	Hold         time.Duration // how long all has to be well; 30 s
+	Deadline     time.Duration // for convergence and verification together; 10 min
+	Poll         time.Duration // between two looks; 1 s
+	LeaseTTL     time.Duration // 30 s
+	ApplyTimeout time.Duration // after which an Apply counts as unknown; 30 s
+
+	Executor   string                     // this process, "host:pid"; "" finds out
+	HolderDead func(executor string) bool // whether that process is surely gone; nil: nobody can tell, leases must expire
+	Log        *slog.Logger
+	Fail       func(point string) error // failpoints in tests; nil in production
+	Checks     func(ctx context.Context, services []string) ([]Check, error)
+	Cap        int // how many units may hang together in one plan; 3
+}
+
+// Engine is the only door to the Reversers: read-only mode, policy, confirmation, locks and the journal are enforced
+// here. It may be used from several goroutines, and several processes may share its store.
+type Engine struct{ cfg Config }
+
+// New checks the configuration and fills in the defaults. It does no I/O beyond asking for the host's name.
+func New(cfg Config) (*Engine, error) {
+	if cfg.Store == nil {
+		return nil, errors.New("rollback engine: no store")
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.NewID == nil {
+		cfg.NewID = func() string { return ulid.Make().String() }
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Tier == nil {
+		cfg.Tier = func(environment string) string { return strings.ToLower(environment) }
+	}
+	if cfg.Executor == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			return nil, fmt.Errorf("rollback engine: name of this host: %w", err)
+		}
+		cfg.Executor = fmt.Sprintf("%s:%d", host, os.Getpid())
+	}
+	for _, d := range []struct {
+		value *time.Duration
+		def   time.Duration
+	}{
+		{&cfg.Hold, 30 * time.Second},
+		{&cfg.Deadline, 10 * time.Minute},
+		{&cfg.Poll, time.Second},
+		{&cfg.LeaseTTL, 30 * time.Second},
+		{&cfg.ApplyTimeout, 30 * time.Second},
+	} {
+		if *d.value <= 0 {
+			*d.value = d.def
+		}
+	}
+	if cfg.Cap <= 0 {
+		cfg.Cap = 3
+	}
+	return &Engine{cfg: cfg}, nil
+}
+
+// Units lists the units of all Reversers, sorted by id. Those that could be listed are returned also when err is not nil.
+func (e *Engine) Units(ctx context.Context) ([]Unit, error) {
+	var units []Unit
+	var errs []error
+	names := make([]string, 0, len(e.cfg.Reversers))
+	for name := range e.cfg.Reversers {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	for _, name := range names {
+		mine, err := listUnits(ctx, e.cfg.Reversers[name])
+		units = append(units, mine...)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("list the units of %s: %w", name, err))
+		}
+	}
+	sort.Slice(units, func(i, j int) bool { return units[i].ID < units[j].ID })
+	return units, errors.Join(errs...)
+}
+
+func listUnits(ctx context.Context, r Reverser) (units []Unit, err error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	for u, err := range r.Units(ctx) {
+		if err != nil {
+			return units, err
+		}
+		units = append(units, u)
+	}
+	return units, nil
+}
+
+func (e *Engine) reverser(unit UnitID) (Reverser, error) {
+	name, _, _ := strings.Cut(string(unit), ":")
+	r, ok := e.cfg.Reversers[name]
+	if !ok {
+		return nil, fmt.Errorf("unit %s: no provider %q takes units back: %w", unit, name, ErrNotFound)
+	}
+	return r, nil
+}
+
+// observe looks at a unit once, under a deadline of its own.
+func (e *Engine) observe(ctx context.Context, unit UnitID) (Observation, error) {
+	r, err := e.reverser(unit)
+	if err != nil {
+		return Observation{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	obs, err := r.Observe(ctx, unit)
+	if err != nil {
+		return Observation{}, fmt.Errorf("observe %s: %w", unit, err)
+	}
+	if obs.Current.Digest == "" {
+		return Observation{}, fmt.Errorf("observe %s: the target does not say what content it serves", unit)
+	}
+	return obs, nil
+}
+
+// fail is a failpoint: a place where tests make the engine stop, hang or err.
+func (e *Engine) fail(point string) error {
+	if e.cfg.Fail == nil {
+		return nil
+	}
+	if err := e.cfg.Fail(point); err != nil {
+		return fmt.Errorf("%s: %w", point, err)
+	}
+	return nil
+}
+
+// journal writes one transaction between two failpoints.
+func (e *Engine) journal(ctx context.Context, point string, fn func(*store.Tx) error) error {
+	if err := e.fail(point + ".before"); err != nil {
+		return err
+	}
+	if err := e.cfg.Store.Update(ctx, fn); err != nil {
+		return fmt.Errorf("journal %s: %w", point, err)
+	}
+	return e.fail(point + ".after")
+}
+
+// sleep waits for d or until ctx is done.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return nil
+	}
+}

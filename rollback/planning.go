@@ -1,0 +1,234 @@
+package rollback
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/rollback/ledger"
+	"github.com/backout-dev/backout/rollback/policy"
+)
+
+const untested = "untested"
+
+// Plan works out how to take a change or a unit back. It changes nothing. The plan's Decision is the policy's answer to
+// any person; who really confirms is judged by [Engine.Confirm]. A plan that may not run is returned without an error
+// (its Verdict and Decision say why); errors match [ErrNotFound], [ErrNoTarget] and [ErrNotAlone].
+func (e *Engine) Plan(ctx context.Context, req Request) (Plan, error) {
+	units, listErr := e.Units(ctx)
+	primary, err := e.primary(ctx, req, units)
+	if err != nil {
+		return Plan{}, errors.Join(err, listErr)
+	}
+	w, err := e.look(ctx, req, primary, units, listErr)
+	if err != nil {
+		return Plan{}, err
+	}
+	s, err := w.gather(req, primary, e.cfg.Cap)
+	if err != nil {
+		return Plan{}, err
+	}
+	if err := s.allowed(req.Only); err != nil {
+		return Plan{}, err
+	}
+	p := Plan{
+		Kind: "incident", Incident: req.Incident, Alerts: req.Alerts, Hold: e.cfg.Hold, Deadline: e.cfg.Deadline,
+		Reason: ledger.Scrub(providers.Clean(req.Reason)), CreatedAt: e.cfg.Now().UTC(), Verdict: Independent,
+	}
+	if req.Change != nil {
+		p.Change = req.Change.ID
+	}
+	if err := e.fill(ctx, w, s, &p); err != nil {
+		return Plan{}, err
+	}
+	p.Decision = e.decide(p, policy.Principal{ID: "anybody", Kind: policy.Human}, units)
+	p.Hash, err = HashPlan(p)
+	return p, err
+}
+
+// primary finds the units that were asked for.
+func (e *Engine) primary(ctx context.Context, req Request, units []Unit) ([]UnitID, error) {
+	var ids []UnitID
+	switch {
+	case req.Unit != "":
+		if !slices.ContainsFunc(units, func(u Unit) bool { return u.ID == req.Unit }) {
+			return nil, fmt.Errorf("unit %s: %w", req.Unit, ErrNotFound)
+		}
+		ids = []UnitID{req.Unit}
+	case req.Change != nil:
+		for _, u := range e.unitsOf(ctx, units, req.Change) {
+			ids = append(ids, u.ID)
+		}
+		if len(ids) == 0 {
+			return nil, fmt.Errorf("no unit is known to carry change %s: %w", req.Change.ID, ErrNotFound)
+		}
+	default:
+		return nil, fmt.Errorf("a plan needs a change or a unit: %w", ErrNotFound)
+	}
+	if len(req.Only) > 0 {
+		picked := slices.DeleteFunc(slices.Clone(ids), func(id UnitID) bool { return !slices.Contains(req.Only, id) })
+		if len(picked) > 0 {
+			ids = picked
+		}
+	}
+	return ids, nil
+}
+
+// fill orders the set and asks each unit's Reverser for its way back.
+func (e *Engine) fill(ctx context.Context, w *world, s *set, p *Plan) error {
+	order, atomic := w.arrange(s.ids())
+	p.Atomic = atomic
+	n := 0
+	for _, id := range order {
+		i := slices.IndexFunc(s.parts, func(q part) bool { return q.id == id })
+		up, err := e.unitPlan(ctx, w, s.parts[i])
+		if err != nil {
+			return err
+		}
+		for j := range up.Steps {
+			n++
+			up.Steps[j].N = n
+		}
+		if len(s.over) > 0 && len(p.Units) == 0 {
+			up.Findings = append(up.Findings, s.overflow(e.cfg.Cap))
+			up.Verdict = worst(up.Findings)
+		}
+		if s.parts[i].choice.forward {
+			p.Kind = "forward"
+		}
+		p.Units = append(p.Units, up)
+		p.Verdict = worseOf(p.Verdict, up.Verdict)
+		p.Warnings = append(p.Warnings, warnings(up)...)
+	}
+	if atomic {
+		p.Warnings = append(p.Warnings, "the units need each other in a circle: they go back as one set, and none is well until all are back")
+	}
+	sort.Strings(p.Warnings)
+	p.Warnings = slices.Compact(p.Warnings)
+	return nil
+}
+
+func (e *Engine) unitPlan(ctx context.Context, w *world, q part) (UnitPlan, error) {
+	u, _ := w.unit(q.id)
+	obs := w.obs[q.id]
+	up := UnitPlan{
+		Unit: u, From: obs.Current, Observed: obs, Findings: q.findings, Tested: untested, Choices: q.choice.others(),
+	}
+	if q.choice.target < 0 {
+		up.Verdict = worst(up.Findings)
+		return up, nil
+	}
+	up.To = q.choice.revs[q.choice.target]
+	if up.To.Digest != up.From.Digest {
+		var err error
+		if up.Proposal, err = e.propose(ctx, obs, up.To); err != nil {
+			return UnitPlan{}, err
+		}
+		if len(up.Missing) > 0 {
+			up.Findings = append(up.Findings, Finding{
+				Rule: ruleArtifact, Verdict: Blocked, SeenAt: obs.At, Evidence: strings.Join(up.Missing, ", "),
+				Text: "it cannot run without what is missing: " + strings.Join(up.Missing, ", "),
+			})
+		}
+	}
+	up.Verdict = worst(up.Findings)
+	var err error
+	up.Observed, err = scrubbed(obs)
+	return up, err
+}
+
+// propose asks the Reverser for the steps, and makes them whole: every step names its unit and the contents it goes
+// between, and what it shows holds no secret.
+func (e *Engine) propose(ctx context.Context, obs Observation, to Revision) (Proposal, error) {
+	id := obs.Unit.ID
+	r, err := e.reverser(id)
+	if err != nil {
+		return Proposal{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	p, err := r.Plan(ctx, obs, to)
+	if err != nil {
+		return Proposal{}, fmt.Errorf("plan %s back to %s: %w", id, name(to), err)
+	}
+	p.Diff = ledger.Scrub(p.Diff)
+	p.Steps = slices.Clone(p.Steps)
+	from := obs.Current.Digest
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		s.Unit = id
+		if s.From == "" {
+			s.From = from
+		}
+		if s.To == "" {
+			s.To = to.Digest
+		}
+		if s.Token == "" {
+			s.Token = obs.Token
+		}
+		from = s.To
+	}
+	if len(p.Steps) == 0 && len(p.Missing) == 0 || len(p.Steps) > 0 && from != to.Digest {
+		return Proposal{}, fmt.Errorf("plan %s back to %s: its provider gave steps that do not lead there", id, name(to))
+	}
+	return p, nil
+}
+
+func scrubbed(o Observation) (Observation, error) {
+	if len(o.Raw) == 0 {
+		return o, nil
+	}
+	raw, err := ledger.ScrubJSON(o.Raw)
+	if err != nil {
+		return o, fmt.Errorf("observation of %s: %w", o.Unit.ID, err)
+	}
+	o.Raw = raw
+	return o, nil
+}
+
+func warnings(u UnitPlan) []string {
+	out := slices.Clone(u.Warnings)
+	if u.Tested == untested {
+		out = append(out, fmt.Sprintf("%s is untested: nobody has proven that going back works", u.Unit.ID))
+	}
+	if u.Unit.CAS != CASAtomic {
+		out = append(out, fmt.Sprintf("%s is not protected against concurrent change: nothing will be retried", u.Unit.ID))
+	}
+	return out
+}
+
+// decide asks the policy about a plan and a principal.
+func (e *Engine) decide(p Plan, by policy.Principal, known []Unit) policy.Decision {
+	f := policy.Facts{Principal: by, Verdict: string(p.Verdict), Tier: policy.TierDev}
+	for _, u := range p.Units {
+		f.Units = append(f.Units, string(u.Unit.ID))
+		f.Tier = strictest(f.Tier, e.cfg.Tier(u.Unit.Environment))
+		for _, m := range u.Missing {
+			f.Missing = append(f.Missing, fmt.Sprintf("%s (%s)", m, u.Unit.ID))
+		}
+		if u.Tested == untested {
+			f.Untested = append(f.Untested, string(u.Unit.ID))
+		}
+	}
+	for _, u := range known {
+		f.Known = append(f.Known, string(u.ID))
+	}
+	return policy.Decide(f)
+}
+
+// strictest of two tiers; what is neither staging nor dev counts as prod.
+func strictest(a, b string) string {
+	rank := func(t string) int { return slices.Index([]string{policy.TierDev, policy.TierStaging}, t) }
+	switch {
+	case rank(a) < 0 || rank(b) < 0:
+		return policy.TierProd
+	case rank(a) > rank(b):
+		return a
+	default:
+		return b
+	}
+}

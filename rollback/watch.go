@@ -1,0 +1,292 @@
+package rollback
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/rollback/store"
+)
+
+// arrival is how far the units of a run are, at one look.
+type arrival struct {
+	done    bool
+	vacuous bool
+	details []string
+	over    ending
+}
+
+// watch waits for all units to arrive and then for all to be well from outside, for the plan's hold and within its
+// deadline. It only looks, so it may be repeated as often as a run is resumed.
+func (x *execution) watch(ctx context.Context) (ending, error) {
+	started := time.Now()
+	if over, err := x.converge(ctx, x.run.Plan.Units); err != nil || over.state != "" {
+		return over, err
+	}
+	return x.verify(ctx, started)
+}
+
+// converge waits until the units serve their targets.
+func (x *execution) converge(ctx context.Context, units []UnitPlan) (ending, error) {
+	started := time.Now()
+	for {
+		a := x.arrived(ctx, units)
+		switch {
+		case ctx.Err() != nil:
+			return ending{}, context.Cause(ctx)
+		case a.over.state != "" || a.done:
+			return a.over, nil
+		}
+		if err := x.enter(ctx, RunConverging, strings.Join(a.details, "; ")); err != nil {
+			return ending{}, err
+		}
+		if by, err := x.stopAsked(ctx); err != nil || by != "" {
+			return x.unfinished(units, "nobody watches it any more, as "+by+" asked", a.details), err
+		}
+		if time.Since(started) >= x.run.Plan.Deadline {
+			return x.unfinished(units, fmt.Sprintf("it did not arrive within %s", x.run.Plan.Deadline), a.details), nil
+		}
+		if err := sleep(ctx, x.e.cfg.Poll); err != nil {
+			return ending{}, err
+		}
+	}
+}
+
+// unfinished ends a run in the middle of its convergence: half way where other units have still to move.
+func (x *execution) unfinished(units []UnitPlan, why string, details []string) ending {
+	text := why + ": " + strings.Join(details, "; ")
+	if len(units) < len(x.run.Plan.Units) {
+		return x.halt("%s", text)
+	}
+	return end(RunUnverified, "applied; %s", text)
+}
+
+// arrived looks at every unit once: what it serves, and what its own status says.
+func (x *execution) arrived(ctx context.Context, units []UnitPlan) arrival {
+	a := arrival{done: true}
+	for _, u := range units {
+		id := u.Unit.ID
+		o, err := x.e.observe(ctx, id)
+		if err == nil && o.Current.Digest != u.To.Digest && o.Current.Digest != u.From.Digest {
+			a.over = end(RunSuperseded, "applied, but somebody has since switched %s to %s: it was left alone", id, name(o.Current))
+			return a
+		}
+		c, statusErr := x.status(ctx, u)
+		switch {
+		case err != nil || statusErr != nil:
+			a.done = false
+			a.details = append(a.details, fmt.Sprintf("%s cannot be seen: %v", id, errors.Join(err, statusErr)))
+		case c.Failed:
+			a.over = end(RunNeedsHuman, "applied, but %s does not get there: %s", id, c.Detail)
+			return a
+		default:
+			a.done = a.done && c.Done && o.Current.Digest == u.To.Digest
+			a.vacuous = a.vacuous || c.Vacuous
+			a.details = append(a.details, fmt.Sprintf("%s: %s", id, c.Detail))
+		}
+	}
+	return a
+}
+
+func (x *execution) status(ctx context.Context, u UnitPlan) (Convergence, error) {
+	r, err := x.e.reverser(u.Unit.ID)
+	if err != nil {
+		return Convergence{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return r.Status(ctx, u.Unit.ID, u.To)
+}
+
+// verify looks from outside until all was well without a break for the hold. Unknown is never well.
+func (x *execution) verify(ctx context.Context, started time.Time) (ending, error) {
+	var wellSince time.Time
+	for {
+		bad, over := x.inspect(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return ending{}, context.Cause(ctx)
+		case over.state != "":
+			return over, nil
+		}
+		if len(bad) > 0 {
+			wellSince = time.Time{}
+		} else if wellSince.IsZero() {
+			wellSince = time.Now()
+		}
+		if !wellSince.IsZero() && time.Since(wellSince) >= x.run.Plan.Hold {
+			return end(RunSucceeded, "%s; %s, for %s", x.done(), x.wellness(), x.run.Plan.Hold), nil
+		}
+		if err := x.progress(ctx, bad); err != nil {
+			return ending{}, err
+		}
+		if by, err := x.stopAsked(ctx); err != nil || by != "" {
+			return end(RunUnverified, "applied; nobody watches it any more, as %s asked", by), err
+		}
+		if time.Since(started) >= x.run.Plan.Deadline {
+			if len(bad) == 0 {
+				bad = []string{fmt.Sprintf("all was well, but not for %s", x.run.Plan.Hold)}
+			}
+			return end(RunUnverified, "applied, not verified within %s: %s", x.run.Plan.Deadline, strings.Join(bad, "; ")), nil
+		}
+		if err := sleep(ctx, x.e.cfg.Poll); err != nil {
+			return ending{}, err
+		}
+	}
+}
+
+// inspect looks once at everything and says what is not well.
+func (x *execution) inspect(ctx context.Context) (bad []string, over ending) {
+	a := x.arrived(ctx, x.run.Plan.Units)
+	if a.over.state != "" {
+		return nil, a.over
+	}
+	if !a.done {
+		bad = append(bad, a.details...)
+	}
+	if a.vacuous {
+		bad = append(bad, "nothing serves, so nothing is verified: "+strings.Join(a.details, "; "))
+	}
+	x.run.Checks, x.run.Symptoms = x.check(ctx), x.symptoms(ctx)
+	if len(x.run.Checks) == 0 && len(x.run.Plan.Alerts) == 0 {
+		return nil, end(RunUnverified, "%s; there is no alert and no check to verify it with", x.done())
+	}
+	return append(bad, unwell(x.run.Checks, x.run.Symptoms, x.run.AppliedAt)...), ending{}
+}
+
+// check runs the units' checks and the extra ones. One that cannot be run is unknown.
+func (x *execution) check(ctx context.Context) []Check {
+	var checks []Check
+	var services []string
+	for _, u := range x.run.Plan.Units {
+		services = append(services, u.Unit.Service)
+		r, err := x.e.reverser(u.Unit.ID)
+		var mine []Check
+		if err == nil {
+			callCtx, cancel := context.WithTimeout(ctx, callTimeout)
+			mine, err = r.Verify(callCtx, u.Unit.ID, u.To)
+			cancel()
+		}
+		checks = append(checks, mine...)
+		if err != nil {
+			checks = append(checks, Check{Name: "checks of " + string(u.Unit.ID), State: CheckUnknown, Observed: err.Error()})
+		}
+	}
+	if x.e.cfg.Checks != nil {
+		sort.Strings(services)
+		callCtx, cancel := context.WithTimeout(ctx, callTimeout)
+		defer cancel()
+		more, err := x.e.cfg.Checks(callCtx, compact(services))
+		checks = append(checks, more...)
+		if err != nil {
+			checks = append(checks, Check{Name: "outside checks", State: CheckUnknown, Observed: err.Error()})
+		}
+	}
+	for i := range checks {
+		checks[i].Name, checks[i].Observed = providers.Clean(checks[i].Name), providers.Clean(checks[i].Observed)
+	}
+	return checks
+}
+
+// symptoms asks how the plan's alerts stand. One that is not answered for is unknown.
+func (x *execution) symptoms(ctx context.Context) []Symptom {
+	alerts := x.run.Plan.Alerts
+	if len(alerts) == 0 {
+		return nil
+	}
+	var states []Symptom
+	err := errors.New("no source can tell")
+	if x.e.cfg.Symptoms != nil {
+		ctx, cancel := context.WithTimeout(ctx, callTimeout)
+		defer cancel()
+		states, err = x.e.cfg.Symptoms.States(ctx, alerts)
+	}
+	out := make([]Symptom, len(alerts))
+	for i, a := range alerts {
+		out[i] = Symptom{AlertRef: a, State: providers.AlertUnknown, Detail: "its source did not answer for it"}
+		if err != nil {
+			out[i].Detail = providers.Clean(err.Error())
+			continue
+		}
+		at := slices.IndexFunc(states, func(s Symptom) bool { return s.Provider == a.Provider && s.ID == a.ID })
+		if at >= 0 {
+			out[i] = states[at]
+			out[i].Detail = providers.Clean(out[i].Detail)
+		}
+	}
+	return out
+}
+
+// unwell says what is not well. A resolved alert counts only if its source gave a complete answer after the effect.
+func unwell(checks []Check, symptoms []Symptom, applied time.Time) []string {
+	var bad []string
+	for _, c := range checks {
+		if c.State == CheckPass {
+			continue
+		}
+		text := fmt.Sprintf("check %s: %s", c.Name, c.State)
+		if c.Observed != "" {
+			text += " (" + c.Observed + ")"
+		}
+		bad = append(bad, text)
+	}
+	for _, s := range symptoms {
+		who := s.Name
+		if who == "" {
+			who = s.ID
+		}
+		switch {
+		case s.State == providers.AlertResolved && !s.SeenAt.IsZero() && s.SeenAt.Before(applied):
+			bad = append(bad, fmt.Sprintf("alert %s: unknown (last seen before the rollback)", who))
+		case s.State != providers.AlertResolved:
+			bad = append(bad, strings.TrimSuffix(fmt.Sprintf("alert %s: %s (%s)", who, s.State, s.Detail), " ()"))
+		}
+	}
+	return bad
+}
+
+func (x *execution) wellness() string {
+	return fmt.Sprintf("%d %s resolved, %d %s passed",
+		len(x.run.Symptoms), plural(len(x.run.Symptoms), "alert", "alerts"), len(x.run.Checks), plural(len(x.run.Checks), "check", "checks"))
+}
+
+// progress shows the last look to whoever follows the run.
+func (x *execution) progress(ctx context.Context, bad []string) error {
+	detail := x.wellness() + ": holding"
+	if len(bad) > 0 {
+		detail = strings.Join(bad, "; ")
+	}
+	now := states(x.run.Checks, x.run.Symptoms)
+	if slices.Equal(now, x.shown) && x.run.State == RunVerifying && x.run.Detail == providers.Clean(detail) {
+		return nil
+	}
+	x.shown = now
+	return x.show(ctx, RunVerifying, detail)
+}
+
+// states is what of checks and symptoms is worth a write.
+func states(checks []Check, symptoms []Symptom) []string {
+	out := []string{}
+	for _, c := range checks {
+		out = append(out, c.Name+"="+string(c.State)+" "+c.Observed)
+	}
+	for _, s := range symptoms {
+		out = append(out, s.Provider+"/"+s.ID+"="+string(s.State))
+	}
+	return out
+}
+
+// stopAsked reads who asked the run to stop, from any process.
+func (x *execution) stopAsked(ctx context.Context) (string, error) {
+	by, _, err := x.e.cfg.Store.AbortRequested(ctx, x.run.ID)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return "", fmt.Errorf("read %s: %w", x.run.ID, err)
+	}
+	x.run.AbortBy = by
+	return by, nil
+}

@@ -1,0 +1,171 @@
+package rollback
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/backout-dev/backout/providers"
+)
+
+const lookers = 8 // units that are observed at once
+
+// world is what one plan was made from: every unit of the environment as it was seen at one time, what other runs hold,
+// and what backout took back before.
+type world struct {
+	units   []Unit
+	listErr error // some units could not be listed
+	obs     map[UnitID]Observation
+	errs    map[UnitID]error
+	claims  map[UnitID]string          // unit → unfinished run
+	left    map[UnitID]map[string]bool // unit → digests that backout rolled it back from
+	changes []providers.Change
+	edges   []providers.Edge
+}
+
+// look observes the units that live in the environment of one of those asked for; all of them bear on the rules.
+func (e *Engine) look(ctx context.Context, req Request, primary []UnitID, units []Unit, listErr error) (*world, error) {
+	w := &world{
+		units: units, listErr: listErr, changes: req.Context, edges: req.Edges,
+		obs: map[UnitID]Observation{}, errs: map[UnitID]error{}, claims: map[UnitID]string{}, left: map[UnitID]map[string]bool{},
+	}
+	var ids []UnitID
+	for _, u := range units {
+		near := slices.ContainsFunc(primary, func(p UnitID) bool {
+			pu, _ := w.unit(p)
+			return p == u.ID || sameEnvironment(pu.Environment, u.Environment)
+		})
+		if near {
+			ids = append(ids, u.ID)
+		}
+	}
+	w.obs, w.errs = e.observeAll(ctx, ids)
+	leases, err := e.cfg.Store.Leases(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read what other runs hold: %w", err)
+	}
+	for _, l := range leases {
+		w.claims[UnitID(l.Unit)] = l.Run
+	}
+	runs, err := e.Runs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range runs {
+		if r.AppliedAt.IsZero() {
+			continue
+		}
+		for _, u := range r.Plan.Units {
+			if w.left[u.Unit.ID] == nil {
+				w.left[u.Unit.ID] = map[string]bool{}
+			}
+			w.left[u.Unit.ID][u.From.Digest] = true
+		}
+	}
+	return w, nil
+}
+
+func (e *Engine) observeAll(ctx context.Context, ids []UnitID) (map[UnitID]Observation, map[UnitID]error) {
+	obs, errs := map[UnitID]Observation{}, map[UnitID]error{}
+	var mu sync.Mutex
+	var g errgroup.Group
+	g.SetLimit(lookers)
+	for _, id := range ids {
+		g.Go(func() error {
+			o, err := e.observe(ctx, id)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				errs[id] = err
+			} else {
+				obs[id] = o
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // every error is in errs
+	return obs, errs
+}
+
+func (w *world) unit(id UnitID) (Unit, bool) {
+	for _, u := range w.units {
+		if u.ID == id {
+			return u, true
+		}
+	}
+	return Unit{}, false
+}
+
+// named finds the units that an edge's end means: a unit by its id, else those of a service in the environment.
+func (w *world) named(end, environment string) []UnitID {
+	var ids []UnitID
+	for _, u := range w.units {
+		if string(u.ID) == end || (u.Service == end && sameEnvironment(u.Environment, environment)) {
+			ids = append(ids, u.ID)
+		}
+	}
+	return ids
+}
+
+// revisions are what a unit served, the newest first: Current, then its history.
+func revisions(o Observation) []Revision {
+	return append([]Revision{o.Current}, o.History...)
+}
+
+// sameEnvironment treats an environment that was not said as any.
+func sameEnvironment(a, b string) bool { return a == "" || b == "" || a == b }
+
+// carries reports whether a revision is what a change brought: by commit, by content digest or by its native name.
+func carries(r Revision, c *providers.Change) bool {
+	return sameCommit(r.Commit, c.Commit) || slices.Contains(c.Artifacts, r.Digest) ||
+		(c.To != "" && (c.To == r.Label || c.To == r.Digest))
+}
+
+const shortCommit = 7 // the shortest abbreviation of a commit that counts as one
+
+func sameCommit(a, b string) bool {
+	if len(a) < shortCommit || len(b) < shortCommit {
+		return false
+	}
+	return strings.HasPrefix(a, b) || strings.HasPrefix(b, a)
+}
+
+// UnitsOf finds the units that a change touched: the one that it names, else those of its service and environment with a
+// revision that carries its commit, artifact or native name. The result is empty where nothing is known to carry it.
+func (e *Engine) UnitsOf(ctx context.Context, c *providers.Change) ([]Unit, error) {
+	units, err := e.Units(ctx)
+	if len(units) == 0 && err != nil {
+		return nil, err
+	}
+	return e.unitsOf(ctx, units, c), nil
+}
+
+func (e *Engine) unitsOf(ctx context.Context, units []Unit, c *providers.Change) []Unit {
+	if c.Unit != "" {
+		for _, u := range units {
+			if string(u.ID) == c.Unit {
+				return []Unit{u}
+			}
+		}
+		return nil
+	}
+	var near []UnitID
+	for _, u := range units {
+		if c.Service != "" && u.Service == c.Service && sameEnvironment(u.Environment, c.Environment) {
+			near = append(near, u.ID)
+		}
+	}
+	obs, _ := e.observeAll(ctx, near)
+	var touched []Unit
+	for _, u := range units {
+		o, ok := obs[u.ID]
+		if ok && slices.ContainsFunc(revisions(o), func(r Revision) bool { return carries(r, c) }) {
+			touched = append(touched, u)
+		}
+	}
+	return touched
+}
