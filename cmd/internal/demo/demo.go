@@ -181,7 +181,10 @@ func (w *World) Close() error {
 		return nil
 	}
 	w.closed = true
-	for _, c := range slices.Backward(w.children) {
+	for _, c := range w.children {
+		_ = c.stdin.Close() // all of them first, so that they end at the same time
+	}
+	for _, c := range w.children {
 		c.stop()
 	}
 	w.spawn.close()

@@ -135,6 +135,8 @@ func TestChildEndsWithItsStandardInput(t *testing.T) {
 		if err := c.stdin.Close(); err != nil {
 			t.Fatal(err)
 		}
+	}
+	for _, c := range w.children {
 		select {
 		case <-c.done:
 		case <-time.After(20 * time.Second):
