@@ -83,8 +83,14 @@ func (t tally) ratio() float64 {
 
 // logBayes compares "these calls fail at a rate of their own" (about one in five, widely spread) with "they fail as the
 // reference does": a Beta-binomial factor, the larger the more the calls stand out for the worse.
-func logBayes(t, reference tally) float64 {
+func (s *scene) logBayes(t, reference tally) float64 {
 	const healthy, odd = 50, 0.5 // what a service without any history is taken for: one failure in a hundred
+	if reference.calls > s.referenceCalls {
+		f := s.referenceCalls / reference.calls // calls of one minute are no independent draws
+		reference = tally{reference.calls * f, reference.failed * f}
+	}
+	// One-sided: calls that fail less than the reference do not stand out for the worse.
+	reference.failed = min(reference.failed, t.ratio()*reference.calls)
 	own := betaBinomial(t, 1, 4)
 	same := betaBinomial(t, odd+reference.failed, healthy+reference.calls-reference.failed)
 	return own - same

@@ -22,7 +22,9 @@ func clamp(in Input) Input {
 		out.Onset.Earliest = in.At
 	}
 	out.Services = slices.Clone(in.Services)
-	slices.SortFunc(out.Services, func(a, b providers.Service) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(out.Services, func(a, b providers.Service) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Owner, b.Owner))
+	})
 	for _, e := range in.Edges {
 		if !e.SeenAt.After(in.At) {
 			out.Edges = append(out.Edges, e)

@@ -57,6 +57,7 @@ type numbers struct {
 	superseded float64
 
 	targetExact, targetOwner, targetOther float64
+	culpritAlerts                         float64 // how often the culprit is on a service that alerts
 	hop                                   float64 // times ln(2/(2+hops)), callee-ward
 	maxHops                               int
 	unreachable                           float64
@@ -66,12 +67,16 @@ type numbers struct {
 
 	callsPerPoint              float64 // assumed where a ratio comes without a count
 	minCalls                   float64
+	referenceCalls             float64 // how many calls of a reference count at most
+	alike                      float64 // what is left of before and after where new instances are no worse than old ones
+	silent                     float64 // share of culprits that do not show in failing calls
 	contrastLow, contrastHigh  float64
 	rolloutHigh, healthyAtFull float64
 	usualLag                   time.Duration
 	ongoing                    float64
 
 	textMax, textScale, textNone float64
+	kindShare                    float64 // how much of a family's own rate counts beside the other terms
 
 	maintenance, rollback, rollbackDependants, drill, dismissed float64
 	sizePerLog, sizeMax                                         float64
@@ -95,7 +100,7 @@ func numbersOf() numbers {
 	const m, h, d = time.Minute, time.Hour, 24 * time.Hour
 	return numbers{
 		effective: []knot{
-			{30 * time.Second, 3.0},
+			{30 * time.Second, 3.2},
 			{5 * m, 2.6},
 			{10 * m, 2.3},
 			{20 * m, 1.6},
@@ -107,26 +112,26 @@ func numbersOf() numbers {
 			{24 * h, -1.6},
 		},
 		landed: []knot{
-			{20 * m, 2.3},
-			{40 * m, 1.8},
+			{20 * m, 2.1},
+			{40 * m, 1.65},
 			{80 * m, 1.1},
 			{160 * m, 0.15},
-			{5 * h, -0.7},
+			{5 * h, -0.65},
 			{12 * h, -1.45},
 			{24 * h, -1.45},
 		},
 		tailPerDoubling: -0.35, tailEnd: 14 * d, slowStretch: 0.5,
 		afterOnsetAtOnce: -1, afterOnset: -4, afterOnsetTaper: 2 * m, precursor: -2.5,
-		recency: []float64{0.8, 0.3, 0}, superseded: -1.2,
-		targetExact: 1.5, targetOwner: 0.5, targetOther: -0.5,
+		recency: []float64{1.0, 0.3, 0}, superseded: -0.8,
+		targetExact: 1.5, targetOwner: 0.5, targetOther: -0.5, culpritAlerts: 0.8,
 		hop: 2, maxHops: 4, unreachable: -1, covers: 2,
 		scopeMatch: 1.5, scopeOutside: -2,
-		callsPerPoint: 10, minCalls: 30, contrastLow: -2, contrastHigh: 4,
+		callsPerPoint: 10, minCalls: 30, referenceCalls: 200, silent: 0.3, alike: 0.5, contrastLow: -2, contrastHigh: 4,
 		rolloutHigh: 2, healthyAtFull: -1.5, usualLag: 30 * m, ongoing: 0.7,
-		textMax: 2, textScale: 1, textNone: 0,
-		maintenance: -1.5, rollback: -1, rollbackDependants: 1, drill: -8, dismissed: -6,
+		textMax: 4.5, textScale: 0.9, textNone: 0, kindShare: 0.5,
+		maintenance: -1.5, rollback: -1.5, rollbackDependants: 1, drill: -8, dismissed: -6,
 		sizePerLog: 0.1, sizeMax: 0.4,
-		noneBias: -1.5, noneBiasPlaced: 2.7, noneGrowth: 0.6,
+		noneBias: -0.8, noneBiasPlaced: 1.8, noneGrowth: 0.6,
 		temperature: 1, tieGap: 0.7, cap: 0.9,
 	}
 }

@@ -10,14 +10,14 @@ const quantum = 1e12
 
 // probabilities turns scores into probabilities, with "none of these" as one more candidate. all must be sorted by score.
 func (s *scene) probabilities(all []weighed) (p []float64, none float64) {
-	n, placed := 0, s.placed && s.world.known
+	n := 0
 	for i := range all {
 		if _, out := s.in.Dismissed[all[i].ID]; !out && !all[i].drill {
 			n++
 		}
 	}
 	bias := s.noneBias
-	if placed {
+	if s.placed {
 		bias = s.noneBiasPlaced
 	}
 	zero := (bias + s.noneGrowth*math.Log1p(float64(n))) / s.temperature
@@ -63,7 +63,7 @@ func (s *scene) holdBack(all []weighed, p []float64) {
 }
 
 // tie reports whether the first two suspects cannot honestly be told apart: their scores are closer than tieGap, or
-// nothing but time tells them apart.
+// nothing but time tells them apart, and that not by much.
 func (s *scene) tie(all []weighed, p []float64) bool {
 	if len(all) < 2 || p[0] < 0.05 || all[1].drill {
 		return false
@@ -72,18 +72,25 @@ func (s *scene) tie(all []weighed, p []float64) bool {
 	if gap < int(s.tieGap*milli) {
 		return true
 	}
-	other := map[string]float64{}
-	for sign, w := range map[float64]*weighed{1: &all[0], -1: &all[1]} {
-		for _, e := range w.evidence {
-			if e.Term != "time" && e.Term != "recency" {
-				other[e.Term] += sign * e.Weight
-			}
-		}
+	first, second := discriminating(&all[0]), discriminating(&all[1])
+	for term := range second {
+		first[term] -= second[term]
 	}
-	for _, d := range other {
+	for _, d := range first {
 		if math.Abs(d) > 0.1 {
 			return false
 		}
 	}
 	return s.onset.known && all[0].age >= 0 && all[1].age >= 0 && gap < 2*int(s.tieGap*milli)
+}
+
+// discriminating are the weights of a suspect by term, but for those that are about time alone.
+func discriminating(w *weighed) map[string]float64 {
+	by := map[string]float64{}
+	for _, e := range w.evidence {
+		if e.Term != "time" && e.Term != "recency" {
+			by[e.Term] += e.Weight
+		}
+	}
+	return by
 }

@@ -1,6 +1,7 @@
 package culprit
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -11,16 +12,18 @@ import (
 // scene is everything that the terms may look at: the clamped input, and what is counted once for all candidates.
 type scene struct {
 	numbers
-	in         Input
-	onset      onset
-	candidates []candidate
-	world      world
-	alerting   map[string]int // alerts by service
-	placed     bool           // some alert names a service
-	words      vocabulary
-	scopes     scopes
-	calls      callIndex
-	symptom    symptom
+	in            Input
+	onset         onset
+	candidates    []candidate
+	world         world
+	alerting      map[string]int  // alerts by service
+	placed        bool            // alerts and changes name services
+	services      map[string]bool // every service that anything names
+	alertServices []string        // the keys of alerting, sorted
+	words         vocabulary
+	scopes        scopes
+	calls         callIndex
+	symptom       symptom
 }
 
 // candidate is one change with what the terms share about it.
@@ -33,7 +36,8 @@ type candidate struct {
 	rank      int           // 1 for the latest on its target before the first symptom, 0 when not ranked
 	newer     *candidate    // a newer change to the same thing before the first symptom
 	drill     bool
-	tokens    []string
+	tokens    []string // the words that it shares with the alerts
+	length    int      // how many distinct words it has
 }
 
 // newScene prepares everything that is counted once. in must be clamped.
@@ -42,18 +46,19 @@ func newScene(in Input) *scene {
 	for i := range in.Alerts {
 		if v := in.Alerts[i].Service; v != "" {
 			s.alerting[v]++
-			s.placed = true
 		}
 	}
+	s.alertServices = sortedKeys(s.alerting)
 	s.onset = onsetOf(in)
 	s.world = newWorld(in.Services, in.Edges, s.alerting, s.maxHops)
 	s.candidates = make([]candidate, len(in.Changes))
 	for i := range in.Changes {
 		s.candidates[i] = s.candidate(&in.Changes[i])
 	}
+	s.services = s.knownServices()
 	s.rankTargets()
 	s.findSuperseded()
-	s.words = newVocabulary(in.Alerts, s.candidates)
+	s.words = newVocabulary(in.Alerts, s.candidates, s.services)
 	s.scopes = newScopes(in)
 	s.calls = newCallIndex(in.Signals)
 	s.symptom = s.findSymptom()
@@ -80,6 +85,20 @@ func (s *scene) candidate(c *providers.Change) candidate {
 		}
 	}
 	return k
+}
+
+// knownServices collects every service that the topology, an alert or a change names.
+func (s *scene) knownServices() map[string]bool {
+	known := maps.Clone(s.world.nodes)
+	for _, a := range s.alertServices {
+		known[a] = true
+	}
+	for i := range s.candidates {
+		if p := s.candidates[i].place; p != "" {
+			known[p], s.placed = true, len(s.alerting) > 0
+		}
+	}
+	return known
 }
 
 // counted reports whether the change was there before the first symptom and counts against older ones. A drill puts back

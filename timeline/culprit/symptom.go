@@ -22,7 +22,7 @@ type minute struct {
 // first alert: worse than the usual minute by five points and by three times the usual spread.
 func (s *scene) findSymptom() symptom {
 	tallies := map[int64]tally{}
-	for _, a := range sortedKeys(s.alerting) {
+	for _, a := range s.alertServices {
 		for _, f := range s.calls.into[a] {
 			for _, p := range f.points {
 				m := int64(math.Floor(p[0]/60)) * 60

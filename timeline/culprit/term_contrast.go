@@ -1,8 +1,11 @@
 package culprit
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 )
 
 // weighContrast compares calls into the changed service before and after it took effect, and calls to its new instances
@@ -23,9 +26,12 @@ func weighContrast(s *scene, c *candidate) (float64, string) {
 	}
 	total := 0.0
 	if text != "" {
-		total = best
+		total = min(best, s.contrastHigh)
 	}
 	if w, t := s.newOld(c, series); t != "" {
+		if w < 0 { // what fails in old and new alike did not come with the new
+			total = min(total, total*s.alike)
+		}
 		if text != "" {
 			t = text + "; " + t
 		}
@@ -34,6 +40,8 @@ func weighContrast(s *scene, c *candidate) (float64, string) {
 	if text == "" {
 		return 0, "unknown: too few measurements of calls to " + c.place + " since it took effect"
 	}
+	// Not every culprit shows in failing calls (wrong answers and slow ones do not): health never speaks louder than that.
+	total = math.Log(s.silent + (1-s.silent)*math.Exp(min(total, 2*s.contrastHigh)))
 	return min(s.contrastHigh, max(s.contrastLow, total)), text
 }
 
@@ -45,7 +53,7 @@ func (s *scene) beforeAfter(c *candidate, series []*failures, byFrom bool) (floa
 	for _, f := range series {
 		whole = whole || !f.single && f.byFrom == byFrom
 	}
-	var old, since, during tally
+	var old, later, during tally
 	for _, f := range series {
 		if f.byFrom != byFrom || f.single == whole {
 			continue
@@ -55,54 +63,84 @@ func (s *scene) beforeAfter(c *candidate, series []*failures, byFrom bool) (floa
 				old.add(p, s.callsPerPoint)
 				continue
 			}
-			since.add(p, s.callsPerPoint)
+			later.add(p, s.callsPerPoint)
 			if p[0] >= symptoms {
 				during.add(p, s.callsPerPoint)
 			}
 		}
 	}
 	passed := s.passedOn(c, start)
-	since.failed, during.failed = since.failed*(1-passed), during.failed*(1-passed)
-	w := logBayes(since, old)
-	if w < 0 { // health speaks for a change only while there are symptoms
-		since = during
-		w = min(0, logBayes(during, old))
+	w := s.logBayes(later, old)
+	if w > 0 {
+		w = min(w, s.contrastHigh) * (1 - passed)
+	} else { // health speaks for a change only while there are symptoms
+		later = during
+		w = min(0, s.logBayes(during, old))
 	}
-	if since.calls < s.minCalls || old.calls == 0 {
+	if later.calls < s.minCalls || old.calls == 0 {
 		return 0, ""
 	}
-	return w, fmt.Sprintf("calls to %s: %s failed since it took effect, %s before", c.place, percent(since), percent(old))
+	return w, fmt.Sprintf("calls to %s: %s failed since it took effect, %s before", c.place, percent(later), percent(old)) +
+		passedText(passed)
 }
 
-// passedOn is the share of a service's failures that its own callees explain: the failure ratio of its worst callee
-// against that of the calls into it.
+func passedText(passed float64) string {
+	if passed < 0.5 {
+		return ""
+	}
+	return ", mostly while what it calls failed too"
+}
+
+// passedOn is the share of a service's failures that fall in minutes in which calls to one of its own callees failed at
+// least half as often: a victim hands its callee's failures on.
 func (s *scene) passedOn(c *candidate, start float64) float64 {
-	byPeer := map[string]tally{}
+	type call struct {
+		to     string
+		minute int64
+	}
+	out, worst := map[call]tally{}, map[int64]float64{}
 	for _, f := range s.calls.own[c.place] {
-		t := byPeer[f.to]
-		for _, p := range f.points {
-			if p[0] >= start {
-				t.add(p, s.callsPerPoint)
-			}
+		for _, p := range since(f.points, start) {
+			k := call{f.to, minuteOf(p)}
+			t := out[k]
+			t.add(p, 1)
+			out[k] = t
 		}
-		byPeer[f.to] = t
 	}
-	worst := 0.0
-	for _, t := range byPeer {
-		worst = max(worst, t.ratio())
+	for k, t := range out {
+		worst[k.minute] = max(worst[k.minute], t.ratio())
 	}
-	var in tally
+	in := map[int64]tally{}
 	for _, f := range s.calls.into[c.place] {
-		for _, p := range f.points {
-			if p[0] >= start {
-				in.add(p, s.callsPerPoint)
-			}
+		for _, p := range since(f.points, start) {
+			t := in[minuteOf(p)]
+			t.add(p, 1)
+			in[minuteOf(p)] = t
 		}
 	}
-	if in.failed == 0 {
+	var failed, passed float64
+	for _, m := range sortedMinutes(in) {
+		failed += in[m].failed
+		if worst[m] > 0 && worst[m] >= in[m].ratio()/2 {
+			passed += in[m].failed
+		}
+	}
+	if failed == 0 {
 		return 0
 	}
-	return min(1, worst/in.ratio())
+	return passed / failed
+}
+
+// since cuts sorted points to those not before start.
+func since(points [][2]float64, start float64) [][2]float64 {
+	i, _ := slices.BinarySearchFunc(points, start, func(p [2]float64, t float64) int { return cmp.Compare(p[0], t) })
+	return points[i:]
+}
+
+func minuteOf(p [2]float64) int64 { return int64(math.Floor(p[0]/60)) * 60 }
+
+func sortedMinutes(m map[int64]tally) []int64 {
+	return slices.Sorted(maps.Keys(m))
 }
 
 // newOld weighs the calls to instances of the new version against those to instances of the others.
@@ -130,7 +168,11 @@ func (s *scene) newOld(c *candidate, series []*failures) (float64, string) {
 		return 0, ""
 	}
 	text := fmt.Sprintf("new instances failed %s, old ones %s", percent(fresh), percent(old))
-	return logBayes(fresh, old), text
+	w := s.logBayes(fresh, old)
+	if w < 0 && fresh.calls < s.minCalls {
+		return 0, ""
+	}
+	return w, text
 }
 
 func percent(t tally) string { return fmt.Sprintf("%.0f%%", 100*t.ratio()) }

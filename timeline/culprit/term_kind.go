@@ -102,7 +102,7 @@ func familyOfPath(p string) family {
 	return family{}
 }
 
-func weighKind(_ *scene, c *candidate) (float64, string) {
+func weighKind(s *scene, c *candidate) (float64, string) {
 	f, ok := familyOf(c.Change)
 	switch {
 	case !ok && c.Kind == "":
@@ -110,9 +110,9 @@ func weighKind(_ *scene, c *candidate) (float64, string) {
 	case !ok:
 		return 0, ""
 	case f.weight > 0:
-		return f.weight, f.name + ": taken back more often than most"
+		return s.kindShare * f.weight, f.name + ": taken back more often than most"
 	case f.weight < 0:
-		return f.weight, f.name + ": taken back less often than most"
+		return s.kindShare * f.weight, f.name + ": taken back less often than most"
 	}
 	return 0, ""
 }

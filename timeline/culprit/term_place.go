@@ -10,7 +10,7 @@ import (
 // noPlace says why the place of a change cannot be weighed; "" when it can.
 func (s *scene) noPlace(c *candidate) string {
 	switch {
-	case !s.placed:
+	case len(s.alerting) == 0:
 		return "unknown: no alert names a service"
 	case c.place == "":
 		return "unknown: which service it touches"
@@ -20,11 +20,7 @@ func (s *scene) noPlace(c *candidate) string {
 
 // alertNames lists the alerting services in order; long lists are cut.
 func (s *scene) alertNames() string {
-	names := make([]string, 0, len(s.alerting))
-	for n := range s.alerting {
-		names = append(names, n)
-	}
-	slices.Sort(names)
+	names := s.alertServices
 	if len(names) > 3 {
 		return strings.Join(names[:3], ", ") + fmt.Sprintf(" and %d more", len(names)-3)
 	}
@@ -35,10 +31,14 @@ func weighTarget(s *scene, c *candidate) (float64, string) {
 	if why := s.noPlace(c); why != "" {
 		return 0, why
 	}
-	if n := s.alerting[c.place]; n > 0 {
-		return s.targetExact, c.place + " itself alerts"
+	if s.alerting[c.place] > 0 {
+		text := c.place + " itself alerts"
+		if w := s.targetByChance(); w < s.targetExact {
+			return w, text + fmt.Sprintf(", as %d of %d known services do", len(s.alerting), len(s.services))
+		}
+		return s.targetExact, text
 	}
-	for _, a := range sortedKeys(s.alerting) {
+	for _, a := range s.alertServices {
 		if o := s.world.owner[a]; o != "" && o == s.world.owner[c.place] {
 			return s.targetOwner, c.place + " does not alert, but belongs to " + o + " as " + a + " does"
 		}
@@ -47,6 +47,12 @@ func weighTarget(s *scene, c *candidate) (float64, string) {
 		}
 	}
 	return s.targetOther, c.place + " does not alert (" + s.alertNames() + ")"
+}
+
+// targetByChance is what a match with an alerting service is worth: little where most services alert, for then a harmless
+// change stands on one as well. It is the log of how often a culprit does against how often anything would.
+func (s *scene) targetByChance() float64 {
+	return max(0, math.Log(s.culpritAlerts*float64(len(s.services))/float64(len(s.alerting))))
 }
 
 func namespace(service string) string {
@@ -66,8 +72,8 @@ func weighTopology(s *scene, c *candidate) (float64, string) {
 	case !s.world.nodes[c.place]:
 		return 0, "unknown: " + c.place + " is not in the topology"
 	}
-	down, from := nearest(s.world.down, c.place)
-	switch up, to := nearest(s.world.up, c.place); {
+	down, from := s.nearest(s.world.down, c.place)
+	switch up, to := s.nearest(s.world.up, c.place); {
 	case down == 0:
 		return 0, "no hop away from the alerts"
 	case down > 0:
@@ -86,9 +92,9 @@ func hops(n int) string {
 }
 
 // nearest is the fewest hops between place and any alerting service, and that service; -1 when there is no way.
-func nearest(hops map[string]map[string]int, place string) (n int, service string) {
+func (s *scene) nearest(hops map[string]map[string]int, place string) (n int, service string) {
 	n = -1
-	for _, a := range sortedKeys(hops) {
+	for _, a := range s.alertServices {
 		if d, ok := hops[a][place]; ok && (n < 0 || d < n) {
 			n, service = d, a
 		}

@@ -18,7 +18,9 @@ type vocabulary struct {
 // maxWordBytes bounds the text of one change or of all alerts that is taken apart.
 const maxWordBytes = 8 << 10
 
-func newVocabulary(alerts []providers.Alert, candidates []candidate) vocabulary {
+// newVocabulary collects the words of the alerts. For a change whose place is known the names of services are left out:
+// where it is, is weighed by other terms, and must not count twice.
+func newVocabulary(alerts []providers.Alert, candidates []candidate, services map[string]bool) vocabulary {
 	var b strings.Builder
 	for i := range alerts {
 		a := &alerts[i]
@@ -40,14 +42,22 @@ func newVocabulary(alerts []providers.Alert, candidates []candidate) vocabulary 
 	for _, w := range words(b.String()) {
 		v.symptom[w] = 0
 	}
+	names := map[string]bool{}
+	for n := range services {
+		for _, w := range words(n) {
+			names[w] = true
+		}
+	}
 	if len(v.symptom) == 0 {
 		return v
 	}
 	frequency := map[string]int{}
 	for i := range candidates {
 		c := &candidates[i]
-		for _, w := range words(changeText(c.Change)) {
-			if _, ok := v.symptom[w]; ok {
+		all := words(changeText(c.Change))
+		c.length = len(all)
+		for _, w := range all {
+			if _, ok := v.symptom[w]; ok && (c.place == "" || !names[w]) {
 				c.tokens = append(c.tokens, w)
 				frequency[w]++
 			}
@@ -63,14 +73,18 @@ func newVocabulary(alerts []providers.Alert, candidates []candidate) vocabulary 
 	return v
 }
 
-// overlap adds up how rare the words are that a candidate shares with the alerts.
+// overlap adds up how rare the words are that a candidate shares with the alerts, against how many words it has: a
+// change that touches everything shares words with everything.
 func (v *vocabulary) overlap(c *candidate) float64 {
 	sum := 0.0
 	for _, w := range c.tokens {
 		sum += max(0, v.symptom[w])
 	}
-	return sum
+	return sum / math.Sqrt(float64(c.length+wordsFloor))
 }
+
+// wordsFloor keeps a title of two words from counting as a perfect match.
+const wordsFloor = 5
 
 func changeText(c *providers.Change) string {
 	var b strings.Builder
