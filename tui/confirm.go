@@ -1,0 +1,235 @@
+package tui
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/charmbracelet/x/ansi"
+
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/backout-dev/backout/rollback"
+	"github.com/backout-dev/backout/rollback/policy"
+)
+
+// confirmScreen is the modal between a plan and its run. In production the name has to be typed; elsewhere y is enough.
+// Enter alone never runs anything, esc always cancels, and a paste empties the field.
+type confirmScreen struct {
+	keymap
+	c     *console
+	of    *planScreen
+	plan  rollback.Plan // the plan as it was shown
+	name  string        // what has to be typed, "" where y is enough
+	text  string
+	pasts bool
+}
+
+// confirmedMsg tells the plan's screen what came of a confirmation.
+type confirmedMsg struct {
+	to  *planScreen
+	run rollback.Run
+	err error
+}
+
+func newConfirmScreen(c *console, of *planScreen) *confirmScreen {
+	s := &confirmScreen{c: c, of: of, plan: *of.plan}
+	if d := s.plan.Decision; c.prod() || d.Confirm != policy.ConfirmYes {
+		s.name = d.Name
+		if s.name == "" {
+			s.name = unitName(s.plan.Units[0].Unit.ID)
+		}
+	}
+	s.actions = []action{{keys: []string{"esc"}, label: "esc", desc: "cancel", brief: true}}
+	if s.name == "" {
+		s.actions = append(s.actions, action{keys: []string{"y"}, label: "y", desc: "run", brief: true, acts: true, do: s.confirm})
+	} else {
+		s.actions = append(s.actions, action{keys: []string{"enter"}, label: "enter", desc: "run, once the name matches", brief: true, acts: true})
+	}
+	return s
+}
+
+// Title implements screen.
+func (s *confirmScreen) Title() string { return "CONFIRM" }
+
+// Update implements screen.
+func (s *confirmScreen) Update(msg tea.Msg) (screen, tea.Cmd) {
+	k, ok := msg.(tea.KeyPressMsg)
+	if !ok {
+		return s, nil
+	}
+	if s.name == "" {
+		cmd, _ := s.press(s.c, k.String())
+		return s, cmd
+	}
+	switch k.String() {
+	case "enter":
+		if s.text == s.name {
+			return s, s.confirm()
+		}
+	case "backspace":
+		s.text = dropLast(s.text)
+	case "ctrl+u":
+		s.text = ""
+	default:
+		s.pasts = false
+		if k.Text != "" && len(s.text) < 200 {
+			s.text += plain(k.Text)
+		}
+	}
+	return s, nil
+}
+
+// spoil empties the field after a paste: the point of the name is that a person types it.
+func (s *confirmScreen) spoil() { s.text, s.pasts = "", true }
+
+// confirm hands the plan to the engine and starts the process that runs it.
+func (s *confirmScreen) confirm() tea.Cmd {
+	if why := s.of.whyNoRun(); why != "" {
+		s.c.dismiss()
+		s.c.say("not run: " + why)
+		return nil
+	}
+	c, of, plan := s.c, s.of, s.plan
+	yes := rollback.Confirmation{PlanHash: plan.Hash, By: c.opts.Principal, Typed: s.text, Reason: cmp.Or(of.reason, plan.Reason), Via: "console"}
+	of.busy = "confirming"
+	c.dismiss()
+	return c.call(func(ctx context.Context) tea.Msg {
+		m := confirmedMsg{to: of}
+		if m.run, m.err = c.opts.Planner.Confirm(ctx, plan, yes); m.err == nil {
+			m.err = c.opts.Runs.Start(m.run.ID)
+		}
+		return m
+	})
+}
+
+// Render implements screen.
+func (s *confirmScreen) Render(w, _ int) string {
+	bw := min(68, w-2)
+	in := bw - 4
+	verb := "ROLL BACK IN "
+	if s.of.request.Change == nil {
+		verb = "BRING FORWARD IN "
+	}
+	lines := []string{s.c.style.bold(verb + s.where()), ""}
+	for i := range s.plan.Units {
+		u := &s.plan.Units[i]
+		if i == 3 && len(s.plan.Units) > 4 {
+			lines = append(lines, fmt.Sprintf(" and %d units more", len(s.plan.Units)-3))
+			break
+		}
+		est := "time unknown"
+		if u.Estimate > 0 {
+			est = "about " + lasted(u.Estimate)
+		}
+		lines = append(lines, cut(" unit     "+plain(string(u.Unit.ID)), in), cut("          "+revision(u.From)+" -> "+revision(u.To)+"   "+est, in))
+	}
+	lines = append(lines, " plan     "+shortHash(s.plan.Hash), " proof    "+s.c.tested(s.plan.Units[0].Tested))
+	lines = append(lines, s.leftBehind(in)...)
+	lines = append(lines, cut(" command  "+s.of.line(), in), "")
+	lines = append(lines, s.question(in)...)
+	return strings.Join(s.c.style.box(lines, bw), "\n")
+}
+
+// where is the environment in a word, as the badge has it.
+func (s *confirmScreen) where() string {
+	if s.c.opts.Environment == "" {
+		return "AN UNNAMED ENVIRONMENT, TREATED AS PRODUCTION"
+	}
+	if strings.EqualFold(s.c.opts.Environment, "prod") {
+		return "PRODUCTION"
+	}
+	return strings.ToUpper(plain(s.c.opts.Environment))
+}
+
+func (s *confirmScreen) leftBehind(w int) []string {
+	var out []string
+	for i := range s.plan.Units {
+		for _, t := range s.plan.Units[i].NotRestored {
+			if len(out) < 2 {
+				out = append(out, cut(" stays    "+plain(t), w))
+			}
+		}
+		for _, t := range s.plan.Units[i].Destroys {
+			out = append(out, cut(" destroys "+plain(t), w))
+		}
+	}
+	return out[:min(len(out), 3)]
+}
+
+func (s *confirmScreen) question(w int) []string {
+	if s.name == "" {
+		return []string{" Press y to run.", "", between(" enter does nothing", "esc cancel ", w)}
+	}
+	tail := between(" enter does nothing until the name matches", "esc cancel ", w)
+	if s.text == s.name {
+		tail = between(" "+s.c.style.bold("enter runs it"), "esc cancel ", w)
+	}
+	if s.pasts {
+		tail = between(" "+s.c.style.careful("that was pasted: the name has to be typed"), "esc cancel ", w)
+	}
+	return []string{cut(" Type "+s.c.style.bold(plain(s.name))+" to run:  "+s.text+"_", w), "", tail}
+}
+
+// dropLast takes the last grapheme off.
+func dropLast(s string) string {
+	last := ""
+	for rest := s; rest != ""; {
+		g, _ := ansi.FirstGraphemeCluster(rest, ansi.GraphemeWidth)
+		if g == "" {
+			break
+		}
+		last, rest = g, rest[len(g):]
+	}
+	return s[:len(s)-len(last)]
+}
+
+// askScreen is a modal with one question that y answers: stopping a run, leaving while one is live.
+type askScreen struct {
+	keymap
+	c     *console
+	lines []string
+	yes   func() tea.Cmd
+}
+
+func newAskScreen(c *console, desc string, lines []string, yes func() tea.Cmd) *askScreen {
+	s := &askScreen{c: c, lines: lines, yes: yes}
+	s.actions = []action{
+		{keys: []string{"esc"}, label: "esc", desc: "cancel", brief: true},
+		{keys: []string{"y"}, label: "y", desc: desc, brief: true, do: func() tea.Cmd {
+			c.dismiss()
+			return yes()
+		}},
+	}
+	return s
+}
+
+// newLeaveScreen asks before quitting while a run is live.
+func newLeaveScreen(c *console, run string) *askScreen {
+	return newAskScreen(c, "quit", []string{
+		c.style.bold("A RUN IS LIVE"), "",
+		" " + plain(run) + " goes on without this console.",
+		" come back with  " + c.command(CommandAttach, run), "",
+		" Press y to quit.",
+	}, func() tea.Cmd { return tea.Quit })
+}
+
+// Title implements screen.
+func (s *askScreen) Title() string { return "QUESTION" }
+
+// Update implements screen.
+func (s *askScreen) Update(msg tea.Msg) (screen, tea.Cmd) {
+	if k, ok := msg.(tea.KeyPressMsg); ok {
+		cmd, _ := s.press(s.c, k.String())
+		return s, cmd
+	}
+	return s, nil
+}
+
+// Render implements screen.
+func (s *askScreen) Render(w, _ int) string {
+	bw := min(68, w-2)
+	lines := append(append([]string{}, s.lines...), "", between(" enter does nothing", "esc cancel ", bw-4))
+	return strings.Join(s.c.style.box(lines, bw), "\n")
+}

@@ -1,0 +1,285 @@
+package tui
+
+import (
+	"fmt"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/timeline/culprit"
+)
+
+// culpritScreen shows one suspect with what speaks for and against it. It stays with its change when the ranking moves.
+type culpritScreen struct {
+	keymap
+	c      *console
+	change string // "" until there is a ranking
+	scroll scroll
+}
+
+func newCulpritScreen(c *console, change string) *culpritScreen {
+	s := &culpritScreen{c: c, change: change}
+	if _, ok := c.suspect(change); !ok {
+		s.change = ""
+		s.settle()
+	}
+	s.actions = []action{
+		{keys: []string{"n"}, label: "n/p", desc: "next", brief: true, why: s.whyNone, do: func() tea.Cmd { return s.step(1) }},
+		{keys: []string{"p"}, label: "p", desc: "previous suspect", why: s.whyNone, do: func() tea.Cmd { return s.step(-1) }},
+		{keys: moveKeys(), label: "j/k", desc: "scroll"},
+		{keys: []string{"o"}, label: "o", desc: "copy link", brief: true, why: func() string {
+			return whyIf(s.link() == "", "no link is known for it")
+		}, do: func() tea.Cmd { return c.copy(s.link()) }},
+		{keys: []string{"r"}, label: "r", desc: "plan rollback", brief: true, why: s.whyNoPlan, do: s.plan},
+		{keys: []string{"y"}, label: "y", desc: "copy id", brief: true, why: s.whyNone, do: func() tea.Cmd { return c.copy(c.handle(s.change)) }},
+		{keys: []string{"tab", "enter"}, label: "tab", desc: "timeline", do: func() tea.Cmd { c.pop(); return nil }},
+	}
+	return s
+}
+
+// Title implements screen.
+func (s *culpritScreen) Title() string { return "CULPRIT" }
+
+// settle takes the first suspect once there is one.
+func (s *culpritScreen) settle() {
+	if r := s.c.st.Ranking.Ranking; s.change == "" && len(r) > 0 {
+		s.change = r[0].Change
+	}
+}
+
+// standsOn is the change that a judgement is about.
+func (s *culpritScreen) standsOn() string { return s.change }
+
+// Update implements screen.
+func (s *culpritScreen) Update(msg tea.Msg) (screen, tea.Cmd) {
+	switch msg := msg.(type) {
+	case stateMsg:
+		s.settle()
+	case tea.KeyPressMsg:
+		if cmd, ok := s.press(s.c, msg.String()); ok {
+			return s, cmd
+		}
+		s.scroll.move(msg.String(), len(s.lines(s.c.w)), s.c.body())
+	}
+	return s, nil
+}
+
+func (s *culpritScreen) step(n int) tea.Cmd {
+	r := s.c.st.Ranking.Ranking
+	i, _ := s.c.suspect(s.change)
+	s.change = r[(i+n+len(r))%len(r)].Change
+	s.scroll.top = 0
+	return nil
+}
+
+func (s *culpritScreen) whyNone() string { return whyIf(s.change == "", "there is no suspect") }
+
+func (s *culpritScreen) whyNoPlan() string {
+	switch {
+	case s.change == "":
+		return "there is no suspect"
+	case s.c.opts.Planner == nil:
+		return "no unit is configured"
+	default:
+		return s.c.st.Rollback[s.change].WhyNot
+	}
+}
+
+func (s *culpritScreen) plan() tea.Cmd {
+	ch, ok := s.c.change(s.change)
+	if !ok {
+		s.c.say(s.change + " is not in the snapshot any more")
+		return nil
+	}
+	p, cmd := newPlanScreen(s.c, ch)
+	s.c.push(p)
+	return cmd
+}
+
+func (s *culpritScreen) link() string {
+	ch, ok := s.c.change(s.change)
+	switch {
+	case !ok:
+		return ""
+	case s.c.opts.Link != nil:
+		if l := s.c.opts.Link(ch.Provider, ch.ID); l != "" {
+			return plain(l)
+		}
+	}
+	return plain(ch.URL)
+}
+
+func (s *culpritScreen) lines(w int) []string {
+	p := newPage(w, 1000)
+	i, _ := s.c.suspect(s.change)
+	s.c.culpritLines(p, i, true)
+	return p.lines
+}
+
+// Render implements screen.
+func (s *culpritScreen) Render(w, h int) string {
+	return strings.Join(s.scroll.window(s.lines(w), h), "\n")
+}
+
+// noneSentence says plainly that no listed change is likely to blame, with the numbers.
+func (c *console) noneSentence() string {
+	r := &c.st.Ranking
+	if len(r.Ranking) == 0 {
+		return "NO SUSPECT: no change is known that could have caused it"
+	}
+	return fmt.Sprintf("NOTHING LISTED IS LIKELY TO BLAME: none of these %s, first suspect %s", share(r.None), share(r.Ranking[0].P))
+}
+
+// culpritLines draw the i-th suspect. Full adds the details that only the screen of its own has room for.
+func (c *console) culpritLines(p *page, i int, full bool) {
+	r := &c.st.Ranking
+	if c.st.Incident == nil {
+		p.add(" "+c.style.bold("NO INCIDENT"), " nothing alerts; the list shows what changed")
+		return
+	}
+	if c.noneFirst() {
+		for _, l := range wrap(c.noneSentence(), p.w-2) {
+			p.add(" " + c.style.bold(l))
+		}
+		p.add(" look at the services themselves, what they depend on,", " and at what no source here reports", "")
+	}
+	if len(r.Ranking) == 0 {
+		return
+	}
+	s := &r.Ranking[i]
+	head := "LIKELY CULPRIT"
+	if c.noneFirst() {
+		head = "SUSPECT"
+	}
+	head += fmt.Sprintf("  %d of %d", i+1, len(r.Ranking))
+	if r.Tie {
+		head += "  " + c.style.careful("TIE with the next")
+	}
+	p.add(between(" "+c.style.bold(head), share(s.P)+" ", p.w))
+	c.suspectFacts(p, s.Change, full)
+	p.add(" none of these " + share(r.None))
+	p.add("")
+	c.evidenceLines(p, s)
+	c.readinessLines(p, s.Change)
+	if full {
+		c.nextSuspects(p, i)
+	}
+}
+
+// suspectFacts say what the change is, when it was, by whom, and what is known of AI in it.
+func (c *console) suspectFacts(p *page, id string, full bool) {
+	ch, ok := c.change(id)
+	if !ok {
+		p.add(" " + plain(id))
+		return
+	}
+	e := changeEntry(&ch)
+	p.add(" " + c.style.bold(cut(plain(e.unit)+"  "+plain(e.what), p.w-2)))
+	by := ""
+	if ch.Author.Name != "" {
+		by = " by " + plain(ch.Author.Name)
+	}
+	p.add(" " + string(ch.Kind) + " " + c.clock().stamp(ch.At()) + by)
+	p.add(" " + plain(e.handle) + "  ai: " + assistanceWords(&ch.Assistance))
+	if !full {
+		return
+	}
+	if ch.Title != "" && e.what != ch.Title {
+		p.add(" " + plain(ch.Title))
+	}
+	var from []string
+	for _, src := range ch.Sources {
+		from = append(from, plain(src.Provider))
+	}
+	if len(from) > 0 {
+		p.add(" reported by " + strings.Join(from, ", "))
+	}
+}
+
+// assistanceWords never say "human": nothing found is only that.
+func assistanceWords(a *providers.Assistance) string {
+	text := plain(string(a.State))
+	switch a.State {
+	case "":
+		return "not looked at"
+	case providers.AssistanceNone:
+		text = "none found"
+	default:
+	}
+	if len(a.Tools) > 0 {
+		text += " (" + plain(strings.Join(a.Tools, ", ")) + ")"
+	}
+	return text
+}
+
+// evidenceLines list what speaks for and against, heaviest first as the ranking has them, and what is not known.
+func (c *console) evidenceLines(p *page, s *culprit.Suspect) {
+	part := func(title, sign string, want func(w float64) bool) {
+		any := false
+		for _, e := range s.Evidence {
+			if !want(e.Weight) {
+				continue
+			}
+			if !any {
+				p.add(between(" "+c.style.bold(title), map[bool]string{true: "weight ", false: ""}[title == "WHY"], p.w))
+				any = true
+			}
+			weight := ""
+			if e.Weight != 0 {
+				weight = fmt.Sprintf("%+.1f ", e.Weight)
+			}
+			p.add(between("  "+sign+" "+plain(e.Text), weight, p.w))
+		}
+	}
+	part("WHY", "+", func(w float64) bool { return w > 0 })
+	part("AGAINST", "-", func(w float64) bool { return w < 0 })
+	part("NOT KNOWN", "?", func(w float64) bool { return w == 0 })
+	p.add("")
+}
+
+// readinessLines say whether it can be taken back, as far as is known without planning.
+func (c *console) readinessLines(p *page, id string) {
+	r, ok := c.st.Rollback[id]
+	switch {
+	case !ok && c.opts.Planner == nil:
+		p.add(" " + c.style.bold("ROLLBACK") + "  no unit is configured")
+	case !ok:
+		p.add(" " + c.style.bold("ROLLBACK") + "  not looked at yet: r plans it")
+	case r.WhyNot != "":
+		p.add(" "+c.style.bold("ROLLBACK")+"  "+c.style.careful("not ready"), "  "+plain(r.WhyNot))
+	default:
+		p.add(" "+c.style.bold("ROLLBACK")+"  ready  "+c.tested(r.Tested), "  "+plain(string(r.Unit))+" -> "+plain(r.To))
+	}
+}
+
+// tested marks an untested way back as something to be careful with.
+func (c *console) tested(word string) string {
+	if word == "" {
+		word = "untested"
+	}
+	if strings.HasPrefix(word, "tested") {
+		return c.style.good(plain(word))
+	}
+	return c.style.careful(plain(word))
+}
+
+// nextSuspects lists the others in one line each.
+func (c *console) nextSuspects(p *page, i int) {
+	r := c.st.Ranking.Ranking
+	if len(r) < 2 {
+		return
+	}
+	p.add("", " "+c.style.bold("OTHERS"))
+	for j := range r {
+		if j == i || j > 8 {
+			continue
+		}
+		text := plain(r[j].Change)
+		if ch, ok := c.change(r[j].Change); ok {
+			e := changeEntry(&ch)
+			text = fit(plain(e.unit), 20) + " " + plain(e.what)
+		}
+		p.add("  " + share(r[j].P) + "  " + text)
+	}
+}

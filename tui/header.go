@@ -1,0 +1,193 @@
+package tui
+
+import (
+	"strings"
+	"time"
+
+	"github.com/backout-dev/backout/providers"
+)
+
+// header never scrolls: environment, incident, freshness, mode and identity; on tall screens the sources below.
+func (c *console) header(w, h int) []string {
+	line := between(c.headLeft(w), c.headRight(w), w)
+	if c.prod() {
+		line = c.style.reverse(line)
+	}
+	lines := []string{line}
+	if h >= tallHeight {
+		lines = append(lines, c.healthLine(w))
+	}
+	return append(lines, c.style.rule(w))
+}
+
+func (c *console) headLeft(w int) string {
+	gap := "  "
+	if w >= wideWidth {
+		gap = "   "
+	}
+	parts := []string{" " + c.style.bold(c.badge()) + " " + plain(c.opts.Context)}
+	if inc := c.st.Incident; inc != nil {
+		span := c.now().Sub(inc.OpenedAt)
+		state := "open " + ago(span)
+		if !inc.ClosedAt.IsZero() {
+			state = "closed"
+		}
+		parts = append(parts, strings.TrimSpace(plain(inc.ID)+" "+plain(inc.Title)))
+		if inc.Severity != "" {
+			parts = append(parts, strings.ToUpper(plain(inc.Severity)))
+		}
+		parts = append(parts, state)
+	} else {
+		parts = append(parts, "no incident")
+	}
+	if t := c.top().Title(); t != "" {
+		parts = append(parts, t)
+	}
+	return strings.Join(parts, gap)
+}
+
+func (c *console) headRight(w int) string {
+	fresh, n := c.fresh()
+	parts := []string{c.mode() + " " + itoa(fresh) + "/" + itoa(n)}
+	if live := c.live(); len(live) > 0 {
+		parts = append([]string{plain(live[0].ID) + " " + string(live[0].State)}, parts...)
+	}
+	who := plain(c.opts.Principal.ID)
+	switch wide := w >= wideWidth; {
+	case c.readOnly() != "" && wide:
+		parts = append(parts, c.style.bold("READ-ONLY")+" as "+who)
+	case c.readOnly() != "":
+		parts = append(parts, c.style.bold("READ-ONLY")+" "+cut(who, 12))
+	case wide:
+		parts = append(parts, "READ-WRITE as "+who)
+	default:
+		parts = append(parts, "RW "+cut(who, 12))
+	}
+	return strings.Join(parts, "  ") + " "
+}
+
+// mode says whether what is shown is now, or how old it is.
+func (c *console) mode() string {
+	switch {
+	case c.st.Version == 0:
+		return "WAITING"
+	case !c.st.CachedAt.IsZero():
+		return "CACHED " + ago(c.now().Sub(c.st.CachedAt)) + " AGO"
+	case !c.opts.At.IsZero():
+		return "AT " + c.in(c.opts.At)
+	default:
+		return "LIVE"
+	}
+}
+
+func (c *console) in(t time.Time) string { return c.clock().in(t).Format("15:04") }
+
+// fresh counts the sources that answer in time.
+func (c *console) fresh() (ok, all int) {
+	for i := range c.st.Health {
+		if c.st.Health[i].State == providers.HealthOK {
+			ok++
+		}
+	}
+	return ok, len(c.st.Health)
+}
+
+// healthLine tells of every source in a word and its age, and of a failing one why.
+func (c *console) healthLine(w int) string {
+	if len(c.st.Health) == 0 {
+		return c.style.faint(" no source is configured")
+	}
+	fresh, n := c.fresh()
+	right := itoa(fresh) + "/" + itoa(n) + " fresh "
+	var parts []string
+	for i := range c.st.Health {
+		parts = append(parts, c.healthWord(&c.st.Health[i], true))
+	}
+	return between(" "+strings.Join(parts, "   "), right, w)
+}
+
+// healthWord is one source: "flags SLOW 9s".
+func (c *console) healthWord(h *providers.Health, why bool) string {
+	name := plain(h.Provider)
+	old := "never"
+	if !h.LastOK.IsZero() {
+		old = age(c.now().Sub(h.LastOK))
+	}
+	switch h.State {
+	case providers.HealthOK:
+		return name + " ok " + old
+	case providers.HealthSlow:
+		return name + " " + c.style.careful("SLOW "+lasted(h.Latency))
+	case providers.HealthStale:
+		return name + " " + c.style.careful("STALE "+old)
+	case providers.HealthFailing:
+		text := "FAIL " + old
+		if why && h.Detail != "" {
+			text += ": " + cut(plain(h.Detail), 32)
+		}
+		return name + " " + c.style.bad(text)
+	default:
+		return name + " " + c.style.faint("asking")
+	}
+}
+
+// troubled is the worst source in a sentence, "" when all are well.
+func (c *console) troubled() string {
+	for i := range c.st.Health {
+		h := &c.st.Health[i]
+		shows := "nothing known from it yet"
+		if !h.LastOK.IsZero() {
+			shows = "showing its data from " + c.clock().stamp(h.LastOK)
+		}
+		switch h.State {
+		case providers.HealthFailing, providers.HealthStale:
+			text := plain(h.Provider) + " " + string(h.State)
+			if h.Detail != "" {
+				text += ": " + cut(plain(h.Detail), 48)
+			}
+			return text + ", " + shows
+		case providers.HealthSlow:
+			return plain(h.Provider) + " slow " + lasted(h.Latency) + ", " + shows
+		default:
+		}
+	}
+	return ""
+}
+
+// footer is the status line, a rule and the keys; an open prompt takes the place of the keys.
+func (c *console) footer(w int) []string {
+	if c.prompt != nil {
+		return []string{cut(" "+c.prompt.suggestions(w-2), w), c.style.rule(w), cut(c.prompt.line(), w)}
+	}
+	status := c.notice
+	if s, ok := c.top().(interface{ status(w int) string }); ok && status == "" {
+		status = s.status(w - 1)
+	} else if status != "" {
+		status = c.style.bold(cut(status, w-2))
+	}
+	return []string{cut(" "+status, w), c.style.rule(w), keyLine(c.style, c.shownKeys(), w)}
+}
+
+// shownKeys are the keys of the top screen and those that every screen shows.
+func (c *console) shownKeys() []action {
+	own := c.top().keys()
+	out := make([]action, 0, len(own)+4)
+	out = append(out, own...)
+	back := "q"
+	label := "quit"
+	if len(c.stack) > 1 {
+		back, label = "esc", "back"
+	}
+	return append(out,
+		action{label: back, desc: label, brief: true},
+		action{label: ":", desc: "command", brief: true},
+		action{label: "?", desc: "help", brief: true})
+}
+
+// under lays text of n columns over line at column x; the line is w wide.
+func under(line string, x, n, w int, text string) string {
+	line = fit(line, w)
+	left := fit(cutHard(line, x), x)
+	right := tail(line, x+n, w)
+	return left + reset + text + reset + right
+}

@@ -1,0 +1,320 @@
+package tui
+
+import (
+	"strings"
+
+	"github.com/backout-dev/backout/rollback"
+)
+
+// planRow is one unit of the change: in the plan, or left out of it.
+type planRow struct {
+	id   rollback.UnitID
+	unit rollback.Unit
+	plan *rollback.UnitPlan
+}
+
+// rows are the units of the plan in its order, then those that it leaves out.
+func (s *planScreen) rows() []planRow {
+	var rows []planRow
+	in := map[rollback.UnitID]bool{}
+	if s.plan != nil {
+		for i := range s.plan.Units {
+			u := &s.plan.Units[i]
+			in[u.Unit.ID] = true
+			rows = append(rows, planRow{u.Unit.ID, u.Unit, u})
+		}
+	}
+	for _, u := range s.units {
+		if !in[u.ID] {
+			rows = append(rows, planRow{u.ID, u, nil})
+		}
+	}
+	return rows
+}
+
+// Render implements screen.
+func (s *planScreen) Render(w, h int) string {
+	lines := s.lines(w)
+	if s.diff {
+		lines = s.diffLines(w)
+	}
+	return strings.Join(s.scroll.window(lines, h), "\n")
+}
+
+func (s *planScreen) lines(w int) []string {
+	p := newPage(w, 2000)
+	if s.err != nil {
+		for _, l := range wrap("no plan: "+plain(s.err.Error()), w-2) {
+			p.add(" " + s.c.style.bad(l))
+		}
+		p.add("")
+	}
+	if s.plan == nil {
+		if s.busy != "" {
+			p.add(" " + s.busy + ": units are being looked at, nothing is altered")
+		}
+		return p.lines
+	}
+	s.headline(p)
+	s.unitTable(p)
+	p.add(s.c.style.rule(w))
+	s.preflight(p)
+	p.add(s.c.style.rule(w))
+	s.steps(p)
+	s.leaves(p)
+	p.add("")
+	p.add(" SAME THING WITHOUT THE SCREEN   " + s.c.style.bold(s.line()))
+	return p.lines
+}
+
+// headline is the verdict, and whether the plan is another one than was shown before.
+func (s *planScreen) headline(p *page) {
+	if s.before != "" && s.before != s.plan.Hash {
+		p.add(" " + s.c.style.careful("THE PLAN CHANGED") + "  it was " + shortHash(s.before) + ", it is " + shortHash(s.plan.Hash))
+	}
+	head := plural(len(s.plan.Units), "unit") + "   verdict " + s.verdict(s.plan.Verdict) + "   hash " + shortHash(s.plan.Hash)
+	if s.plan.Hold > 0 {
+		head += "   verified after " + lasted(s.plan.Hold) + " of good health"
+	}
+	p.add(" " + head)
+}
+
+func (s *planScreen) unitTable(p *page) {
+	wide := p.w >= wideWidth
+	name := 22
+	rev := max((p.w-name-46)/2, 6)
+	if wide {
+		name = 34
+		rev = 16
+	}
+	p.add(s.c.style.faint("     " + fit("UNIT", name) + " " + fit("KIND", 10) + " " + fit("FROM", rev) + " " + fit("TO", rev) + " " +
+		fit("ALONE", 9) + " " + fit("PROOF", 8) + " " + "EST"))
+	for i, r := range s.rows() {
+		mark := "[ ]"
+		if s.only[r.id] {
+			mark = "[x]"
+		}
+		cur := " "
+		if i == s.list.cursor {
+			cur = ">"
+		}
+		kind := fit(plain(r.unit.Kind), 10)
+		if r.plan == nil {
+			p.add(cur + mark + " " + fit(unitLabel(r.id, name), name) + " " + kind + " not in this plan")
+			continue
+		}
+		u := r.plan
+		est := "unknown"
+		if u.Estimate > 0 {
+			est = "~" + lasted(u.Estimate)
+		}
+		line := cur + mark + " " + fit(unitLabel(r.id, name), name) + " " + kind + " " + fit(revision(u.From), rev) + " " + fit(revision(u.To), rev) +
+			" " + fit(alone(u.Verdict), 9) + " " + fit(proof(u.Tested), 8) + " " + est
+		if i == s.list.cursor {
+			line = s.c.style.bold(line)
+		}
+		p.add(line)
+	}
+}
+
+// unitLabel is the whole id of a unit where it fits into w columns, else its name.
+func unitLabel(id rollback.UnitID, w int) string {
+	if s := plain(string(id)); width(s) <= w {
+		return s
+	}
+	return unitName(id)
+}
+
+// revision is the name that people use, with enough of the digest to tell two of one name apart.
+func revision(r rollback.Revision) string {
+	short := plain(strings.TrimPrefix(r.Digest, "sha256:"))
+	short = short[:min(7, len(short))]
+	switch {
+	case r.Label == "":
+		return short
+	case short == "":
+		return plain(r.Label)
+	default:
+		return plain(r.Label) + " " + short
+	}
+}
+
+func alone(v rollback.Verdict) string {
+	switch v {
+	case rollback.Independent:
+		return "yes"
+	case rollback.NoOp:
+		return "no-op"
+	case rollback.Conditional:
+		return "if"
+	case rollback.Coupled:
+		return "together"
+	case rollback.Irreversible:
+		return "NO"
+	case rollback.Blocked:
+		return "BLOCKED"
+	default:
+		return "unknown"
+	}
+}
+
+func proof(t string) string {
+	if t == "" {
+		return "untested"
+	}
+	return plain(t)
+}
+
+func (s *planScreen) verdict(v rollback.Verdict) string {
+	switch v {
+	case rollback.Independent, rollback.NoOp:
+		return s.c.style.good(string(v))
+	case rollback.Conditional, rollback.Coupled:
+		return s.c.style.careful(string(v))
+	case "":
+		return s.c.style.careful("unknown")
+	default:
+		return s.c.style.bad(string(v))
+	}
+}
+
+// preflight lists what every rule found, the worst word first on its line, with what it rests on.
+func (s *planScreen) preflight(p *page) {
+	var ok, other int
+	var lines []string
+	add := func(word, text, evidence string) {
+		body := wrap(text, p.w-11)
+		lines = append(lines, "  "+word+" "+body[0])
+		for _, l := range body[1:] {
+			lines = append(lines, pad(10)+l)
+		}
+		if evidence != "" {
+			for _, l := range wrap(evidence, p.w-13) {
+				lines = append(lines, pad(10)+s.c.style.faint(l))
+			}
+		}
+	}
+	for i := range s.plan.Units {
+		u := &s.plan.Units[i]
+		name := unitName(u.Unit.ID)
+		for _, f := range u.Findings {
+			word := s.findingWord(f.Verdict)
+			if f.Verdict == rollback.Independent || f.Verdict == rollback.NoOp {
+				ok++
+			} else {
+				other++
+			}
+			add(word, name+"  "+plain(f.Rule)+": "+plain(f.Text), plain(f.Evidence))
+		}
+		for _, m := range u.Missing {
+			other++
+			add(s.c.style.bad("MISSING"), name+"  "+plain(m), "")
+		}
+		if !strings.HasPrefix(u.Tested, "tested") {
+			other++
+			add(s.c.style.careful("WARN   "), name+"  "+proof(u.Tested)+": this way back was never proved", "")
+		}
+		for _, t := range u.Warnings {
+			other++
+			add(s.c.style.careful("WARN   "), name+"  "+plain(t), "")
+		}
+	}
+	for _, t := range s.plan.Warnings {
+		other++
+		add(s.c.style.careful("WARN   "), plain(t), "")
+	}
+	for _, t := range s.plan.Decision.Reasons {
+		word := s.c.style.faint("note   ")
+		if !s.plan.Decision.Allowed {
+			word = s.c.style.bad("REFUSED")
+			other++
+		}
+		add(word, "policy: "+plain(t), "")
+	}
+	busy := ""
+	if s.busy != "" {
+		busy = ", " + s.busy
+	}
+	p.add(" " + s.c.style.bold("PREFLIGHT") + "  " + itoa(ok) + " ok, " + itoa(other) + " to know (read-only, looked " +
+		s.c.clock().stamp(s.plan.CreatedAt) + busy + ")")
+	p.add(lines...)
+}
+
+func (s *planScreen) findingWord(v rollback.Verdict) string {
+	switch v {
+	case rollback.Independent, rollback.NoOp:
+		return "ok     "
+	case rollback.Conditional:
+		return s.c.style.careful("IF     ")
+	case rollback.Coupled:
+		return s.c.style.careful("COUPLED")
+	case rollback.Irreversible:
+		return s.c.style.bad("ONE-WAY")
+	case rollback.Blocked:
+		return s.c.style.bad("BLOCKED")
+	default:
+		return s.c.style.careful("UNKNOWN")
+	}
+}
+
+func (s *planScreen) steps(p *page) {
+	p.add(" " + s.c.style.bold("STEPS") + "  each only if the target is still what this plan saw")
+	n := 0
+	for i := range s.plan.Units {
+		for _, st := range s.plan.Units[i].Steps {
+			n++
+			p.add("  " + fitRight(itoa(n), 2) + " " + plain(st.Title))
+		}
+	}
+	if n == 0 {
+		p.add("   none: there is nothing to do")
+		return
+	}
+	p.add("  " + fitRight(itoa(n+1), 2) + " verify from outside: " + s.verifies())
+}
+
+func (s *planScreen) verifies() string {
+	n := len(s.plan.Alerts)
+	text := "the checks of " + plural(len(s.plan.Units), "unit")
+	if n > 0 {
+		text = plural(n, "alert") + " of the incident resolved, and " + text
+	}
+	return text
+}
+
+// leaves says what is destroyed and what a rollback does not bring back.
+func (s *planScreen) leaves(p *page) {
+	for i := range s.plan.Units {
+		u := &s.plan.Units[i]
+		for _, d := range u.Destroys {
+			p.add(" " + s.c.style.bad("DESTROYS") + "      " + unitName(u.Unit.ID) + ": " + plain(d))
+		}
+		for _, d := range u.NotRestored {
+			p.add(" " + s.c.style.careful("NOT RESTORED") + "  " + unitName(u.Unit.ID) + ": " + plain(d))
+		}
+	}
+}
+
+// diffLines is the whole diff of the plan. Its text comes from outside.
+func (s *planScreen) diffLines(w int) []string {
+	p := newPage(w, 20000)
+	for i := range s.plan.Units {
+		u := &s.plan.Units[i]
+		p.add(" " + s.c.style.bold("DIFF "+unitName(u.Unit.ID)) + "   " + revision(u.From) + " -> " + revision(u.To) + "   d closes")
+		if u.Diff == "" {
+			p.add("  the provider shows no diff")
+		}
+		for _, l := range strings.Split(u.Diff, "\n") {
+			l = plain(strings.ReplaceAll(l, "\t", "    "))
+			switch {
+			case strings.HasPrefix(l, "+"):
+				l = s.c.style.good(l)
+			case strings.HasPrefix(l, "-"):
+				l = s.c.style.bad(l)
+			}
+			p.add("  " + l)
+		}
+		p.add("")
+	}
+	return p.lines
+}

@@ -1,0 +1,306 @@
+package tui
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/rollback"
+	"github.com/backout-dev/backout/timeline"
+)
+
+// planScreen makes a plan, shows all of it, and is the only place from which a run can be started.
+type planScreen struct {
+	keymap
+	c       *console
+	request rollback.Request
+	title   string
+	units   []rollback.Unit // everything that the change touched
+	only    map[rollback.UnitID]bool
+	plan    *rollback.Plan
+	busy    string // what is under way, "" nothing
+	err     error
+	before  string // hash of the plan that was shown before, when planning again gave another
+	list    list
+	reason  string // why, for the record; some plans need one
+	diff    bool
+	scroll  scroll
+	seq     int // number of the request under way; an answer to an older one is dropped
+}
+
+// plannedMsg brings a plan to the screen that asked for it.
+type plannedMsg struct {
+	to    *planScreen
+	seq   int
+	units []rollback.Unit
+	plan  rollback.Plan
+	err   error
+}
+
+// newPlanScreen plans taking one change back.
+func newPlanScreen(c *console, ch providers.Change) (*planScreen, tea.Cmd) {
+	e := changeEntry(&ch)
+	s := newPlan(c, "PLAN "+e.handle, rollback.Request{Change: &ch})
+	return s, s.replan()
+}
+
+// newForwardScreen plans bringing a unit forward again, to what it was before a run.
+func newForwardScreen(c *console, unit rollback.UnitID, to string) (*planScreen, tea.Cmd) {
+	s := newPlan(c, "FORWARD "+unitName(unit), rollback.Request{Unit: unit, To: to})
+	return s, s.replan()
+}
+
+func newPlan(c *console, title string, r rollback.Request) *planScreen {
+	s := &planScreen{c: c, title: plain(title), request: r, only: map[rollback.UnitID]bool{}}
+	s.request.Incident = c.incidentID()
+	s.request.Alerts = alertRefs(c.st.Incident)
+	s.request.Edges = c.board.edges()
+	s.actions = []action{
+		{keys: []string{"space"}, label: "space", desc: "select unit", brief: true, why: s.whyNoChoice, do: s.toggle},
+		{keys: moveKeys(), label: "j/k", desc: "move, scroll"},
+		{keys: []string{"d"}, label: "d", desc: "diff", brief: true, why: s.whyNoPlan, do: func() tea.Cmd {
+			s.diff, s.scroll.top = !s.diff, 0
+			return nil
+		}},
+		{keys: []string{"c", "r"}, label: "c", desc: "check again", brief: true, why: s.whyBusy, do: s.replan},
+		{keys: []string{"y"}, label: "y", desc: "copy command", brief: true, why: s.whyNoPlan, do: func() tea.Cmd { return c.copy(s.line()) }},
+		{keys: []string{"R"}, label: "R", desc: "run (asks)", brief: true, acts: true, why: s.whyNoRun, line: s.line, do: s.run},
+	}
+	return s
+}
+
+// alertRefs are the symptoms that a verified rollback has to cure.
+func alertRefs(inc *timeline.Incident) []rollback.AlertRef {
+	if inc == nil {
+		return nil
+	}
+	refs := make([]rollback.AlertRef, 0, len(inc.Alerts))
+	for i := range inc.Alerts {
+		a := &inc.Alerts[i]
+		refs = append(refs, rollback.AlertRef{Provider: a.Provider, ID: a.ID, Name: a.Name, Service: a.Service, StartsAt: a.StartsAt})
+	}
+	return refs
+}
+
+// unitName is the last segment of a unit's id.
+func unitName(id rollback.UnitID) string {
+	s := string(id)
+	if i := strings.LastIndexAny(s, "/:"); i >= 0 && i+1 < len(s) {
+		s = s[i+1:]
+	}
+	return plain(s)
+}
+
+// Title implements screen.
+func (s *planScreen) Title() string { return s.title }
+
+// replan asks for the plan again; nothing outside is altered by it.
+func (s *planScreen) replan() tea.Cmd {
+	s.seq++
+	seq, req, c := s.seq, s.request, s.c
+	snap := c.st.Snapshot
+	s.busy, s.err = "planning", nil
+	return c.call(func(ctx context.Context) tea.Msg {
+		m := plannedMsg{to: s, seq: seq}
+		if req.Change != nil {
+			if m.units, m.err = c.opts.Planner.UnitsOf(ctx, req.Change); m.err != nil {
+				return m
+			}
+		}
+		if c.opts.Prepare != nil {
+			m.err = c.opts.Prepare(ctx, &req)
+		} else {
+			req.Context, m.err = around(ctx, snap, req.Change)
+		}
+		if m.err == nil {
+			m.plan, m.err = c.opts.Planner.Plan(ctx, req)
+		}
+		return m
+	})
+}
+
+// Update implements screen.
+func (s *planScreen) Update(msg tea.Msg) (screen, tea.Cmd) {
+	switch msg := msg.(type) {
+	case plannedMsg:
+		if msg.to == s && msg.seq == s.seq {
+			s.planned(msg)
+		}
+	case confirmedMsg:
+		if msg.to == s {
+			return s, s.confirmed(msg)
+		}
+	case tea.KeyPressMsg:
+		if cmd, ok := s.press(s.c, msg.String()); ok {
+			return s, cmd
+		}
+		s.move(msg.String())
+	}
+	return s, nil
+}
+
+// back closes the diff.
+func (s *planScreen) back() bool {
+	was := s.diff
+	s.diff, s.scroll.top = false, 0
+	return was
+}
+
+// move goes through the diff, or through the units; past the last unit, and by pages, it scrolls the rest of the plan.
+func (s *planScreen) move(key string) {
+	h := s.c.body()
+	if s.diff {
+		s.scroll.move(key, len(s.diffLines(s.c.w)), h)
+		return
+	}
+	was := s.list.cursor
+	single := key == "j" || key == "k" || key == "up" || key == "down"
+	if single && s.scroll.top == 0 && s.list.move(key, len(s.rows()), len(s.rows())) && s.list.cursor != was {
+		return
+	}
+	s.scroll.move(key, len(s.lines(s.c.w)), h)
+}
+
+func (s *planScreen) planned(m plannedMsg) {
+	s.busy, s.err = "", m.err
+	if len(m.units) > 0 {
+		s.units = m.units
+	}
+	if m.err != nil {
+		s.plan = nil
+		return
+	}
+	if s.plan != nil && s.plan.Hash != m.plan.Hash && len(s.only) == 0 {
+		s.before = s.plan.Hash
+	}
+	s.plan = &m.plan
+	if len(s.only) == 0 {
+		for i := range m.plan.Units {
+			s.only[m.plan.Units[i].Unit.ID] = true
+		}
+	}
+}
+
+// toggle takes the unit under the cursor into the plan or out of it, and plans again.
+func (s *planScreen) toggle() tea.Cmd {
+	rows := s.rows()
+	id := rows[min(s.list.cursor, len(rows)-1)].id
+	s.only[id] = !s.only[id]
+	var only []rollback.UnitID
+	for _, r := range rows {
+		if s.only[r.id] {
+			only = append(only, r.id)
+		}
+	}
+	if len(only) == 0 {
+		s.only[id] = true
+		s.c.say("a plan needs at least one unit")
+		return nil
+	}
+	s.request.Only, s.before = only, ""
+	return s.replan()
+}
+
+func (s *planScreen) run() tea.Cmd {
+	s.c.ask(newConfirmScreen(s.c, s))
+	return nil
+}
+
+// line is the command line that runs the same plan.
+func (s *planScreen) line() string {
+	if s.plan == nil {
+		return ""
+	}
+	hash := shortHash(s.plan.Hash)
+	if s.request.Change == nil {
+		return s.c.command(CommandForward, string(s.request.Unit), shortHash(s.request.To), hash)
+	}
+	args := []string{s.c.handle(s.request.Change.ID), hash}
+	for _, u := range s.request.Only {
+		args = append(args, string(u))
+	}
+	return s.c.command(CommandRollback, args...)
+}
+
+// shortHash is as much of a digest as a person compares; commands take any unique beginning.
+func shortHash(h string) string {
+	h = plain(strings.TrimPrefix(h, "sha256:"))
+	return h[:min(len(h), 12)]
+}
+
+// confirmed follows a confirmation: to the run, or back to the plan with what stood against it.
+func (s *planScreen) confirmed(m confirmedMsg) tea.Cmd {
+	s.busy = ""
+	switch {
+	case m.err == nil:
+		r, cmd := newRunScreen(s.c, m.run)
+		s.c.replace(s, r)
+		return cmd
+	case errors.Is(m.err, rollback.ErrPlanChanged):
+		s.c.say("not run: " + m.err.Error() + "; this is the plan as it is now")
+		return s.replan()
+	case m.run.ID != "":
+		s.err = m.err
+		r, cmd := newRunScreen(s.c, m.run)
+		s.c.replace(s, r)
+		s.c.say(m.run.ID + " is confirmed but no process works on it (" + m.err.Error() + "): " + s.c.command(CommandResume, m.run.ID))
+		return cmd
+	default:
+		s.err = m.err
+		return nil
+	}
+}
+
+func (s *planScreen) whyBusy() string { return whyIf(s.busy != "", s.busy+" is under way") }
+
+func (s *planScreen) whyNoPlan() string { return whyIf(s.plan == nil, "there is no plan yet") }
+
+func (s *planScreen) whyNoChoice() string {
+	switch {
+	case s.busy != "":
+		return s.busy + " is under way"
+	case len(s.rows()) < 2:
+		return "there is only one unit"
+	default:
+		return ""
+	}
+}
+
+// whyNoRun is why the plan cannot be run. The engine asks all of this again; here it only saves a wasted confirmation.
+func (s *planScreen) whyNoRun() string {
+	switch p := s.plan; {
+	case s.c.readOnly() != "":
+		return s.c.readOnly()
+	case s.busy != "":
+		return s.busy + " is under way"
+	case p == nil:
+		return "there is no plan"
+	case len(p.Units) == 0:
+		return "the plan has no unit"
+	case s.c.opts.Runs == nil:
+		return "nothing here can start a run"
+	case !p.Decision.Allowed && len(p.Decision.Reasons) > 0:
+		return plain(strings.Join(p.Decision.Reasons, "; "))
+	case !p.Decision.Allowed:
+		return "refused by policy"
+	case p.Decision.NeedsReason && s.reason == "" && p.Reason == "":
+		return "the policy asks why: type :reason TEXT"
+	default:
+		return missing(p)
+	}
+}
+
+// because sets the reason that goes into the record with the confirmation.
+func (s *planScreen) because(text string) { s.reason = text }
+
+func missing(p *rollback.Plan) string {
+	for i := range p.Units {
+		if m := p.Units[i].Missing; len(m) > 0 {
+			return unitName(p.Units[i].Unit.ID) + ": missing " + plain(strings.Join(m, ", "))
+		}
+	}
+	return ""
+}

@@ -1,0 +1,253 @@
+package tui
+
+import (
+	"strings"
+	"time"
+
+	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/rollback"
+)
+
+// Render implements screen.
+func (s *runScreen) Render(w, h int) string {
+	p := newPage(w, h)
+	p.add(s.top(w, h)...)
+	rows := p.left() - 2
+	if rows < 1 {
+		rows = 1
+	}
+	start := max(len(s.run.Log)-rows, 0)
+	if s.held {
+		start = min(s.scroll.top, start)
+	}
+	for i := start; i < min(start+rows, len(s.run.Log)); i++ {
+		l := &s.run.Log[i]
+		p.add(" " + s.c.clock().row(l.At, time.Hour) + " " + plain(l.Text))
+	}
+	for p.left() > 1 {
+		p.add("")
+	}
+	p.add(s.survives())
+	return p.text()
+}
+
+func (s *runScreen) logRows(w, h int) int { return max(h-len(s.top(w, h))-2, 1) }
+
+// top is everything above the log.
+func (s *runScreen) top(w, h int) []string {
+	p := newPage(w, max(h-3, 1))
+	s.headline(p)
+	p.add(s.bar(w), "")
+	s.stepLines(p)
+	p.add(s.c.style.rule(w))
+	s.verifyLines(p)
+	p.add(s.c.style.rule(w))
+	return p.lines
+}
+
+// headline says which run it is, what is true now, and for how long it has been going.
+func (s *runScreen) headline(p *page) {
+	r := &s.run
+	now := s.c.now()
+	span := now.Sub(r.StartedAt)
+	if !r.EndedAt.IsZero() {
+		span = r.EndedAt.Sub(r.StartedAt)
+	}
+	clock := "elapsed " + elapsed(span)
+	if est := estimate(&r.Plan); est > 0 {
+		clock += " of about " + elapsed(est)
+	}
+	left := " " + s.c.style.bold(plain(r.ID)) + "  " + what(&r.Plan)
+	if p.w >= wideWidth {
+		left += "   started " + s.c.clock().stamp(r.StartedAt) + " by " + plain(r.By.By.ID)
+	}
+	p.add(between(left, clock+" ", p.w))
+	p.add(" " + s.stateWord() + "  " + plain(r.Detail))
+	if !r.State.Final() && !r.Alive && r.Executor != "" {
+		p.add(" " + s.c.style.careful("no process works on it") + "  " + s.c.command(CommandResume, r.ID))
+	}
+	if s.err != nil {
+		p.add(" " + s.c.style.careful("the journal does not answer: "+plain(s.err.Error())))
+	}
+}
+
+// what is the run's effect in a few words.
+func what(p *rollback.Plan) string {
+	switch len(p.Units) {
+	case 0:
+		return "nothing"
+	case 1:
+		return unitName(p.Units[0].Unit.ID) + " " + revision(p.Units[0].From) + " -> " + revision(p.Units[0].To)
+	default:
+		return plural(len(p.Units), "unit")
+	}
+}
+
+// estimate is the sum over the units, 0 where one of them is not known.
+func estimate(p *rollback.Plan) time.Duration {
+	var sum time.Duration
+	for i := range p.Units {
+		if p.Units[i].Estimate == 0 {
+			return 0
+		}
+		sum += p.Units[i].Estimate
+	}
+	return sum
+}
+
+func (s *runScreen) stateWord() string {
+	word := string(s.run.State)
+	switch s.run.State {
+	case rollback.RunSucceeded, rollback.RunAlreadyGood:
+		return s.c.style.good(word)
+	case rollback.RunConfirmed, rollback.RunRunning, rollback.RunConverging, rollback.RunVerifying:
+		return s.c.style.bold(word)
+	case rollback.RunUnknown, rollback.RunNeedsHuman:
+		return s.c.style.bad(word)
+	default:
+		return s.c.style.careful(word)
+	}
+}
+
+// bar is the share of steps that are over; verification counts as one.
+func (s *runScreen) bar(w int) string {
+	done, all := s.progressed()
+	n := min(max(w-30, 10), 72)
+	full := n * done / all
+	fill, rest := "█", "░"
+	if s.c.style.ascii {
+		fill, rest = "#", "-"
+	}
+	return " [" + strings.Repeat(fill, full) + strings.Repeat(rest, n-full) + "] step " + itoa(min(done+1, all)) + " of " + itoa(all)
+}
+
+func (s *runScreen) progressed() (done, all int) {
+	all = len(s.run.Steps) + 1
+	for i := range s.run.Steps {
+		if st := s.run.Steps[i].State; st != rollback.StepPending && st != rollback.StepIntent {
+			done++
+		}
+	}
+	if s.run.State.Final() {
+		if s.run.State == rollback.RunSucceeded || s.run.State == rollback.RunAlreadyGood {
+			done = all
+		}
+	}
+	return done, all
+}
+
+func (s *runScreen) stepLines(p *page) {
+	for i := range s.run.Steps {
+		st := &s.run.Steps[i]
+		mark, word := " ", s.stepWord(st.State)
+		if st.State == rollback.StepIntent {
+			mark = ">"
+		}
+		took := ""
+		switch {
+		case !st.EndedAt.IsZero() && !st.At.IsZero():
+			took = lasted(st.EndedAt.Sub(st.At))
+		case st.State == rollback.StepIntent:
+			took = lasted(s.c.now().Sub(st.At))
+		}
+		text := mark + " " + word + " " + itoa(st.N) + " " + plain(st.Title)
+		if st.Result != nil && st.Result.Detail != "" {
+			text += "   " + plain(st.Result.Detail)
+		}
+		p.add(between(text, took+" ", p.w))
+	}
+	mark, word := " ", "queued "
+	switch {
+	case s.run.State == rollback.RunConverging || s.run.State == rollback.RunVerifying:
+		mark, word = ">", s.c.style.bold("RUNNING")
+	case s.run.State == rollback.RunSucceeded || s.run.State == rollback.RunAlreadyGood:
+		word = s.c.style.good("ok     ")
+	case s.run.State == rollback.RunUnverified:
+		word = s.c.style.careful("OPEN   ")
+	case s.run.State.Final():
+		word = "not run"
+	}
+	hold := ""
+	if s.run.Plan.Hold > 0 {
+		hold = ", well for " + lasted(s.run.Plan.Hold)
+	}
+	p.add(mark + " " + word + " " + itoa(len(s.run.Steps)+1) + " verify from outside" + hold)
+}
+
+// stepWord is a step's state in seven columns.
+func (s *runScreen) stepWord(st rollback.StepState) string {
+	switch st {
+	case rollback.StepPending:
+		return s.c.style.faint("queued ")
+	case rollback.StepIntent:
+		return s.c.style.bold("RUNNING")
+	case rollback.StepApplied:
+		return s.c.style.good("ok     ")
+	case rollback.StepNoOp:
+		return s.c.style.good("no-op  ")
+	case rollback.StepPrecondFailed:
+		return s.c.style.bad("CHANGED")
+	case rollback.StepFailed:
+		return s.c.style.bad("FAILED ")
+	default:
+		return s.c.style.bad("UNKNOWN")
+	}
+}
+
+// verifyLines list the symptoms and checks. An unknown one is never shown as good.
+func (s *runScreen) verifyLines(p *page) {
+	p.add(" " + s.c.style.bold(fit("VERIFY", 30)) + "  " + fit("BEFORE", 12) + " " + fit("NOW", 18) + " GOAL")
+	n := 0
+	for i := range s.run.Symptoms {
+		y := &s.run.Symptoms[i]
+		name := y.Name
+		if name == "" {
+			name = y.ID
+		}
+		now := fit(string(y.State), 18)
+		switch y.State {
+		case providers.AlertResolved:
+			now = s.c.style.good(now)
+		case providers.AlertFiring:
+			now = s.c.style.bad(now)
+		default:
+			now = s.c.style.careful(now)
+		}
+		p.add("  " + fit(strings.TrimSpace(plain(y.Service)+" "+plain(name)), 29) + "  " + fit(s.fired(y), 12) + " " + now + " resolved  " + plain(y.Detail))
+		n++
+	}
+	for i := range s.run.Checks {
+		k := &s.run.Checks[i]
+		word := strings.TrimSpace(string(k.State) + " " + plain(k.Observed))
+		now := fit(word, 18)
+		switch k.State {
+		case rollback.CheckPass:
+			now = s.c.style.good(now)
+		case rollback.CheckFail:
+			now = s.c.style.bad(now)
+		default:
+			now = s.c.style.careful(now)
+		}
+		p.add("  " + fit(plain(k.Name), 29) + "  " + fit("-", 12) + " " + now + " " + plain(k.Goal))
+		n++
+	}
+	if n == 0 {
+		p.add("  nothing measured yet")
+	}
+}
+
+// fired is when a symptom began.
+func (s *runScreen) fired(y *rollback.Symptom) string {
+	if y.StartsAt.IsZero() {
+		return "-"
+	}
+	return "at " + s.c.clock().row(y.StartsAt, time.Hour)
+}
+
+// survives is the promise that lets somebody close the terminal.
+func (s *runScreen) survives() string {
+	if s.run.State.Final() {
+		return " the record:  backout runs show " + plain(s.run.ID)
+	}
+	return " SSH may drop: the run goes on; `" + s.c.command(CommandAttach, s.run.ID) + "`"
+}

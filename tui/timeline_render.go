@@ -1,0 +1,262 @@
+package tui
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/backout-dev/backout/providers"
+)
+
+// layout splits the body: lines for the lanes, for the list's head, and for its rows.
+func (s *timelineScreen) layout(w, h int) (lanes, head, rows int) {
+	switch {
+	case w < 80 || h < 14:
+		lanes = 2
+	case h < 26:
+		lanes = 5
+	default:
+		lanes = 9
+	}
+	if hints := len(s.hints()); hints > 0 {
+		head += hints
+	}
+	if s.c.noneFirst() && s.c.st.Incident != nil && w < wideWidth {
+		head++
+	}
+	head += 2 // rule and column names
+	return lanes, head, max(h-lanes-head, 1)
+}
+
+// hints are shown while there is no alert source or nothing that could be rolled back.
+func (s *timelineScreen) hints() []string { return s.c.opts.Hints }
+
+// Render implements screen.
+func (s *timelineScreen) Render(w, h int) string {
+	lanes, _, _ := s.layout(w, h)
+	p := newPage(w, h)
+	p.add(s.laneLines(w, lanes)...)
+	p.add(s.c.style.rule(w))
+	for _, hint := range s.hints() {
+		p.add(" " + s.c.style.careful(plain(hint)))
+	}
+	if s.c.st.Incident != nil && s.c.noneFirst() && w < wideWidth {
+		p.add(" " + s.c.style.bold(s.c.noneSentence()))
+	}
+	if w < wideWidth {
+		p.add(s.rowLines(w, p.left())...)
+		return p.text()
+	}
+	lw := w * 58 / 100
+	left := s.rowLines(lw, p.left())
+	right := newPage(w-lw-2, p.left())
+	s.c.culpritLines(right, s.shownSuspect(), false)
+	bar := s.c.style.bar()
+	for i := range left {
+		r := ""
+		if i < len(right.lines) {
+			r = right.lines[i]
+		}
+		p.add(fit(left[i], lw) + bar + " " + r)
+	}
+	return p.text()
+}
+
+// shownSuspect is the suspect of the pane: the one under the cursor, else the first.
+func (s *timelineScreen) shownSuspect() int {
+	i, _ := s.c.suspect(s.current().id)
+	return i
+}
+
+// rowLines are the column names and the visible rows, n lines in all.
+func (s *timelineScreen) rowLines(w, n int) []string {
+	cols := s.columns(w)
+	out := make([]string, 0, n)
+	out = append(out, s.c.style.faint(cols.head(s.c.clock())))
+	l := s.list
+	l.clamp(s.view.len(), n-1)
+	ck := s.c.clock()
+	for i := l.top; i < min(l.top+n-1, s.view.len()); i++ {
+		out = append(out, cols.row(s, s.view.entry(i), i == l.cursor, ck))
+	}
+	if s.view.len() == 0 && len(out) < n {
+		out = append(out, "", " "+s.emptiness())
+	}
+	for len(out) < n {
+		out = append(out, "")
+	}
+	return out[:n]
+}
+
+// emptiness says why the list is empty.
+func (s *timelineScreen) emptiness() string {
+	switch {
+	case s.c.st.Version == 0:
+		return "no source has answered yet"
+	case s.filter != "" && s.view.hidden() > 0:
+		return "nothing matches the filter; / changes it"
+	case s.span.d > 0:
+		return "nothing happened in the last " + s.span.name + "; t shows more"
+	default:
+		return "nothing is known"
+	}
+}
+
+// columns are the widths of one row.
+type columns struct {
+	w, time, kind, unit, what, ai, p int
+	span                             time.Duration
+}
+
+func (s *timelineScreen) columns(w int) columns {
+	c := columns{w: w, kind: 8, ai: 4, p: 3, span: s.span.d}
+	if s.span.d == 0 {
+		c.span = 1 << 62
+	}
+	c.time = s.c.clock().columns(c.span)
+	if w < 64 {
+		c.ai = 0
+	}
+	c.unit = min(max(w/5, 12), 26)
+	c.what = w - 1 - c.time - 1 - c.kind - 1 - c.unit - 1 - c.p - 1
+	if c.ai > 0 {
+		c.what -= c.ai + 1
+	}
+	return c
+}
+
+func (c columns) head(ck clock) string {
+	ai := ""
+	if c.ai > 0 {
+		ai = fit("AI", c.ai) + " "
+	}
+	return " " + fit(ck.label(), c.time) + " " + fit("KIND", c.kind) + " " + fit("UNIT", c.unit) + " " + fit("WHAT", c.what) + " " +
+		ai + fitRight("P", c.p)
+}
+
+func (c columns) row(s *timelineScreen, e entry, here bool, ck clock) string {
+	var b strings.Builder
+	b.Grow(c.w + 24)
+	if here {
+		b.WriteByte('>')
+	} else {
+		b.WriteByte(' ')
+	}
+	b.WriteString(fit(ck.row(e.at, c.span), c.time))
+	b.WriteByte(' ')
+	kind := fit(e.kindWord(), c.kind)
+	switch {
+	case e.alert && e.open:
+		kind = s.c.style.bad(kind)
+	case e.alert:
+		kind = s.c.style.faint(kind)
+	}
+	b.WriteString(kind)
+	b.WriteByte(' ')
+	b.WriteString(fit(plain(e.unit), c.unit))
+	b.WriteByte(' ')
+	b.WriteString(fit(plain(e.what), c.what))
+	b.WriteByte(' ')
+	if c.ai > 0 {
+		b.WriteString(fit(e.ai, c.ai))
+		b.WriteByte(' ')
+	}
+	p := ""
+	if i, ok := s.c.probability(e); ok {
+		p = i
+	}
+	b.WriteString(fitRight(p, c.p))
+	if here {
+		return s.c.style.reverse(b.String())
+	}
+	return b.String()
+}
+
+// probability is the P of a change, as ".62".
+func (c *console) probability(e entry) (string, bool) {
+	if e.alert {
+		return "", false
+	}
+	p, ok := c.board.p[e.id]
+	return share(p), ok
+}
+
+// share writes a probability in three columns.
+func share(p float64) string {
+	if p >= 0.995 {
+		return "1.0"
+	}
+	return fmt.Sprintf("%.2f", p)[1:]
+}
+
+// laneLines draw when things happened: an axis and one line for each kind, n lines in all.
+func (s *timelineScreen) laneLines(w, n int) []string {
+	name := 9
+	if w >= wideWidth {
+		name = 13
+	}
+	cols := w - name - 3
+	win := providers.Window{Since: s.window().Since, Until: s.end()}
+	if win.Since.IsZero() {
+		win.Since = s.view.oldest(win.Until)
+	}
+	all := s.c.board.lanes(win, cols)
+	out := make([]string, 0, n)
+	out = append(out, pad(name+1)+axis(s.c.clock(), win, cols))
+	for _, l := range mergeLanes(all, n-1) {
+		out = append(out, " "+fit(l.name, name)+"|"+s.c.laneText(l)+"|")
+	}
+	return out
+}
+
+// axis writes times over the columns that they belong to.
+func axis(ck clock, w providers.Window, cols int) string {
+	span := w.Until.Sub(w.Since)
+	layout := "15:04"
+	switch {
+	case span > 300*24*time.Hour:
+		layout = "2006-01"
+	case span > 36*time.Hour:
+		layout = "01-02"
+	}
+	step := max(cols/6, len(layout)+2)
+	b := []byte(strings.Repeat(" ", cols+1))
+	for x := step; x+len(layout) <= cols+1; x += step {
+		t := w.Since.Add(time.Duration(float64(span) * float64(x) / float64(cols)))
+		text := ck.in(t).Format(layout)
+		if ck.zone == zoneRelative {
+			text = "-" + ago(ck.now.Sub(t))
+		}
+		if x+len(text) <= len(b) {
+			copy(b[x:], text)
+		}
+	}
+	return string(b)
+}
+
+// laneText draws one lane: a dot for nothing, a letter for one, a digit for several.
+func (c *console) laneText(l lane) string {
+	b := make([]byte, len(l.counts))
+	some := false
+	for i, n := range l.counts {
+		switch {
+		case n <= 0:
+			b[i] = '.'
+		case n == 1:
+			b[i] = l.mark
+		case n < 10:
+			b[i] = byte('0' + n)
+		default:
+			b[i] = '+'
+		}
+		some = some || n > 0
+	}
+	switch {
+	case l.mark == '!' && some:
+		return c.style.bad(string(b))
+	case some:
+		return string(b)
+	default:
+		return c.style.faint(string(b))
+	}
+}
