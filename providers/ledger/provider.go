@@ -1,0 +1,133 @@
+// Package ledger shows the record as a source of changes, so that what backout did, and what people noted, stands on the
+// same timeline as everything else. It is not configured: the command that opens the record makes it.
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/rollback/ledger"
+)
+
+const (
+	page = 500
+	poll = time.Second // between two looks for new entries; the record is a local database
+	slow = 2 * time.Second
+)
+
+// Reader reads the record: at most limit entries after a number, in order.
+type Reader interface {
+	Entries(ctx context.Context, afterSeq int64, limit int) ([]ledger.Entry, error)
+}
+
+// Provider turns runs into changes of kind rollback and notes into changes of kind operation. A run of several units is
+// one change for each of them.
+type Provider struct {
+	name   string
+	db     Reader
+	now    func() time.Time
+	vitals *providers.Vitals
+}
+
+// New makes the provider of a record.
+func New(name string, db Reader, now func() time.Time) *Provider {
+	return &Provider{name: name, db: db, now: now, vitals: providers.NewVitals(name, now, slow)}
+}
+
+// Name implements providers.Provider.
+func (p *Provider) Name() string { return p.name }
+
+// Health implements providers.Provider.
+func (p *Provider) Health() providers.Health { return p.vitals.Health() }
+
+// Changes implements providers.ChangeSource. It keeps one small value per run in memory.
+func (p *Provider) Changes(ctx context.Context, w providers.Window) iter.Seq2[providers.Change, error] {
+	return func(yield func(providers.Change, error) bool) {
+		v := newView(p.name)
+		for e, err := range p.entries(ctx, 0) {
+			if err != nil {
+				yield(providers.Change{}, err)
+				return
+			}
+			v.take(e)
+		}
+		for _, c := range v.all() {
+			if w.Contains(c.At()) && !yield(c, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Watch implements providers.Watcher: it polls the record, and gives a run again each time that it changed.
+func (p *Provider) Watch(ctx context.Context) iter.Seq2[providers.Event, error] {
+	return func(yield func(providers.Event, error) bool) {
+		v := newView(p.name)
+		started, after := false, int64(0)
+		for {
+			for e, err := range p.entries(ctx, after) {
+				if ctx.Err() != nil {
+					return
+				}
+				if err != nil {
+					if !yield(providers.Event{}, err) {
+						return
+					}
+					break
+				}
+				changed := v.take(e)
+				after = e.Seq
+				for i := range changed {
+					if started && !yield(providers.Event{Change: &changed[i]}, nil) {
+						return
+					}
+				}
+			}
+			started = true
+			if sleep(ctx, poll) != nil {
+				return
+			}
+		}
+	}
+}
+
+func (p *Provider) entries(ctx context.Context, after int64) iter.Seq2[ledger.Entry, error] {
+	return func(yield func(ledger.Entry, error) bool) {
+		for {
+			start := p.now()
+			entries, err := p.db.Entries(ctx, after, page)
+			if ctx.Err() != nil {
+				yield(ledger.Entry{}, ctx.Err())
+				return
+			}
+			p.vitals.Done(start, err)
+			if err != nil {
+				yield(ledger.Entry{}, fmt.Errorf("%s: read the record: %w", p.name, err))
+				return
+			}
+			for _, e := range entries {
+				if !yield(e, nil) {
+					return
+				}
+				after = e.Seq
+			}
+			if len(entries) < page {
+				return
+			}
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
