@@ -14,7 +14,9 @@ import (
 	"os"
 	"time"
 
+	"github.com/backout-dev/backout/providers/incident"
 	"github.com/backout-dev/backout/timeline/culprit"
+	"github.com/backout-dev/backout/timeline/export"
 )
 
 func main() {
@@ -69,22 +71,19 @@ func measureFile(name string, offset time.Duration, keep io.Writer) (*figures, e
 	}
 	defer f.Close()
 	s := scores{name: name, offset: offset}
-	dec := json.NewDecoder(bufio.NewReaderSize(f, 1<<20))
-	for {
-		var d document
-		if err := dec.Decode(&d); errors.Is(err, io.EOF) {
-			break
-		} else if err != nil {
-			return nil, fmt.Errorf("read document %d of %s: %w", s.docs+1, name, err)
+	for doc, err := range incident.Read(bufio.NewReaderSize(f, 1<<20)) {
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", name, err)
 		}
-		d.At = d.At.Add(offset)
+		doc.At = doc.At.Add(offset)
+		in := export.Input(doc)
 		start := time.Now()
-		r := culprit.Rank(d.input())
+		r := culprit.Rank(in)
 		s.took += time.Since(start)
 		if err := culprit.Encode(keep, r); err != nil {
 			return nil, fmt.Errorf("keep a ranking: %w", err)
 		}
-		s.add(&d, r)
+		s.add(&doc, r)
 	}
 	return s.figures(), nil
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/providers/incident"
 	"github.com/backout-dev/backout/timeline/culprit"
 )
 
@@ -36,11 +37,13 @@ type labelled struct {
 	there bool    // a culprit is visible
 }
 
-func (s *scores) add(d *document, r culprit.Ranking) {
+func (s *scores) add(d *incident.Document, r culprit.Ranking) {
 	s.docs++
 	culprits := map[string]bool{}
-	for _, id := range d.Truth.Culprits {
-		culprits[id] = true
+	if d.Truth != nil {
+		for _, id := range d.Truth.Culprits {
+			culprits[id] = true
+		}
 	}
 	visible, even, newest := map[string]bool{}, map[string]float64{}, map[string]float64{}
 	here := map[string]bool{}

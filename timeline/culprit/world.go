@@ -39,9 +39,9 @@ func newWorld(services []providers.Service, edges []providers.Edge, alerting map
 	}
 	for _, e := range edges {
 		switch e.Kind {
-		case providers.EdgeOwner, providers.EdgeOrder: // say nothing of how symptoms spread
-		default:
+		case providers.EdgeCalls, providers.EdgeRequires, providers.EdgeContract, providers.EdgeConfig:
 			add(e.From, e.To)
+		default: // the other kinds say nothing of how symptoms spread
 		}
 	}
 	for a := range alerting {
