@@ -32,7 +32,8 @@ const (
 	sightBusy                     // somebody else has something under way
 )
 
-// see classifies an observation. Attempted says that this run tried the step and does not know what came of it.
+// see classifies an observation. Attempted says that this run tried the step, on the condition of s.Token, and does not
+// know what came of it.
 func see(o Observation, s Step, op string, attempted bool) sight {
 	ours := o.Stamp != "" && strings.HasPrefix(o.Stamp, op)
 	switch {
@@ -49,6 +50,10 @@ func see(o Observation, s Step, op string, attempted bool) sight {
 	case o.Current.Digest == s.To:
 		return sightForeign
 	case o.Current.Digest != s.From:
+		return sightSuperseded
+	case attempted && o.Token != s.Token:
+		// It was switched after this run sent something to it, and the old content is back: perhaps this run's effect was
+		// there and somebody took it away again. That is their newer change.
 		return sightSuperseded
 	case o.InFlight != "" && !strings.Contains(o.InFlight, op):
 		return sightBusy
@@ -167,6 +172,9 @@ func (x *execution) settled(ctx context.Context, s *StepRun, what sight, o Obser
 		if x.applied() {
 			return end(RunNeedsHuman, "stopped half way: %s; %s now serves %s, which this plan does not know", x.done(), s.Unit, name(o.Current)), err
 		}
+		if o.Current.Digest == s.From {
+			return end(RunSuperseded, "somebody switched %s to %s after this run touched it: it was left alone", s.Unit, name(o.Current)), err
+		}
 		return end(RunSuperseded, "%s now serves %s, which is newer than this plan: it was left alone", s.Unit, name(o.Current)), err
 	case sightBusy:
 		if s.loose() {
@@ -213,7 +221,6 @@ func (x *execution) try(ctx context.Context, s *StepRun, o Observation, attempte
 		return ending{}, false, err
 	}
 	step := s.Step
-	step.Token = o.Token // the content is the plan's; the condition is on what was seen just now
 	if x.cas(s.Unit) != CASAtomic && time.Since(looked) > freshForNone {
 		seen, err := x.e.observe(ctx, s.Unit)
 		if err != nil || seen.Current.Digest != s.From {
@@ -281,6 +288,7 @@ func (x *execution) intend(ctx context.Context, s *StepRun, o Observation) error
 			return errStopAsked
 		}
 		s.State, s.Attempt, s.At, s.Result = StepIntent, s.Attempt+1, x.e.cfg.Now().UTC(), nil
+		s.Token = o.Token // the content is the plan's; the condition is on what was seen just now
 		x.run.State, x.run.Detail = RunRunning, s.Title
 		return x.note(tx, ledger.KindIntent, s, o.Token, "about to: "+s.Title)
 	})

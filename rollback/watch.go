@@ -72,7 +72,7 @@ func (x *execution) arrived(ctx context.Context, units []UnitPlan) arrival {
 	for _, u := range units {
 		id := u.Unit.ID
 		o, err := x.e.observe(ctx, id)
-		if err == nil && o.Current.Digest != u.To.Digest && o.Current.Digest != u.From.Digest {
+		if err == nil && x.replaced(o, u) {
 			a.over = end(RunSuperseded, "applied, but somebody has since switched %s to %s: it was left alone", id, name(o.Current))
 			return a
 		}
@@ -91,6 +91,18 @@ func (x *execution) arrived(ctx context.Context, units []UnitPlan) arrival {
 		}
 	}
 	return a
+}
+
+// replaced reports that somebody switched a unit after this run did. The old content under the old stamp is only late.
+func (x *execution) replaced(o Observation, u UnitPlan) bool {
+	switch o.Current.Digest {
+	case u.To.Digest:
+		return false
+	case u.From.Digest:
+		return o.Stamp != u.Observed.Stamp && !strings.HasPrefix(o.Stamp, x.op)
+	default:
+		return true
+	}
 }
 
 func (x *execution) status(ctx context.Context, u UnitPlan) (Convergence, error) {

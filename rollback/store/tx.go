@@ -112,7 +112,7 @@ func (t *Tx) SaveRun(r Run) error {
 // SaveStep writes a step, new or changed.
 func (t *Tx) SaveStep(run string, s Step) error {
 	_, err := t.exec(`INSERT INTO step (run, n, unit, state, attempt, doc, result, at, ended_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (run, n) DO UPDATE SET state = excluded.state, attempt = excluded.attempt, result = excluded.result,
+		ON CONFLICT (run, n) DO UPDATE SET state = excluded.state, attempt = excluded.attempt, doc = excluded.doc, result = excluded.result,
 			at = excluded.at, ended_at = excluded.ended_at`,
 		run, s.N, s.Unit, s.State, s.Attempt, []byte(s.Doc), []byte(s.Result), stamp(s.At), stamp(s.EndedAt))
 	if err != nil {
