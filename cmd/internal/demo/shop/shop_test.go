@@ -103,12 +103,16 @@ func TestServiceFollowsCurrentHoweverItIsWritten(t *testing.T) {
 	cut(t, base, "r1", 30)
 	cut(t, base, "r2", 60)
 	point(t, base, "releases/r1")
+	if err := os.MkdirAll(filepath.Join(base, "releases", "r2", ".backout", "01J.1"), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	h := newLogin(options{name: Login, dir: base}, slog.New(slog.DiscardHandler))
 	for _, c := range []struct{ target, label, want string }{
 		{"releases/r1", "r1", `"minutes":30`},
 		{"releases/r2", "r2", `"minutes":60`},
 		{"releases/./r1/.", "r1", `"minutes":30`}, // a link may carry more than the path
-		{filepath.Join(base, "releases", "r2"), "r2", `"minutes":60`},
+		{"releases/r2/.backout/01J.1/../../../r2", "r2", `"minutes":60`},
+		{filepath.Join(base, "releases", "r1"), "r1", `"minutes":30`},
 	} {
 		point(t, base, c.target)
 		w := get(h, "/session?user=ada")
