@@ -54,19 +54,19 @@ func newConfirmScreen(c *console, of *planScreen) *confirmScreen {
 func (s *confirmScreen) Title() string { return "CONFIRM" }
 
 // Update implements screen.
-func (s *confirmScreen) Update(msg tea.Msg) (screen, tea.Cmd) {
+func (s *confirmScreen) Update(msg tea.Msg) tea.Cmd {
 	k, ok := msg.(tea.KeyPressMsg)
 	if !ok {
-		return s, nil
+		return nil
 	}
 	if s.name == "" {
 		cmd, _ := s.press(s.c, k.String())
-		return s, cmd
+		return cmd
 	}
 	switch k.String() {
 	case "enter":
 		if s.text == s.name {
-			return s, s.confirm()
+			return s.confirm()
 		}
 	case "backspace":
 		s.text = dropLast(s.text)
@@ -78,7 +78,7 @@ func (s *confirmScreen) Update(msg tea.Msg) (screen, tea.Cmd) {
 			s.text += plain(k.Text)
 		}
 	}
-	return s, nil
+	return nil
 }
 
 // spoil empties the field after a paste: the point of the name is that a person types it.
@@ -219,12 +219,12 @@ func newLeaveScreen(c *console, run string) *askScreen {
 func (s *askScreen) Title() string { return "QUESTION" }
 
 // Update implements screen.
-func (s *askScreen) Update(msg tea.Msg) (screen, tea.Cmd) {
+func (s *askScreen) Update(msg tea.Msg) tea.Cmd {
 	if k, ok := msg.(tea.KeyPressMsg); ok {
 		cmd, _ := s.press(s.c, k.String())
-		return s, cmd
+		return cmd
 	}
-	return s, nil
+	return nil
 }
 
 // Render implements screen.

@@ -26,7 +26,7 @@ func newCulpritScreen(c *console, change string) *culpritScreen {
 	}
 	s.actions = []action{
 		{keys: []string{"n"}, label: "n/p", desc: "next", brief: true, why: s.whyNone, do: func() tea.Cmd { return s.step(1) }},
-		{keys: []string{"p"}, label: "p", desc: "previous suspect", why: s.whyNone, do: func() tea.Cmd { return s.step(-1) }},
+		{keys: []string{"p"}, why: s.whyNone, do: func() tea.Cmd { return s.step(-1) }},
 		{keys: moveKeys(), label: "j/k", desc: "scroll"},
 		{keys: []string{"o"}, label: "o", desc: "copy link", brief: true, why: func() string {
 			return whyIf(s.link() == "", "no link is known for it")
@@ -52,17 +52,17 @@ func (s *culpritScreen) settle() {
 func (s *culpritScreen) standsOn() string { return s.change }
 
 // Update implements screen.
-func (s *culpritScreen) Update(msg tea.Msg) (screen, tea.Cmd) {
+func (s *culpritScreen) Update(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case stateMsg:
 		s.settle()
 	case tea.KeyPressMsg:
 		if cmd, ok := s.press(s.c, msg.String()); ok {
-			return s, cmd
+			return cmd
 		}
 		s.scroll.move(msg.String(), len(s.lines(s.c.w)), s.c.body())
 	}
-	return s, nil
+	return nil
 }
 
 func (s *culpritScreen) step(n int) tea.Cmd {
@@ -117,6 +117,30 @@ func (s *culpritScreen) lines(w int) []string {
 	return p.lines
 }
 
+// status names the next suspects, which n shows.
+func (s *culpritScreen) status(w int) string {
+	r := s.c.st.Ranking.Ranking
+	i, _ := s.c.suspect(s.change)
+	var parts []string
+	for j := 1; j < min(len(r), 4); j++ {
+		n := &r[(i+j)%len(r)]
+		name := plain(n.Change)
+		if ch, ok := s.c.change(n.Change); ok {
+			e := changeEntry(&ch)
+			name = plain(e.unit)
+		}
+		parts = append(parts, share(n.P)+" "+name)
+	}
+	text, more := "", ""
+	if len(parts) > 0 {
+		text = "next: " + strings.Join(parts, "   ")
+	}
+	if below := len(s.lines(w+1)) - s.c.body() - s.scroll.top; below > 0 {
+		more = plural(below, "line") + " below"
+	}
+	return between(text, more, w)
+}
+
 // Render implements screen.
 func (s *culpritScreen) Render(w, h int) string {
 	return strings.Join(s.scroll.window(s.lines(w), h), "\n")
@@ -142,7 +166,10 @@ func (c *console) culpritLines(p *page, i int, full bool) {
 		for _, l := range wrap(c.noneSentence(), p.w-2) {
 			p.add(" " + c.style.bold(l))
 		}
-		p.add(" look at the services themselves, what they depend on,", " and at what no source here reports", "")
+		for _, l := range wrap("look at the services themselves, at what they depend on, and at what no source here reports", p.w-2) {
+			p.add(" " + l)
+		}
+		p.add("")
 	}
 	if len(r.Ranking) == 0 {
 		return
@@ -153,12 +180,16 @@ func (c *console) culpritLines(p *page, i int, full bool) {
 		head = "SUSPECT"
 	}
 	head += fmt.Sprintf("  %d of %d", i+1, len(r.Ranking))
-	if r.Tie {
-		head += "  " + c.style.careful("TIE with the next")
+	if r.Tie && i < 2 {
+		head += "  " + c.style.careful("TIE")
 	}
 	p.add(between(" "+c.style.bold(head), share(s.P)+" ", p.w))
 	c.suspectFacts(p, s.Change, full)
-	p.add(" none of these " + share(r.None))
+	none := " none of these " + share(r.None)
+	if r.Tie && i < 2 {
+		none += "   the first two cannot be told apart"
+	}
+	p.add(none)
 	p.add("")
 	c.evidenceLines(p, s)
 	c.readinessLines(p, s.Change)
@@ -180,12 +211,17 @@ func (c *console) suspectFacts(p *page, id string, full bool) {
 	if ch.Author.Name != "" {
 		by = " by " + plain(ch.Author.Name)
 	}
-	p.add(" " + string(ch.Kind) + " " + c.clock().stamp(ch.At()) + by)
-	p.add(" " + plain(e.handle) + "  ai: " + assistanceWords(&ch.Assistance))
+	when := " " + plain(string(ch.Kind)) + " " + c.clock().stamp(ch.At()) + by
+	tag := plain(e.handle) + "  ai: " + assistanceWords(&ch.Assistance)
+	if width(when)+width(tag)+3 <= p.w {
+		p.add(when + "   " + tag)
+	} else {
+		p.add(when, " "+tag)
+	}
 	if !full {
 		return
 	}
-	if ch.Title != "" && e.what != ch.Title {
+	if !strings.Contains(e.what, ch.Title) {
 		p.add(" " + plain(ch.Title))
 	}
 	var from []string
@@ -229,7 +265,11 @@ func (c *console) evidenceLines(p *page, s *culprit.Suspect) {
 			if e.Weight != 0 {
 				weight = fmt.Sprintf("%+.1f ", e.Weight)
 			}
-			p.add(between("  "+sign+" "+plain(e.Text), weight, p.w))
+			lines := wrap(plain(e.Text), p.w-11)
+			p.add(between("  "+sign+" "+lines[0], weight, p.w))
+			for _, l := range lines[1:] {
+				p.add("    " + l)
+			}
 		}
 	}
 	part("WHY", "+", func(w float64) bool { return w > 0 })

@@ -32,7 +32,11 @@ func (c *console) headLeft(w int) string {
 		if !inc.ClosedAt.IsZero() {
 			state = "closed"
 		}
-		parts = append(parts, strings.TrimSpace(plain(inc.ID)+" "+plain(inc.Title)))
+		name := strings.TrimSpace(plain(inc.ID) + " " + plain(inc.Title))
+		if w < wideWidth && c.top().Title() != "" {
+			name = plain(inc.ID)
+		}
+		parts = append(parts, name)
 		if inc.Severity != "" {
 			parts = append(parts, strings.ToUpper(plain(inc.Severity)))
 		}
@@ -41,7 +45,7 @@ func (c *console) headLeft(w int) string {
 		parts = append(parts, "no incident")
 	}
 	if t := c.top().Title(); t != "" {
-		parts = append(parts, t)
+		parts = append(parts[:2], append([]string{t}, parts[2:]...)...)
 	}
 	return strings.Join(parts, gap)
 }
@@ -133,25 +137,38 @@ func (c *console) healthWord(h *providers.Health, why bool) string {
 
 // troubled is the worst source in a sentence, "" when all are well.
 func (c *console) troubled() string {
+	worst := -1
 	for i := range c.st.Health {
-		h := &c.st.Health[i]
-		shows := "nothing known from it yet"
-		if !h.LastOK.IsZero() {
-			shows = "showing its data from " + c.clock().stamp(h.LastOK)
-		}
-		switch h.State {
-		case providers.HealthFailing, providers.HealthStale:
-			text := plain(h.Provider) + " " + string(h.State)
-			if h.Detail != "" {
-				text += ": " + cut(plain(h.Detail), 48)
-			}
-			return text + ", " + shows
-		case providers.HealthSlow:
-			return plain(h.Provider) + " slow " + lasted(h.Latency) + ", " + shows
-		default:
+		if n := trouble(c.st.Health[i].State); n > 0 && (worst < 0 || n > trouble(c.st.Health[worst].State)) {
+			worst = i
 		}
 	}
-	return ""
+	if worst < 0 {
+		return ""
+	}
+	h := &c.st.Health[worst]
+	text := plain(h.Provider) + " " + string(h.State)
+	if h.Detail != "" {
+		text += ": " + cut(plain(h.Detail), 48)
+	}
+	if h.LastOK.IsZero() {
+		return text + ", nothing known from it yet"
+	}
+	return text + ", showing its data from " + c.clock().stamp(h.LastOK)
+}
+
+// trouble ranks health states, 0 for those that need no word.
+func trouble(s providers.HealthState) int {
+	switch s {
+	case providers.HealthSlow:
+		return 1
+	case providers.HealthStale:
+		return 2
+	case providers.HealthFailing:
+		return 3
+	default:
+		return 0
+	}
 }
 
 // footer is the status line, a rule and the keys; an open prompt takes the place of the keys.
@@ -165,23 +182,16 @@ func (c *console) footer(w int) []string {
 	} else if status != "" {
 		status = c.style.bold(cut(status, w-2))
 	}
-	return []string{cut(" "+status, w), c.style.rule(w), keyLine(c.style, c.shownKeys(), w)}
+	return []string{cut(" "+status, w), c.style.rule(w), keyLine(c.style, c.top().keys(), c.everyKeys(), w)}
 }
 
-// shownKeys are the keys of the top screen and those that every screen shows.
-func (c *console) shownKeys() []action {
-	own := c.top().keys()
-	out := make([]action, 0, len(own)+4)
-	out = append(out, own...)
-	back := "q"
-	label := "quit"
+// everyKeys are the keys that every screen shows at the end of its key line.
+func (c *console) everyKeys() []action {
+	back := action{label: "q", desc: "quit"}
 	if len(c.stack) > 1 {
-		back, label = "esc", "back"
+		back = action{label: "esc", desc: "back"}
 	}
-	return append(out,
-		action{label: back, desc: label, brief: true},
-		action{label: ":", desc: "command", brief: true},
-		action{label: "?", desc: "help", brief: true})
+	return []action{{label: ":", desc: "cmd"}, {label: "?", desc: "help"}, back}
 }
 
 // under lays text of n columns over line at column x; the line is w wide.

@@ -55,6 +55,10 @@ func New(ctx context.Context, opts Options) *Model {
 	if c.opts.Grace == 0 {
 		c.opts.Grace = defaultGrace
 	}
+	c.zone = map[string]zone{"local": zoneLocal, "relative": zoneRelative}[opts.Zone]
+	if c.zone == zoneLocal && opts.TimeZone == nil {
+		c.zone = zoneUTC
+	}
 	c.show(opts.Incident)
 	c.push(newTimelineScreen(c))
 	m := &Model{console: c, dirty: true}
@@ -169,16 +173,11 @@ func (m *Model) accept(st State) tea.Cmd {
 // another one lies over it.
 func (m *Model) broadcast(msg tea.Msg) tea.Cmd {
 	var cmds []tea.Cmd
-	for i, s := range m.stack {
-		n, cmd := s.Update(msg)
-		if i < len(m.stack) && m.stack[i] == s {
-			m.stack[i] = n
-		}
-		cmds = append(cmds, cmd)
+	for _, s := range m.stack {
+		cmds = append(cmds, s.Update(msg))
 	}
 	if m.modal != nil {
-		_, cmd := m.modal.Update(msg)
-		cmds = append(cmds, cmd)
+		cmds = append(cmds, m.modal.Update(msg))
 	}
 	return tea.Batch(cmds...)
 }

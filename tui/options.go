@@ -92,6 +92,7 @@ type Options struct {
 	NoColor  bool
 	Sync     bool           // switch synchronized output on without asking the terminal
 	TimeZone *time.Location // the user's own, for T; nil leaves it out
+	Zone     string         // how times are shown first: "utc", "local" or "relative"; "" is utc
 	Now      func() time.Time
 	Grace    time.Duration // how long keys are dropped after a modal opened; 0 is 300 ms
 	Hints    []string      // how to add an alert source and a unit, while there is none
@@ -107,8 +108,9 @@ type Options struct {
 
 // Kinds of printed command lines.
 const (
-	CommandRollback = "rollback" // change or unit, plan hash
+	CommandRollback = "rollback" // change, plan hash, and the units where not all are wanted
 	CommandForward  = "forward"  // unit, revision, plan hash
+	CommandPlan     = "plan"     // unit, revision
 	CommandAbort    = "abort"    // run
 	CommandAttach   = "attach"   // run
 	CommandResume   = "resume"   // run
@@ -126,9 +128,15 @@ func commandLine(kind string, args ...string) string {
 	}
 	switch kind {
 	case CommandRollback:
-		return "backout rollback " + arg(0) + " --plan-hash " + arg(1)
+		line := "backout rollback " + arg(0) + " --plan-hash " + arg(1)
+		for _, unit := range args[min(2, len(args)):] {
+			line += " --only " + unit
+		}
+		return line
 	case CommandForward:
 		return "backout rollback " + arg(0) + " --to " + arg(1) + " --plan-hash " + arg(2)
+	case CommandPlan:
+		return "backout plan " + arg(0) + " --to " + arg(1)
 	case CommandAbort, CommandAttach, CommandResume:
 		return "backout runs " + kind + " " + arg(0)
 	case CommandNote:

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"strings"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -36,28 +37,32 @@ func (s *runsScreen) at() int { return min(s.list.cursor, len(s.c.st.Runs)-1) }
 func (s *runsScreen) Title() string { return "RUNS" }
 
 // Update implements screen.
-func (s *runsScreen) Update(msg tea.Msg) (screen, tea.Cmd) {
+func (s *runsScreen) Update(msg tea.Msg) tea.Cmd {
 	if k, ok := msg.(tea.KeyPressMsg); ok {
 		if cmd, ok := s.press(s.c, k.String()); ok {
-			return s, cmd
+			return cmd
 		}
 		s.list.move(k.String(), len(s.c.st.Runs), s.c.body()-1)
 	}
-	return s, nil
+	return nil
 }
 
 // Render implements screen.
 func (s *runsScreen) Render(w, h int) string {
 	p := newPage(w, h)
 	ck := s.c.clock()
-	tw := max(16, len(ck.label()))
-	p.add(s.c.style.faint(" " + fit(ck.label(), tw) + " " + fit("RUN", 20) + " " + fit("STATE", 22) + " " + fit("BY", 14) + " WHAT"))
+	span, id, by := time.Duration(1<<62), 20, 14
+	if w < wideWidth {
+		span, id, by = 100*24*time.Hour, 14, 0
+	}
+	tw := ck.columns(span)
+	p.add(s.c.style.faint(" " + fit(ck.label(), tw) + " " + fit("RUN", id) + " " + fit("STATE", 22) + " " + fit("BY", by) + " WHAT"))
 	l := s.list
 	l.clamp(len(s.c.st.Runs), h-1)
 	for i := l.top; i < len(s.c.st.Runs); i++ {
 		r := &s.c.st.Runs[i]
-		text := fit(ck.row(r.StartedAt, 1<<62), tw) + " " + fit(plain(r.ID), 20) + " " + fit(string(r.State), 22) + " " +
-			fit(plain(r.By.By.ID), 14) + " " + what(&r.Plan)
+		text := fit(ck.row(r.StartedAt, span), tw) + " " + fit(plain(r.ID), id) + " " + fit(string(r.State), 22) + " " +
+			fit(plain(r.By.By.ID), by) + " " + what(&r.Plan)
 		if i == l.cursor {
 			p.add(s.c.style.reverse(fit(">"+text, w)))
 			continue
@@ -87,11 +92,11 @@ func newSourcesScreen(c *console) *sourcesScreen {
 func (s *sourcesScreen) Title() string { return "SOURCES" }
 
 // Update implements screen.
-func (s *sourcesScreen) Update(msg tea.Msg) (screen, tea.Cmd) {
+func (s *sourcesScreen) Update(msg tea.Msg) tea.Cmd {
 	if k, ok := msg.(tea.KeyPressMsg); ok {
 		s.scroll.move(k.String(), len(s.lines(s.c.w)), s.c.body())
 	}
-	return s, nil
+	return nil
 }
 
 func (s *sourcesScreen) lines(w int) []string {
@@ -163,14 +168,14 @@ func newHelpScreen(c *console, of screen) *helpScreen {
 func (s *helpScreen) Title() string { return "HELP" }
 
 // Update implements screen.
-func (s *helpScreen) Update(msg tea.Msg) (screen, tea.Cmd) {
+func (s *helpScreen) Update(msg tea.Msg) tea.Cmd {
 	if k, ok := msg.(tea.KeyPressMsg); ok {
 		if cmd, ok := s.press(s.c, k.String()); ok {
-			return s, cmd
+			return cmd
 		}
 		s.scroll.move(k.String(), len(s.lines()), s.c.h-6)
 	}
-	return s, nil
+	return nil
 }
 
 func (s *helpScreen) lines() []string {
@@ -178,6 +183,9 @@ func (s *helpScreen) lines() []string {
 	add := func(actions []action) {
 		for i := range actions {
 			a := &actions[i]
+			if a.label == "" {
+				continue // the second key of a pair
+			}
 			out = append(out, " "+fit(a.label, 8)+" "+a.desc)
 			if why := a.off(); why != "" {
 				out = append(out, "          "+s.c.style.careful("off: "+plain(why)))

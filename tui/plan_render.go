@@ -62,9 +62,24 @@ func (s *planScreen) lines(w int) []string {
 	p.add(s.c.style.rule(w))
 	s.steps(p)
 	s.leaves(p)
-	p.add("")
-	p.add(" SAME THING WITHOUT THE SCREEN   " + s.c.style.bold(s.line()))
 	return p.lines
+}
+
+// status is the command line that runs the same plan, and how much of the plan is out of sight.
+func (s *planScreen) status(w int) string {
+	h := s.c.body()
+	lines := len(s.lines(w + 1))
+	if s.diff {
+		lines = len(s.diffLines(w + 1))
+	}
+	more := ""
+	if below := lines - h - min(s.scroll.top, max(lines-h, 0)); below > 0 {
+		more = plural(below, "line") + " below"
+	}
+	if s.plan == nil {
+		return more
+	}
+	return between("same: "+s.c.style.bold(s.line()), more, w)
 }
 
 // headline is the verdict, and whether the plan is another one than was shown before.
@@ -108,7 +123,7 @@ func (s *planScreen) unitTable(p *page) {
 		if u.Estimate > 0 {
 			est = "~" + lasted(u.Estimate)
 		}
-		line := cur + mark + " " + fit(unitLabel(r.id, name), name) + " " + kind + " " + fit(revision(u.From), rev) + " " + fit(revision(u.To), rev) +
+		line := cur + mark + " " + fit(unitLabel(r.id, name), name) + " " + kind + " " + fit(revisionIn(u.From, rev), rev) + " " + fit(revisionIn(u.To, rev), rev) +
 			" " + fit(alone(u.Verdict), 9) + " " + fit(proof(u.Tested), 8) + " " + est
 		if i == s.list.cursor {
 			line = s.c.style.bold(line)
@@ -137,6 +152,14 @@ func revision(r rollback.Revision) string {
 	default:
 		return plain(r.Label) + " " + short
 	}
+}
+
+// revisionIn leaves the digest out where there is no room for it.
+func revisionIn(r rollback.Revision, w int) string {
+	if s := revision(r); width(s) <= w || r.Label == "" {
+		return s
+	}
+	return plain(r.Label)
 }
 
 func alone(v rollback.Verdict) string {

@@ -123,7 +123,7 @@ func (s *planScreen) replan() tea.Cmd {
 }
 
 // Update implements screen.
-func (s *planScreen) Update(msg tea.Msg) (screen, tea.Cmd) {
+func (s *planScreen) Update(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case plannedMsg:
 		if msg.to == s && msg.seq == s.seq {
@@ -131,15 +131,15 @@ func (s *planScreen) Update(msg tea.Msg) (screen, tea.Cmd) {
 		}
 	case confirmedMsg:
 		if msg.to == s {
-			return s, s.confirmed(msg)
+			return s.confirmed(msg)
 		}
 	case tea.KeyPressMsg:
 		if cmd, ok := s.press(s.c, msg.String()); ok {
-			return s, cmd
+			return cmd
 		}
 		s.move(msg.String())
 	}
-	return s, nil
+	return nil
 }
 
 // back closes the diff.

@@ -33,11 +33,7 @@ func (m *Model) press(k tea.KeyPressMsg) tea.Cmd {
 	if cmd, ok := m.global(name); ok {
 		return cmd
 	}
-	s, cmd := m.top().Update(k)
-	if len(m.stack) > 0 && m.stack[len(m.stack)-1] != s && s != nil {
-		m.stack[len(m.stack)-1] = s
-	}
-	return cmd
+	return m.top().Update(k)
 }
 
 // pressModal gives a key to the modal, unless it was meant for what was there before the modal or comes from a paste.
@@ -53,8 +49,7 @@ func (m *Model) pressModal(k tea.KeyPressMsg, burst bool, now time.Time) tea.Cmd
 		m.spoil()
 		return nil
 	}
-	_, cmd := m.modal.Update(k)
-	return cmd
+	return m.modal.Update(k)
 }
 
 // spoiler is a modal that was in the middle of a typed name when a paste arrived.

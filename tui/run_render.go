@@ -118,7 +118,14 @@ func (s *runScreen) bar(w int) string {
 	if s.c.style.ascii {
 		fill, rest = "#", "-"
 	}
-	return " [" + strings.Repeat(fill, full) + strings.Repeat(rest, n-full) + "] step " + itoa(min(done+1, all)) + " of " + itoa(all)
+	text := "] step " + itoa(min(done+1, all)) + " of " + itoa(all)
+	switch {
+	case done == all:
+		text = "] " + itoa(all) + " of " + itoa(all) + " done"
+	case s.run.State.Final():
+		text = "] ended at step " + itoa(min(done+1, all)) + " of " + itoa(all)
+	}
+	return " [" + strings.Repeat(fill, full) + strings.Repeat(rest, n-full) + text
 }
 
 func (s *runScreen) progressed() (done, all int) {

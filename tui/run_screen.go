@@ -42,7 +42,7 @@ func newRunScreen(c *console, run rollback.Run) (*runScreen, tea.Cmd) {
 		}, do: s.askAbort},
 		{keys: []string{"U"}, label: "U", desc: "plan forward", brief: true, acts: true, why: s.whyNoForward, line: func() string {
 			u, to := s.forward()
-			return c.command(CommandForward, string(u), to, "HASH")
+			return c.command(CommandPlan, string(u), shortHash(to))
 		}, do: func() tea.Cmd { return s.planForward("") }},
 		{keys: []string{"P"}, label: "P", desc: "pause", acts: true, why: func() string {
 			return "a run cannot be paused; A stops it before its next step"
@@ -62,27 +62,27 @@ func newRunScreen(c *console, run rollback.Run) (*runScreen, tea.Cmd) {
 func (s *runScreen) Title() string { return plain(s.run.ID) }
 
 // Update implements screen.
-func (s *runScreen) Update(msg tea.Msg) (screen, tea.Cmd) {
+func (s *runScreen) Update(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case runMsg:
 		if msg.to == s {
-			return s, s.looked(msg)
+			return s.looked(msg)
 		}
 	case pollMsg:
 		if msg.to == s {
 			s.polling = false
-			return s, s.poll()
+			return s.poll()
 		}
 	case stateMsg:
 		for i := range msg.state.Runs {
 			if r := &msg.state.Runs[i]; r.ID == s.run.ID && r.State.Final() && !s.run.State.Final() {
-				return s, s.poll()
+				return s.poll()
 			}
 		}
 	case tea.KeyPressMsg:
 		key := msg.String()
 		if cmd, ok := s.press(s.c, key); ok {
-			return s, cmd
+			return cmd
 		}
 		if !s.held {
 			s.scroll.top = len(s.run.Log)
@@ -91,7 +91,7 @@ func (s *runScreen) Update(msg tea.Msg) (screen, tea.Cmd) {
 			s.held = key != "G" && key != "end"
 		}
 	}
-	return s, nil
+	return nil
 }
 
 // poll looks into the journal, unless a look is under way.

@@ -12,7 +12,7 @@ import (
 // than w. A screen never asks which other screen is there.
 type screen interface {
 	help.KeyMap
-	Update(msg tea.Msg) (screen, tea.Cmd)
+	Update(msg tea.Msg) tea.Cmd
 	Render(w, h int) string
 	Title() string
 	keys() []action
@@ -68,9 +68,11 @@ func (k keymap) ShortHelp() []key.Binding {
 
 // FullHelp implements help.KeyMap: every key, in one column.
 func (k keymap) FullHelp() [][]key.Binding {
-	out := make([]key.Binding, len(k.actions))
+	var out []key.Binding
 	for i := range k.actions {
-		out[i] = k.actions[i].binding()
+		if k.actions[i].label != "" {
+			out = append(out, k.actions[i].binding())
+		}
 	}
 	return [][]key.Binding{out}
 }
@@ -91,41 +93,40 @@ func (k keymap) press(c *console, key string) (tea.Cmd, bool) {
 	return nil, false
 }
 
-// keyLine is the last line of a screen. Keys that are off are struck off and put in brackets.
-func keyLine(st style, actions []action, w int) string {
-	var b strings.Builder
-	used := 0
-	for i := range actions {
-		a := &actions[i]
-		if !a.brief {
-			continue
-		}
-		text := a.label + " " + a.desc
-		off := a.off() != ""
-		if off {
-			text = "(" + text + ")"
-		}
-		n := width(text)
-		if used+n+1 > w {
-			continue
-		}
-		if used > 0 {
-			if used+n+2 > w {
-				continue
-			}
-			b.WriteString("  ")
-			used += 2
-		} else {
-			b.WriteByte(' ')
-			used++
-		}
-		used += n
-		if off {
-			text = st.strike(text)
-		}
-		b.WriteString(text)
+// keyLine is the last line of a screen: its own keys as far as they fit, those that act before the others, then those of
+// every screen, which always do.
+func keyLine(st style, own, every []action, w int) string {
+	tail := ""
+	for i := range every {
+		tail += "  " + every[i].label + " " + every[i].desc
 	}
-	return b.String()
+	shown, used := make([]bool, len(own)), width(tail)
+	for _, acts := range []bool{true, false} {
+		for i := range own {
+			if _, n := own[i].written(st); own[i].brief && own[i].acts == acts && used+n+2 <= w {
+				shown[i] = true
+				used += n + 2
+			}
+		}
+	}
+	var texts []string
+	for i := range own {
+		if shown[i] {
+			text, _ := own[i].written(st)
+			texts = append(texts, text)
+		}
+	}
+	return " " + strings.TrimLeft(strings.Join(texts, "  ")+tail, " ")
+}
+
+// written is a key as the key line has it, and its width. One that is off is struck off and put in brackets.
+func (a *action) written(st style) (string, int) {
+	text := a.label + " " + a.desc
+	if a.off() == "" {
+		return text, width(text)
+	}
+	text = "(" + text + ")"
+	return st.strike(text), width(text)
 }
 
 // page collects the lines of a screen. It knows how many fit and drops the rest.

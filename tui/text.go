@@ -59,6 +59,9 @@ func cut(s string, w int) string {
 	for n := w - 1; width(t) > w && n > 0; n-- {
 		t = ansi.Truncate(s, n, "~")
 	}
+	if width(t) > w {
+		return "~"
+	}
 	return t
 }
 

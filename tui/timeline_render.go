@@ -117,7 +117,7 @@ func (s *timelineScreen) columns(w int) columns {
 	if w < 64 {
 		c.ai = 0
 	}
-	c.unit = min(max(w/5, 12), 26)
+	c.unit = min(max(w*2/9, 12), 26)
 	c.what = w - 1 - c.time - 1 - c.kind - 1 - c.unit - 1 - c.p - 1
 	if c.ai > 0 {
 		c.what -= c.ai + 1
@@ -209,29 +209,46 @@ func (s *timelineScreen) laneLines(w, n int) []string {
 	return out
 }
 
-// axis writes times over the columns that they belong to.
+// axis writes round times over the columns that they belong to.
 func axis(ck clock, w providers.Window, cols int) string {
-	span := w.Until.Sub(w.Since)
-	layout := "15:04"
-	switch {
-	case span > 300*24*time.Hour:
-		layout = "2006-01"
-	case span > 36*time.Hour:
-		layout = "01-02"
-	}
-	step := max(cols/6, len(layout)+2)
 	b := []byte(strings.Repeat(" ", cols+1))
-	for x := step; x+len(layout) <= cols+1; x += step {
-		t := w.Since.Add(time.Duration(float64(span) * float64(x) / float64(cols)))
+	span := w.Until.Sub(w.Since)
+	if span <= 0 || cols <= 0 {
+		return string(b)
+	}
+	step, layout := tick(span, cols)
+	_, offset := ck.in(w.Until).Zone()
+	shift := time.Duration(offset) * time.Second
+	next := 0
+	for t := w.Since.Add(shift).Truncate(step).Add(step - shift); t.Before(w.Until); t = t.Add(step) {
 		text := ck.in(t).Format(layout)
 		if ck.zone == zoneRelative {
 			text = "-" + ago(ck.now.Sub(t))
 		}
-		if x+len(text) <= len(b) {
+		x := int(float64(t.Sub(w.Since)) / float64(span) * float64(cols))
+		if x >= next && x+len(text) <= len(b) {
 			copy(b[x:], text)
+			next = x + len(text) + 2
 		}
 	}
 	return string(b)
+}
+
+// tick is a round distance between the times of an axis that leaves about 12 columns for each, and how to write them.
+func tick(span time.Duration, cols int) (time.Duration, string) {
+	const day = 24 * time.Hour
+	want := span * 12 / time.Duration(cols)
+	for _, t := range []time.Duration{time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 15 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour} {
+		if want <= t && span <= 36*time.Hour {
+			return t, "15:04"
+		}
+	}
+	for _, t := range []time.Duration{day, 2 * day, 7 * day, 14 * day, 30 * day} {
+		if want <= t {
+			return t, "01-02"
+		}
+	}
+	return max(want.Truncate(day), day), "2006-01"
 }
 
 // laneText draws one lane: a dot for nothing, a letter for one, a digit for several.

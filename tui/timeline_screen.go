@@ -61,7 +61,7 @@ func newTimelineScreen(c *console) *timelineScreen {
 		{keys: []string{"enter", "tab"}, label: "enter", desc: "culprit", brief: true, do: s.open},
 		{keys: []string{"r"}, label: "r", desc: "plan rollback", brief: true, why: s.whyNoPlan, do: s.plan},
 		{keys: []string{"n"}, label: "n/p", desc: "next, previous suspect", why: s.whyNoSuspect, do: func() tea.Cmd { return s.suspect(1) }},
-		{keys: []string{"p"}, label: "p", desc: "previous suspect", why: s.whyNoSuspect, do: func() tea.Cmd { return s.suspect(-1) }},
+		{keys: []string{"p"}, why: s.whyNoSuspect, do: func() tea.Cmd { return s.suspect(-1) }},
 		{keys: []string{"f"}, label: "f", desc: "follow the newest", do: s.follow},
 		{keys: []string{"y"}, label: "y", desc: "copy id", brief: true, why: s.whyEmpty, do: func() tea.Cmd { return c.copy(s.current().handle) }},
 		{keys: []string{"o"}, label: "o", desc: "copy the link to it", why: s.whyNoLink, do: func() tea.Cmd { return c.copy(s.link()) }},
@@ -87,22 +87,22 @@ func whyIf(off bool, why string) string {
 func (s *timelineScreen) Title() string { return "" }
 
 // Update implements screen.
-func (s *timelineScreen) Update(msg tea.Msg) (screen, tea.Cmd) {
+func (s *timelineScreen) Update(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case stateMsg, tickMsg, tea.WindowSizeMsg:
 		s.refresh()
-		return s, s.load()
+		return s.load()
 	case tea.KeyPressMsg:
 		key := msg.String()
 		if cmd, ok := s.press(s.c, key); ok {
-			return s, tea.Batch(cmd, s.load())
+			return tea.Batch(cmd, s.load())
 		}
 		if s.list.move(key, s.view.len(), s.rows()) {
 			s.pin()
 		}
-		return s, s.load()
+		return s.load()
 	}
-	return s, nil
+	return nil
 }
 
 // load brings the visible lines that are not in memory.
@@ -170,15 +170,17 @@ func (s *timelineScreen) refresh() {
 		s.list.cursor, s.list.top = 0, 0
 	}
 	s.list.clamp(n, s.rows())
-	if !s.hold {
-		e := s.current()
-		s.pinned, s.pinAt = e.id, e.at
+	if !s.hold || !s.c.touch {
+		s.pin()
 	}
 }
 
 // autoSpan chooses the shortest window that shows the incident with half an hour before it and its top suspect, or,
 // without an incident, some history.
 func (s *timelineScreen) autoSpan() {
+	if s.c.st.Snapshot == nil || s.c.st.Snapshot.Len() == 0 {
+		return
+	}
 	since := time.Time{}
 	if inc := s.c.st.Incident; inc != nil {
 		since = inc.OpenedAt.Add(-30 * time.Minute)
@@ -322,6 +324,10 @@ func (s *timelineScreen) whyNoLink() string { return whyIf(s.link() == "", "no l
 func (s *timelineScreen) status(w int) string {
 	n := s.view.len()
 	parts := []string{count(n) + " in " + s.span.name}
+	if end := s.end(); s.span.d > 0 && s.span.d <= 24*time.Hour {
+		ck := s.c.clock()
+		parts[0] += " " + ck.in(end.Add(-s.span.d)).Format("15:04") + "-" + ck.in(end).Format("15:04") + " " + ck.offset()
+	}
 	if s.filter != "" {
 		parts = append(parts, count(s.view.hidden())+" hidden by filter: "+plain(s.filter))
 	}

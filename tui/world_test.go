@@ -136,6 +136,8 @@ func run(state rollback.RunState) rollback.Run {
 	if state.Final() {
 		r.EndedAt, r.Detail = at("14:20:29"), "2 of 2 hosts on r40, alerts resolved for 30s"
 		r.Steps[1].State, r.Steps[1].EndedAt = rollback.StepApplied, at("14:20:02")
+		r.Symptoms[0].State = providers.AlertResolved
+		r.Checks[1].State, r.Checks[1].Observed = rollback.CheckPass, "0.2%"
 	}
 	return r
 }

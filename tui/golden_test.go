@@ -1,0 +1,102 @@
+package tui
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/charmbracelet/x/exp/golden"
+
+	"github.com/backout-dev/backout/rollback"
+)
+
+// shots are the ways to every screen.
+func shots() map[string]func(w *world) {
+	typed := func(keys ...string) func(w *world) {
+		return func(w *world) { w.press(keys...) }
+	}
+	return map[string]func(w *world){
+		"timeline": typed(),
+		"filter":   typed("/", "o", "v"),
+		"palette":  typed(":", "s"),
+		"culprit":  typed("enter"),
+		"none": func(w *world) {
+			w.f.st.Ranking.None = .7
+			for i := range w.f.st.Ranking.Ranking {
+				w.f.st.Ranking.Ranking[i].P = .075
+			}
+			w.f.st.Version++
+			w.send(stateMsg{w.f.st})
+		},
+		"plan": typed("r"),
+		"diff": typed("r", "d"),
+		"refused": func(w *world) {
+			w.f.plan.Verdict, w.f.plan.Units[0].Verdict = rollback.Blocked, rollback.Blocked
+			w.f.plan.Decision.Allowed, w.f.plan.Decision.Reasons = false, []string{"the plan is blocked"}
+			w.press("r", "R")
+		},
+		"confirm": func(w *world) {
+			w.press("r", "R")
+			w.wait(defaultGrace)
+			w.press("o", "v", "e")
+		},
+		"run": func(w *world) {
+			w.press("r", "R")
+			w.wait(defaultGrace)
+			w.press("o", "v", "e", "n", "enter")
+		},
+		"ended": func(w *world) {
+			w.f.run = run(rollback.RunSucceeded)
+			w.press("r", "R")
+			w.wait(defaultGrace)
+			w.press("o", "v", "e", "n", "enter")
+		},
+		"help":    typed("r", "?"),
+		"sources": typed("5"),
+		"runs": func(w *world) {
+			w.f.st.Runs = []rollback.Run{run(rollback.RunVerifying)}
+			w.send(stateMsg{w.f.st})
+			w.press("4")
+		},
+		"empty": func(w *world) {
+			w.m.opts.Hints = []string{"no alert source: add one with `backout providers add`"}
+			w.send(stateMsg{State{}})
+		},
+	}
+}
+
+func TestScreens(t *testing.T) {
+	for name, way := range shots() {
+		for _, size := range [][2]int{{80, 24}, {120, 36}} {
+			for _, color := range []string{"color", "nocolor"} {
+				t.Run(fmt.Sprintf("%s-%dx%d-%s", name, size[0], size[1], color), func(t *testing.T) {
+					w := newWorld(t, func(o *Options, _ *fake) {
+						o.NoColor = color == "nocolor"
+						o.ASCII = o.NoColor // the plainest look, in the same pictures
+					})
+					w.size(size[0], size[1])
+					way(w)
+					golden.RequireEqual(t, w.screen())
+				})
+			}
+		}
+	}
+}
+
+func TestReadOnlyScreen(t *testing.T) {
+	w := newWorld(t, func(o *Options, _ *fake) { o.ReadOnly = "read-only mode" })
+	w.size(80, 24)
+	w.press("r", "R")
+	golden.RequireEqual(t, w.screen())
+}
+
+func TestTooSmall(t *testing.T) {
+	w := newWorld(t, nil)
+	w.size(59, 24)
+	if got := w.screen(); got != "terminal too small, 60x15 needed" {
+		t.Errorf("at 59x24: %q", got)
+	}
+	w.size(60, 15)
+	if got := w.screen(); len(got) < 500 {
+		t.Errorf("at 60x15 the console should be there: %q", got)
+	}
+}
