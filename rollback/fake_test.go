@@ -46,6 +46,8 @@ type fake struct {
 	listErr error
 	locked  error // what Lock gives
 
+	released int
+
 	onApply   func(ctx context.Context, u *fakeUnit, op rollback.Operation, s rollback.Step) (rollback.Result, error)
 	onObserve func(u *fakeUnit) error
 	onStatus  func(u *fakeUnit) (rollback.Convergence, error)
@@ -194,7 +196,7 @@ func (f *fake) effects() []string {
 type lockingFake struct{ *fake }
 
 func (f lockingFake) Lock(context.Context, rollback.UnitID, rollback.Operation, time.Duration) (func(context.Context) error, error) {
-	return func(context.Context) error { return nil }, f.locked
+	return func(context.Context) error { f.released++; return nil }, f.locked
 }
 
 // alerts is a source of symptoms that a test sets.

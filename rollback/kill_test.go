@@ -37,7 +37,7 @@ func TestKill(t *testing.T) {
 	whole := y.undisturbed(t)
 	t.Logf("seed %d, an undisturbed child takes %s", seed, whole)
 
-	states, killed := map[rollback.RunState]int{}, 0
+	states, at, killed := map[rollback.RunState]int{}, map[rollback.RunState]int{}, 0
 	for i := 0; killed < kills; i++ {
 		name := fmt.Sprintf("unit%d", i)
 		if err := y.pair(name); err != nil {
@@ -53,11 +53,13 @@ func TestKill(t *testing.T) {
 			if !meddled && random.IntN(4) == 0 {
 				meddled = y.meddle(t, name, random)
 			}
-			if y.kill(t, run.ID, after) {
-				killed++
-			}
+			hit := y.kill(t, run.ID, after)
 			if run, err = y.engine.Run(t.Context(), run.ID); err != nil {
 				t.Fatal(err)
+			}
+			if hit {
+				killed++
+				at[run.State]++
 			}
 		}
 		if !meddled && random.IntN(6) == 0 {
@@ -72,7 +74,7 @@ func TestKill(t *testing.T) {
 		states[run.State]++
 	}
 	ledgerIsSound(t, y.db)
-	t.Logf("%d kills, runs ended: %v", killed, states)
+	t.Logf("%d kills, that hit runs in state: %v; runs ended: %v", killed, at, states)
 }
 
 // truthful compares how a run says that it ended with what the trail shows.
