@@ -39,7 +39,33 @@ func (y *yard) stopAt(t *testing.T, name, point, mode, nth string) {
 	if err := y.pair(name); err != nil {
 		t.Fatal(err)
 	}
-	cmd := y.command(t, "UNIT="+name, "POINT="+point, "MODE="+mode, "NTH="+nth)
+	if !y.stopped(t, mode, "UNIT="+name, "POINT="+point, "MODE="+mode, "NTH="+nth) {
+		t.Fatalf("%s was never passed", point)
+	}
+	id := y.newest(t, name)
+	if (id == "") != (point == "confirm.before") {
+		t.Fatalf("at %s the journal holds the run %q", point, id)
+	}
+	if id == "" {
+		run, err := y.confirm(t.Context(), name)
+		if err != nil {
+			t.Fatalf("a new plan after a confirmation that was not written: %v", err)
+		}
+		id = run.ID
+	}
+	run, err := y.engine.Execute(t.Context(), id)
+	if err != nil || run.State != rollback.RunSucceeded {
+		t.Errorf("resumed: %q %s, %v", run.State, run.Detail, err)
+	}
+	if n := y.verdict(t, name, y.op(t, run.ID)); n != 2 {
+		t.Errorf("%d effects, want one on each unit", n)
+	}
+}
+
+// stopped runs a child until its failpoint ends it, and reports whether it got there.
+func (y *yard) stopped(t *testing.T, mode string, env ...string) (reached bool) {
+	t.Helper()
+	cmd := y.command(t, env...)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -47,41 +73,30 @@ func (y *yard) stopAt(t *testing.T, name, point, mode, nth string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	reached := false
 	for lines := bufio.NewScanner(out); lines.Scan(); {
-		if strings.HasPrefix(lines.Text(), "reached ") {
-			reached = true
-			if mode == "hang" {
-				if err := cmd.Process.Kill(); err != nil {
-					t.Error(err)
-				}
+		if !strings.HasPrefix(lines.Text(), "reached ") {
+			continue
+		}
+		reached = true
+		if mode == "hang" {
+			if err := cmd.Process.Kill(); err != nil {
+				t.Error(err)
 			}
 		}
 	}
 	_ = cmd.Wait() // it was made to fail
-	if !reached {
-		t.Fatalf("%s was never passed", point)
-	}
+	return reached
+}
+
+// newest is the id of the newest run, if it is on the named pair of units.
+func (y *yard) newest(t *testing.T, name string) string {
+	t.Helper()
 	runs, err := y.engine.Runs(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(runs) == 0 || runs[0].Plan.Units[0].Unit.Service != name+"-a" && runs[0].Plan.Units[0].Unit.Service != name+"-b" {
-		if point != "confirm.before" {
-			t.Fatalf("no run was journaled at %s", point)
-		}
-		if run, err := y.confirm(t.Context(), name); err != nil || run.State != rollback.RunConfirmed {
-			t.Fatalf("a new plan after a confirmation that was not written: %v", err)
-		}
-		if runs, err = y.engine.Runs(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+	if len(runs) == 0 || !strings.HasPrefix(runs[0].Plan.Units[0].Unit.Service, name+"-") {
+		return ""
 	}
-	run, err := y.engine.Execute(t.Context(), runs[0].ID)
-	if err != nil || run.State != rollback.RunSucceeded {
-		t.Errorf("resumed: %q %s, %v", run.State, run.Detail, err)
-	}
-	if n := y.verdict(t, name, y.op(t, run.ID)); n != 2 {
-		t.Errorf("%d effects, want one on each unit", n)
-	}
+	return runs[0].ID
 }

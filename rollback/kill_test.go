@@ -37,44 +37,51 @@ func TestKill(t *testing.T) {
 	whole := y.undisturbed(t)
 	t.Logf("seed %d, an undisturbed child takes %s", seed, whole)
 
-	states, at, killed := map[rollback.RunState]int{}, map[rollback.RunState]int{}, 0
-	for i := 0; killed < kills; i++ {
-		name := fmt.Sprintf("unit%d", i)
-		if err := y.pair(name); err != nil {
-			t.Fatal(err)
-		}
-		run, err := y.confirm(t.Context(), name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		meddled := false
-		for tries := random.IntN(3); tries >= 0 && !run.State.Final(); tries-- {
-			after := time.Duration(random.Int64N(int64(whole)))
-			if !meddled && random.IntN(4) == 0 {
-				meddled = y.meddle(t, name, random)
-			}
-			hit := y.kill(t, run.ID, after)
-			if run, err = y.engine.Run(t.Context(), run.ID); err != nil {
-				t.Fatal(err)
-			}
-			if hit {
-				killed++
-				at[run.State]++
-			}
-		}
-		if !meddled && random.IntN(6) == 0 {
-			meddled = y.meddle(t, name, random)
-		}
-		run, err = y.engine.Execute(t.Context(), run.ID)
-		if err != nil {
-			t.Fatalf("resume %s: %v", run.ID, err)
-		}
-		effects := y.verdict(t, name, y.op(t, run.ID))
-		truthful(t, run, effects, meddled)
-		states[run.State]++
+	c := &count{states: map[rollback.RunState]int{}, at: map[rollback.RunState]int{}}
+	for i := 0; c.kills < kills; i++ {
+		y.torment(t, fmt.Sprintf("unit%d", i), whole, random, c)
 	}
 	ledgerIsSound(t, y.db)
-	t.Logf("%d kills, that hit runs in state: %v; runs ended: %v", killed, at, states)
+	t.Logf("%d kills, that hit runs in state: %v; runs ended: %v", c.kills, c.at, c.states)
+}
+
+type count struct {
+	kills      int
+	at, states map[rollback.RunState]int
+}
+
+// torment kills the processes of one run up to three times, then lets it end.
+func (y *yard) torment(t *testing.T, name string, whole time.Duration, random *rand.Rand, c *count) {
+	t.Helper()
+	if err := y.pair(name); err != nil {
+		t.Fatal(err)
+	}
+	run, err := y.confirm(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	meddled := false
+	for tries := random.IntN(3); tries >= 0 && !run.State.Final(); tries-- {
+		if !meddled && random.IntN(4) == 0 {
+			meddled = y.meddle(t, name, random)
+		}
+		hit := y.kill(t, run.ID, time.Duration(random.Int64N(int64(whole))))
+		if run, err = y.engine.Run(t.Context(), run.ID); err != nil {
+			t.Fatal(err)
+		}
+		if hit {
+			c.kills++
+			c.at[run.State]++
+		}
+	}
+	if !meddled && random.IntN(6) == 0 {
+		meddled = y.meddle(t, name, random)
+	}
+	if run, err = y.engine.Execute(t.Context(), run.ID); err != nil {
+		t.Fatalf("resume %s: %v", run.ID, err)
+	}
+	truthful(t, run, y.verdict(t, name, y.op(t, run.ID)), meddled)
+	c.states[run.State]++
 }
 
 // truthful compares how a run says that it ended with what the trail shows.

@@ -211,26 +211,9 @@ func (m model) executor(p protections, k int, yield func(model, bool)) {
 	case atLook:
 		m.look(p, k, yield)
 	case atIntent:
-		if p.intent {
-			if m.fenced(p, k) || m.run != runOpen {
-				e.at = atEnd
-				m.restart(k)
-				yield(m, false)
-				return
-			}
-			m.steps[e.step], m.versions[e.step] = stepIntended, e.version
-		}
-		e.at = atSend
-		yield(m, false)
+		yield(m.intend(p, k), false)
 	case atSend:
-		for i := range m.wire {
-			if !m.wire[i].live {
-				m.wire[i] = request{live: true, step: e.step, version: e.version, by: uint8(k + 1)}
-				e.at = atWait
-				yield(m, false)
-				return
-			}
-		}
+		m.send(k, yield)
 	case atWait:
 		if m.timeouts > 0 {
 			m.timeouts--
@@ -241,6 +224,31 @@ func (m model) executor(p protections, k int, yield func(model, bool)) {
 	case atResult:
 		m.result(p, k, yield)
 	case atEnd:
+	}
+}
+
+func (m model) intend(p protections, k int) model {
+	e := &m.ex[k]
+	if p.intent && (m.fenced(p, k) || m.run != runOpen) {
+		m.restart(k)
+		return m
+	}
+	if p.intent {
+		m.steps[e.step], m.versions[e.step] = stepIntended, e.version
+	}
+	e.at = atSend
+	return m
+}
+
+func (m model) send(k int, yield func(model, bool)) {
+	e := &m.ex[k]
+	for i := range m.wire {
+		if !m.wire[i].live {
+			m.wire[i] = request{live: true, step: e.step, version: e.version, by: uint8(k + 1)}
+			e.at = atWait
+			yield(m, false)
+			return
+		}
 	}
 }
 

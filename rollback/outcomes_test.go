@@ -224,20 +224,26 @@ func TestOutcomes(t *testing.T) {
 				if got := len(b.target.effects()); got != c.effects || u.current.Label != c.serves {
 					t.Errorf("%d effects, serves %s; want %d and %s", got, u.current.Label, c.effects, c.serves)
 				}
-				if !run.State.Final() || run.Alive || run.EndedAt.IsZero() {
-					t.Errorf("not over: %+v", run)
-				}
-				outcome := b.entries(t, ledger.KindOutcome)
-				if len(outcome) != 1 || !strings.Contains(outcome[0].Text, string(c.state)) {
-					t.Errorf("the record says %+v", outcome)
-				}
-				if leases, err := b.db.Leases(t.Context()); err != nil || len(leases) != 0 {
-					t.Errorf("units are still held: %v %v", leases, err)
-				}
-				b.sound(t)
+				b.isOver(t, run)
 			})
 		})
 	}
+}
+
+// isOver checks that a run ended in the journal, on the record and for its units.
+func (b *bench) isOver(t *testing.T, run rollback.Run) {
+	t.Helper()
+	if !run.State.Final() || run.Alive || run.EndedAt.IsZero() {
+		t.Errorf("not over: %+v", run)
+	}
+	outcome := b.entries(t, ledger.KindOutcome)
+	if len(outcome) != 1 || !strings.Contains(outcome[0].Text, string(run.State)) {
+		t.Errorf("the record says %+v", outcome)
+	}
+	if leases, err := b.db.Leases(t.Context()); err != nil || len(leases) != 0 {
+		t.Errorf("units are still held: %v %v", leases, err)
+	}
+	b.sound(t)
 }
 
 // The row "refused", by each thing that can refuse.
@@ -334,18 +340,23 @@ func TestRefusals(t *testing.T) {
 				if !errors.Is(err, c.err) || rollback.ExitCode(err) != c.code || !strings.Contains(err.Error(), c.because) {
 					t.Errorf("got %v (%d), want %v (%d) because %q", err, rollback.ExitCode(err), c.err, c.code, c.because)
 				}
-				if run.State != rollback.RunRefused || run.ID != "" || run.State.ExitCode() != 5 {
-					t.Errorf("the run is %q %q", run.ID, run.State)
-				}
-				refusals := b.entries(t, ledger.KindRefusal)
-				if len(refusals) != 1 || refusals[0].Actor != "ana" || !strings.Contains(refusals[0].Text, c.because) {
-					t.Errorf("the record says %+v", refusals)
-				}
-				if len(b.target.effects()) != 0 {
-					t.Error("a refused plan had an effect")
-				}
-				b.sound(t)
+				b.wasRefused(t, run, c.because)
 			})
 		})
 	}
+}
+
+func (b *bench) wasRefused(t *testing.T, run rollback.Run, because string) {
+	t.Helper()
+	if run.State != rollback.RunRefused || run.ID != "" || run.State.ExitCode() != 5 {
+		t.Errorf("the run is %q %q", run.ID, run.State)
+	}
+	refusals := b.entries(t, ledger.KindRefusal)
+	if len(refusals) != 1 || refusals[0].Actor != "ana" || !strings.Contains(refusals[0].Text, because) {
+		t.Errorf("the record says %+v", refusals)
+	}
+	if len(b.target.effects()) != 0 {
+		t.Error("a refused plan had an effect")
+	}
+	b.sound(t)
 }

@@ -308,18 +308,21 @@ func TestVerdicts(t *testing.T) {
 			if p.Verdict != c.verdict || !slices.Equal(labels(p), c.units) || p.Decision.Allowed != c.allowed {
 				t.Errorf("%s %v allowed %v, want %s %v %v\n%+v", p.Verdict, labels(p), p.Decision.Allowed, c.verdict, c.units, c.allowed, p.Units[0].Findings)
 			}
-			if c.rule != "" {
-				if f := finding(t, p, "pricing", c.rule); !strings.Contains(f.Text, c.text) {
-					t.Errorf("%s says %q, want %q", f.Rule, f.Text, c.text)
-				}
-			}
-			if c.verdict == rollback.Unknown && !p.Decision.NeedsReason {
-				t.Error("an unknown needs no reason")
-			}
-			if p.Atomic != strings.Contains(name, "circle") {
-				t.Errorf("atomic is %v", p.Atomic)
+			says(t, p, c.rule, c.text)
+			if p.Decision.NeedsReason != (c.verdict == rollback.Unknown) || p.Atomic != strings.Contains(name, "circle") {
+				t.Errorf("needs a reason: %v, atomic: %v", p.Decision.NeedsReason, p.Atomic)
 			}
 		})
+	}
+}
+
+func says(t *testing.T, p rollback.Plan, rule, text string) {
+	t.Helper()
+	if rule == "" {
+		return
+	}
+	if f := finding(t, p, "pricing", rule); !strings.Contains(f.Text, text) {
+		t.Errorf("%s says %q, want %q", f.Rule, f.Text, text)
 	}
 }
 

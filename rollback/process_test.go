@@ -241,54 +241,65 @@ func (y *yard) verdict(t *testing.T, name string, op string) (effects int) {
 		t.Fatal(err)
 	}
 	for _, unit := range []string{name + "-a", name + "-b"} {
-		intents, clear := map[string]bool{}, true
-		for _, e := range entries {
-			var b ledger.StepBody
-			if e.Unit != "file:prod/"+unit || json.Unmarshal(e.Body, &b) != nil || b.Op != op {
-				continue
-			}
-			switch e.Kind {
-			case ledger.KindIntent:
-				if !clear && !intents[b.Token] {
-					t.Errorf("%s: tried again on another condition without knowing what came of the first", unit)
-				}
-				intents[b.Token], clear = true, false
-			case ledger.KindResult:
-				clear = clear || b.Outcome == string(rollback.PreconditionFailed)
-			}
-		}
-		mine := 0
-		_, last, err := y.target.read(unit)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for n := 1; n <= last; n++ {
-			var s, before fileState
-			b, err := os.ReadFile(y.target.path(unit, n))
-			if err := errors.Join(err, json.Unmarshal(b, &s)); err != nil {
-				t.Fatal(err)
-			}
-			if s.Stamp != op {
-				continue
-			}
-			mine++
-			b, err = os.ReadFile(y.target.path(unit, n-1))
-			if err := errors.Join(err, json.Unmarshal(b, &before)); err != nil {
-				t.Fatal(err)
-			}
-			if before.Content != "bad-"+name {
-				t.Errorf("%s: overwrote %+v", unit, before)
-			}
-			if !intents[strconv.Itoa(n-1)] {
-				t.Errorf("%s: an effect on state %d without an intent", unit, n-1)
-			}
-		}
-		if mine > 1 {
-			t.Errorf("%s: applied %d times", unit, mine)
-		}
-		effects += mine
+		effects += y.trail(t, unit, op, "bad-"+name, intents(t, entries, unit, op))
 	}
 	return effects
+}
+
+// intents reads on which conditions a run tried a unit. A second condition needs to know what came of the first.
+func intents(t *testing.T, entries []ledger.Entry, unit, op string) map[string]bool {
+	t.Helper()
+	on, known := map[string]bool{}, true
+	for _, e := range entries {
+		var b ledger.StepBody
+		if e.Unit != "file:prod/"+unit || json.Unmarshal(e.Body, &b) != nil || b.Op != op {
+			continue
+		}
+		if e.Kind == ledger.KindResult {
+			known = known || b.Outcome == string(rollback.PreconditionFailed)
+		}
+		if e.Kind == ledger.KindIntent {
+			if !known && !on[b.Token] {
+				t.Errorf("%s: tried again on another condition without knowing what came of the first", unit)
+			}
+			on[b.Token], known = true, false
+		}
+	}
+	return on
+}
+
+// trail walks the states of a unit and counts those that a run made.
+func (y *yard) trail(t *testing.T, unit, op, from string, on map[string]bool) (mine int) {
+	t.Helper()
+	_, last, err := y.target.read(unit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := 2; n <= last; n++ {
+		if y.state(t, unit, n).Stamp != op {
+			continue
+		}
+		mine++
+		if before := y.state(t, unit, n-1); before.Content != from {
+			t.Errorf("%s: overwrote %+v", unit, before)
+		}
+		if !on[strconv.Itoa(n-1)] {
+			t.Errorf("%s: an effect on state %d without an intent", unit, n-1)
+		}
+	}
+	if mine > 1 {
+		t.Errorf("%s: applied %d times", unit, mine)
+	}
+	return mine
+}
+
+func (y *yard) state(t *testing.T, unit string, n int) (s fileState) {
+	t.Helper()
+	b, err := os.ReadFile(y.target.path(unit, n))
+	if err := errors.Join(err, json.Unmarshal(b, &s)); err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 func (y *yard) op(t *testing.T, run string) string {

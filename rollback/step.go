@@ -2,14 +2,10 @@ package rollback
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
-
-	"github.com/backout-dev/backout/rollback/ledger"
-	"github.com/backout-dev/backout/rollback/store"
 )
 
 const (
@@ -19,48 +15,6 @@ const (
 )
 
 var errStopAsked = errors.New("asked to stop")
-
-// sight is what a look at a unit means for one step.
-type sight int
-
-const (
-	sightReady       sight = iota // still the content that the plan goes from
-	sightOurs                     // at the step's goal, stamped by this run
-	sightForeign                  // at the goal, switched by somebody else
-	sightUndecidable              // at the goal, and nobody can tell by whom
-	sightSuperseded               // some third content
-	sightBusy                     // somebody else has something under way
-)
-
-// see classifies an observation. Attempted says that this run tried the step, on the condition of s.Token, and does not
-// know what came of it.
-func see(o Observation, s Step, op string, attempted bool) sight {
-	ours := o.Stamp != "" && strings.HasPrefix(o.Stamp, op)
-	switch {
-	case s.From == s.To:
-		// Content cannot tell whether such a step was done; the target's own idempotency has to.
-		if o.Current.Digest != s.From {
-			return sightSuperseded
-		}
-		return sightReady
-	case o.Current.Digest == s.To && ours:
-		return sightOurs
-	case o.Current.Digest == s.To && o.Stamp == "" && attempted:
-		return sightUndecidable
-	case o.Current.Digest == s.To:
-		return sightForeign
-	case o.Current.Digest != s.From:
-		return sightSuperseded
-	case attempted && o.Token != s.Token:
-		// It was switched after this run sent something to it, and the old content is back: perhaps this run's effect was
-		// there and somebody took it away again. That is their newer change.
-		return sightSuperseded
-	case o.InFlight != "" && !strings.Contains(o.InFlight, op):
-		return sightBusy
-	default:
-		return sightReady
-	}
-}
 
 // step brings one step to its end: look, journal the intent, apply on the condition of what was seen, journal the result.
 // An unknown result is never repeated blindly: it leads back to the look.
@@ -104,8 +58,8 @@ func (s *StepRun) loose() bool {
 
 // mayTry bounds the attempts. A target without a compare-and-set gets one in all its life.
 func (x *execution) mayTry(s *StepRun, tries int, attempted bool) ending {
-	none := x.cas(s.Unit) != CASAtomic
-	if tries < maxAttempts && !(none && s.Attempt > 0) {
+	once := x.cas(s.Unit) != CASAtomic && s.Attempt > 0
+	if tries < maxAttempts && !once {
 		return ending{}
 	}
 	if attempted {
@@ -232,22 +186,27 @@ func (x *execution) try(ctx context.Context, s *StepRun, o Observation, attempte
 	if ctx.Err() != nil && res.Outcome == OutcomeUnknown {
 		return ending{}, false, context.Cause(ctx) // the intent stands in the journal; whoever resumes looks first
 	}
+	return x.answered(ctx, s, res, attempted)
+}
+
+// answered journals what the target said to one attempt.
+func (x *execution) answered(ctx context.Context, s *StepRun, res Result, attempted bool) (over ending, again bool, err error) {
 	switch res.Outcome {
 	case Applied, AlreadyApplied:
 		return ending{}, false, x.result(ctx, s, StepApplied, res)
 	case PreconditionFailed:
 		return ending{}, true, x.result(ctx, s, StepPrecondFailed, res)
-	case Failed:
-		if err := x.result(ctx, s, StepFailed, res); err != nil {
-			return ending{}, false, err
-		}
-		if attempted {
-			return end(RunUnknown, "%s refused (%s), but an earlier attempt may yet arrive", s.Unit, res.Detail), false, nil
-		}
-		return x.halt("%s: %s", s.Unit, res.Detail), false, nil
 	case OutcomeUnknown:
+		return ending{}, true, x.result(ctx, s, StepUnknown, res)
+	case Failed:
 	}
-	return ending{}, true, x.result(ctx, s, StepUnknown, res)
+	if err := x.result(ctx, s, StepFailed, res); err != nil {
+		return ending{}, false, err
+	}
+	if attempted {
+		return end(RunUnknown, "%s refused (%s), but an earlier attempt may yet arrive", s.Unit, res.Detail), false, nil
+	}
+	return x.halt("%s: %s", s.Unit, res.Detail), false, nil
 }
 
 // apply calls the target once. Everything that is not a plain answer is unknown.
@@ -275,75 +234,6 @@ func (x *execution) apply(ctx context.Context, step Step) Result {
 	}
 	res.Outcome = OutcomeUnknown
 	return res
-}
-
-// intend journals that the step is about to be tried, unless somebody asked the run to stop.
-func (x *execution) intend(ctx context.Context, s *StepRun, o Observation) error {
-	return x.write(ctx, "intent", func(tx *store.Tx) error {
-		row, err := tx.Run(x.run.ID)
-		if err != nil {
-			return err
-		}
-		if x.run.AbortBy = row.AbortBy; row.AbortBy != "" {
-			return errStopAsked
-		}
-		s.State, s.Attempt, s.At, s.Result = StepIntent, s.Attempt+1, x.e.cfg.Now().UTC(), nil
-		s.Token = o.Token // the content is the plan's; the condition is on what was seen just now
-		x.run.State, x.run.Detail = RunRunning, s.Title
-		return x.note(tx, ledger.KindIntent, s, o.Token, "about to: "+s.Title)
-	})
-}
-
-// result journals what came of a step. The first effect is the time from which the rollback counts.
-func (x *execution) result(ctx context.Context, s *StepRun, state StepState, res Result) error {
-	return x.write(ctx, "result", func(tx *store.Tx) error {
-		now := x.e.cfg.Now().UTC()
-		s.State, s.Result, s.EndedAt = state, &res, now
-		if s.At.IsZero() {
-			s.At = now
-		}
-		if state == StepApplied && x.run.AppliedAt.IsZero() {
-			x.run.AppliedAt = now
-			if res.Outcome == AlreadyApplied {
-				x.run.AppliedAt = s.At // it took effect at some time after the intent
-			}
-		}
-		return x.note(tx, ledger.KindResult, s, res.Token, strings.TrimSuffix(fmt.Sprintf("%s: %s: %s", s.Title, state, res.Detail), ": "))
-	})
-}
-
-// note writes the step, the run's row, the ledger entry and a line of the log.
-func (x *execution) note(tx *store.Tx, kind ledger.Kind, s *StepRun, token, text string) error {
-	doc, err := json.Marshal(s.Step)
-	if err != nil {
-		return err
-	}
-	row := store.Step{N: s.N, Unit: string(s.Unit), State: string(s.State), Attempt: s.Attempt, Doc: doc, At: s.At, EndedAt: s.EndedAt}
-	body := ledger.StepBody{
-		Step: s.N, Action: s.Action, Title: s.Title, From: s.From, To: s.To, Token: token, Attempt: s.Attempt, Op: x.op,
-		Fence: fmt.Sprint(x.operation(s.Unit).Fence), State: string(s.State),
-	}
-	if s.Result != nil {
-		body.Outcome, body.Detail = string(s.Result.Outcome), s.Result.Detail
-		if row.Result, err = json.Marshal(s.Result); err != nil {
-			return err
-		}
-	}
-	if err := tx.SaveStep(x.run.ID, row); err != nil {
-		return err
-	}
-	if err := x.save(tx); err != nil {
-		return err
-	}
-	entry := x.e.entry(kind, x.run.ID, x.run.Plan, x.run.By, x.run.ID+" step "+fmt.Sprint(s.N)+": "+text)
-	entry.Unit = string(s.Unit)
-	if entry.Body, err = json.Marshal(body); err != nil {
-		return err
-	}
-	if _, err := tx.Append(entry, nil); err != nil {
-		return err
-	}
-	return tx.Log(x.run.ID, text)
 }
 
 // target is the name of the revision that a unit is to serve.

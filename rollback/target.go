@@ -19,7 +19,7 @@ type choice struct {
 	forward bool // the target is something that backout once rolled back from
 }
 
-func (c choice) taken() []Revision { return c.revs[:max(c.target, 0)] }
+func (ch choice) taken() []Revision { return ch.revs[:max(ch.target, 0)] }
 
 // locate finds the revision that a change brought to a unit.
 func (w *world) locate(id UnitID, c *providers.Change) choice {

@@ -25,6 +25,7 @@ func Run(t *testing.T, open Open) {
 	t.Run("a lease is taken over with a higher token", func(t *testing.T) { leases(t, open(t, "a")) })
 	t.Run("two writers keep one chain", func(t *testing.T) { chain(t, open(t, "a"), open(t, "a")) })
 	t.Run("an abort is seen by the other process and the first stays", func(t *testing.T) { aborts(t, open(t, "a"), open(t, "a")) })
+	t.Run("a cancelled read ends", func(t *testing.T) { cancelled(t, open(t, "a")) })
 	t.Run("entries page and payloads are bound", func(t *testing.T) { entries(t, open(t, "a")) })
 }
 
@@ -64,6 +65,17 @@ func readsBack(t *testing.T, db *store.DB) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	sameRun(t, db, r)
+	if all, err := db.Runs(t.Context()); err != nil || len(all) != 2 || all[0].ID != "RUN-0002" {
+		t.Errorf("runs: %v %v", all, err)
+	}
+	if _, err := db.Run(t.Context(), "RUN-9"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("a run that is not there gives %v", err)
+	}
+}
+
+func sameRun(t *testing.T, db *store.DB, r store.Run) {
+	t.Helper()
 	got, err := db.Run(t.Context(), r.ID)
 	if err != nil {
 		t.Fatal(err)
@@ -76,12 +88,6 @@ func readsBack(t *testing.T, db *store.DB) {
 	}
 	if len(got.Log) != 1 || got.Log[0].Text != "password: [redacted]" || len(got.Leases) != 0 {
 		t.Errorf("log %+v, leases %+v", got.Log, got.Leases)
-	}
-	if all, err := db.Runs(t.Context()); err != nil || len(all) != 2 || all[0].ID != "RUN-0002" {
-		t.Errorf("runs: %v %v", all, err)
-	}
-	if _, err := db.Run(t.Context(), "RUN-9"); !errors.Is(err, store.ErrNotFound) {
-		t.Errorf("a run that is not there gives %v", err)
 	}
 }
 
@@ -264,7 +270,10 @@ func entries(t *testing.T, db *store.DB) {
 	if r, err := db.Verify(ctx); count != n || err != nil || !r.OK {
 		t.Errorf("%d entries, %+v, %v", count, r, err)
 	}
-	gone, cancel := context.WithCancel(ctx)
+}
+
+func cancelled(t *testing.T, db *store.DB) {
+	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := db.Entries(gone, 0, 1); !errors.Is(err, context.Canceled) {
 		t.Errorf("a cancelled read gives %v", err)
