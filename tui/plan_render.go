@@ -84,14 +84,50 @@ func (s *planScreen) status(w int) string {
 
 // headline is the verdict, and whether the plan is another one than was shown before.
 func (s *planScreen) headline(p *page) {
-	if s.before != "" && s.before != s.plan.Hash {
-		p.add(" " + s.c.style.careful("THE PLAN CHANGED") + "  it was " + shortHash(s.before) + ", it is " + shortHash(s.plan.Hash))
+	if s.before != nil {
+		p.add(" " + s.c.style.careful("THE PLAN CHANGED") + "  it was " + shortHash(s.before.Hash) + ", it is " + shortHash(s.plan.Hash))
+		for _, d := range differences(s.before, s.plan) {
+			p.add("   " + d)
+		}
 	}
 	head := plural(len(s.plan.Units), "unit") + "   verdict " + s.verdict(s.plan.Verdict) + "   hash " + shortHash(s.plan.Hash)
 	if s.plan.Hold > 0 {
 		head += "   verified after " + lasted(s.plan.Hold) + " of good health"
 	}
 	p.add(" " + head)
+}
+
+// differences says in words what is another between two plans for the same request.
+func differences(old, now *rollback.Plan) []string {
+	was := map[rollback.UnitID]*rollback.UnitPlan{}
+	for i := range old.Units {
+		was[old.Units[i].Unit.ID] = &old.Units[i]
+	}
+	var out []string
+	for i := range now.Units {
+		u := &now.Units[i]
+		o, name := was[u.Unit.ID], unitName(u.Unit.ID)
+		delete(was, u.Unit.ID)
+		switch {
+		case o == nil:
+			out = append(out, name+" is new in it")
+		case o.From.Digest != u.From.Digest:
+			out = append(out, name+" now serves "+revision(u.From)+", it was "+revision(o.From))
+		case o.To.Digest != u.To.Digest:
+			out = append(out, name+" now goes to "+revision(u.To)+", it was "+revision(o.To))
+		case o.Verdict != u.Verdict:
+			out = append(out, name+" is now "+string(u.Verdict)+", it was "+string(o.Verdict))
+		}
+	}
+	for i := range old.Units {
+		if id := old.Units[i].Unit.ID; was[id] != nil {
+			out = append(out, unitName(id)+" is not in it any more")
+		}
+	}
+	if len(out) == 0 {
+		out = append(out, "the same units and revisions; what it rests on, its steps or its checks are others")
+	}
+	return out
 }
 
 func (s *planScreen) unitTable(p *page) {

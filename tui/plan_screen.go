@@ -23,7 +23,8 @@ type planScreen struct {
 	plan    *rollback.Plan
 	busy    string // what is under way, "" nothing
 	err     error
-	before  string // hash of the plan that was shown before, when planning again gave another
+	before  *rollback.Plan // what was shown before, when planning the same again gave another plan
+	chosen  bool           // the selection of units changed, so another plan is no surprise
 	list    list
 	reason  string // why, for the record; some plans need one
 	diff    bool
@@ -173,9 +174,10 @@ func (s *planScreen) planned(m plannedMsg) {
 		s.plan = nil
 		return
 	}
-	if s.plan != nil && s.plan.Hash != m.plan.Hash && len(s.only) == 0 {
-		s.before = s.plan.Hash
+	if s.plan != nil && s.plan.Hash != m.plan.Hash && !s.chosen {
+		s.before = s.plan
 	}
+	s.chosen = false
 	s.plan = &m.plan
 	if len(s.only) == 0 {
 		for i := range m.plan.Units {
@@ -200,7 +202,7 @@ func (s *planScreen) toggle() tea.Cmd {
 		s.c.say("a plan needs at least one unit")
 		return nil
 	}
-	s.request.Only, s.before = only, ""
+	s.request.Only, s.before, s.chosen = only, nil, true
 	return s.replan()
 }
 

@@ -71,6 +71,13 @@ func fit(s string, w int) string {
 	return s + pad(w-width(s))
 }
 
+// put writes s into b, exactly w columns wide and followed by a space.
+func put(b *strings.Builder, s string, w int) {
+	s = cut(s, w)
+	b.WriteString(s)
+	b.WriteString(pad(w - width(s) + 1))
+}
+
 // fitRight makes s exactly w columns wide, aligned to the right.
 func fitRight(s string, w int) string {
 	s = cut(s, w)

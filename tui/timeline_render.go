@@ -142,24 +142,19 @@ func (c columns) row(s *timelineScreen, e entry, here bool, ck clock) string {
 	} else {
 		b.WriteByte(' ')
 	}
-	b.WriteString(fit(ck.row(e.at, c.span), c.time))
-	b.WriteByte(' ')
-	kind := fit(e.kindWord(), c.kind)
-	switch {
+	put(&b, ck.row(e.at, c.span), c.time)
+	switch kind := e.kindWord(); {
 	case e.alert && e.open:
-		kind = s.c.style.bad(kind)
+		b.WriteString(s.c.style.bad(fit(kind, c.kind)) + " ")
 	case e.alert:
-		kind = s.c.style.faint(kind)
+		b.WriteString(s.c.style.faint(fit(kind, c.kind)) + " ")
+	default:
+		put(&b, plain(kind), c.kind)
 	}
-	b.WriteString(kind)
-	b.WriteByte(' ')
-	b.WriteString(fit(plain(e.unit), c.unit))
-	b.WriteByte(' ')
-	b.WriteString(fit(plain(e.what), c.what))
-	b.WriteByte(' ')
+	put(&b, plain(e.unit), c.unit)
+	put(&b, plain(e.what), c.what)
 	if c.ai > 0 {
-		b.WriteString(fit(e.ai, c.ai))
-		b.WriteByte(' ')
+		put(&b, e.ai, c.ai)
 	}
 	p := ""
 	if i, ok := s.c.probability(e); ok {
