@@ -100,7 +100,7 @@ func TestIndexedLinesAreLoadedWhenSeen(t *testing.T) {
 		t.Errorf("%d lines were loaded", n)
 	}
 	w.press("r")
-	if got := w.m.top().Title(); got != "PLAN "+e.handle {
+	if got := w.m.top().Title(); got != "PLAN "+e.handle() {
 		t.Errorf("r opened %q", got)
 	}
 }

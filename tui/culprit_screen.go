@@ -212,7 +212,7 @@ func (c *console) suspectFacts(p *page, id string, full bool) {
 		by = " by " + plain(ch.Author.Name)
 	}
 	when := " " + plain(string(ch.Kind)) + " " + c.clock().stamp(ch.At()) + by
-	tag := plain(e.handle) + "  ai: " + assistanceWords(&ch.Assistance)
+	tag := plain(e.handle()) + "  ai: " + assistanceWords(&ch.Assistance)
 	if width(when)+width(tag)+3 <= p.w {
 		p.add(when + "   " + tag)
 	} else {

@@ -13,13 +13,13 @@ import (
 
 // entry is one line of the list as it is drawn. Its text is not cleaned yet.
 type entry struct {
-	id, provider, handle string
-	at, end              time.Time
-	alert, open          bool
-	kind                 string
-	unit, what, ai       string
-	loaded               bool // what and ai are known
-	change               *providers.Change
+	id, provider   string
+	at, end        time.Time
+	alert, open    bool
+	kind           string
+	unit, what, ai string
+	loaded         bool // what and ai are known
+	change         *providers.Change
 }
 
 // rowKey names a line whatever its place.
@@ -97,6 +97,14 @@ func (e *entry) setState(s providers.AlertState) {
 	}
 }
 
+// handle is the short name that commands take.
+func (e *entry) handle() string {
+	if e.change != nil {
+		return timeline.Handle(e.change)
+	}
+	return e.id
+}
+
 // kindWord is the kind in at most eight columns.
 func (e *entry) kindWord() string {
 	switch e.kind {
@@ -117,7 +125,7 @@ func eventEntry(ev providers.Event) entry {
 		return changeEntry(ev.Change)
 	case ev.Alert != nil:
 		a := ev.Alert
-		e := entry{id: a.ID, provider: a.Provider, handle: a.ID, at: a.StartsAt, end: a.EndsAt, alert: true, unit: a.Service, what: a.Name, loaded: true}
+		e := entry{id: a.ID, provider: a.Provider, at: a.StartsAt, end: a.EndsAt, alert: true, unit: a.Service, what: a.Name, loaded: true}
 		if a.Summary != "" && a.Summary != a.Name {
 			e.what += "  " + a.Summary
 		}
@@ -130,7 +138,7 @@ func eventEntry(ev providers.Event) entry {
 // changeEntry is a change as a line: where it says from what to what, that; else its title.
 func changeEntry(c *providers.Change) entry {
 	e := entry{
-		id: c.ID, provider: c.Provider, handle: timeline.Handle(c), at: c.At(), kind: string(c.Kind), unit: c.Service, what: c.Title,
+		id: c.ID, provider: c.Provider, at: c.At(), kind: string(c.Kind), unit: c.Service, what: c.Title,
 		ai: assistanceMark(c.Assistance.State), loaded: true, change: c,
 	}
 	if e.unit == "" {

@@ -40,6 +40,9 @@ func (c *console) headLeft(w int) string {
 		if inc.Severity != "" {
 			parts = append(parts, strings.ToUpper(plain(inc.Severity)))
 		}
+		if n := c.others(inc.ID); n > 0 {
+			state += " (+" + itoa(n) + " more)"
+		}
 		parts = append(parts, state)
 	} else {
 		parts = append(parts, "no incident")
@@ -48,6 +51,16 @@ func (c *console) headLeft(w int) string {
 		parts = append(parts[:2], append([]string{t}, parts[2:]...)...)
 	}
 	return strings.Join(parts, gap)
+}
+
+// others counts the open incidents that are not shown.
+func (c *console) others(shown string) (n int) {
+	for i := range c.st.Incidents {
+		if inc := &c.st.Incidents[i]; inc.Open() && inc.ID != shown {
+			n++
+		}
+	}
+	return n
 }
 
 func (c *console) headRight(w int) string {

@@ -98,8 +98,11 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.say(msg.text)
 		if msg.follow {
 			m.show(msg.incident)
+			m.touch = false
 		}
 		return m, nil
+	case confirmedMsg: // also when its plan was left meanwhile: a run that started has to be seen
+		return m, msg.to.confirmed(msg)
 	case loadedMsg:
 		m.board.keep(msg.entries)
 		return m, nil

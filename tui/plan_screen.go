@@ -44,7 +44,7 @@ type plannedMsg struct {
 // newPlanScreen plans taking one change back.
 func newPlanScreen(c *console, ch providers.Change) (*planScreen, tea.Cmd) {
 	e := changeEntry(&ch)
-	s := newPlan(c, "PLAN "+e.handle, rollback.Request{Change: &ch})
+	s := newPlan(c, "PLAN "+e.handle(), rollback.Request{Change: &ch})
 	return s, s.replan()
 }
 
@@ -129,10 +129,6 @@ func (s *planScreen) Update(msg tea.Msg) tea.Cmd {
 	case plannedMsg:
 		if msg.to == s && msg.seq == s.seq {
 			s.planned(msg)
-		}
-	case confirmedMsg:
-		if msg.to == s {
-			return s.confirmed(msg)
 		}
 	case tea.KeyPressMsg:
 		if cmd, ok := s.press(s.c, msg.String()); ok {
@@ -252,6 +248,7 @@ func (s *planScreen) confirmed(m confirmedMsg) tea.Cmd {
 		return cmd
 	default:
 		s.err = m.err
+		s.c.say("not run: " + m.err.Error())
 		return nil
 	}
 }

@@ -207,22 +207,26 @@ func TestKeysAreExplained(t *testing.T) {
 			if s == nil {
 				continue
 			}
-			for _, b := range s.FullHelp()[0] {
-				if b.Help().Key == "" || b.Help().Desc == "" || len(b.Keys()) == 0 {
-					t.Errorf("%s: key %v has the help %+v", name, b.Keys(), b.Help())
-				}
-			}
-			if len(s.ShortHelp()) == 0 {
-				t.Errorf("%s: nothing on the key line of %s", name, s.Title())
-			}
-			for _, a := range s.keys() {
-				if _, modal := s.(*confirmScreen); a.acts && !modal && a.off() == "" && (a.line == nil || a.line() == "") {
-					t.Errorf("%s: %s has no command line", name, a.label)
-				}
-				if a.acts && !strings.Contains("RDUPSWAyenter", a.label) {
-					t.Errorf("%s: %s acts but is not an uppercase key", name, a.label)
-				}
-			}
+			explained(t, name, s)
+		}
+	}
+}
+
+func explained(t *testing.T, name string, s screen) {
+	for _, b := range s.FullHelp()[0] {
+		if b.Help().Key == "" || b.Help().Desc == "" || len(b.Keys()) == 0 {
+			t.Errorf("%s: key %v has the help %+v", name, b.Keys(), b.Help())
+		}
+	}
+	if len(s.ShortHelp()) == 0 {
+		t.Errorf("%s: nothing on the key line of %s", name, s.Title())
+	}
+	for _, a := range s.keys() {
+		if _, modal := s.(*confirmScreen); a.acts && !modal && a.off() == "" && (a.line == nil || a.line() == "") {
+			t.Errorf("%s: %s has no command line", name, a.label)
+		}
+		if a.acts && !strings.Contains("RDUPSWAyenter", a.label) {
+			t.Errorf("%s: %s acts but is not an uppercase key", name, a.label)
 		}
 	}
 }

@@ -40,13 +40,12 @@ type timelineScreen struct {
 	filter string
 	span   span
 
-	hold    bool   // the reader is somewhere: new entries must not move it
-	pinned  string // the entry under the cursor
-	pinAt   time.Time
-	above   int       // entries that came in above since the reader holds
-	jumped  time.Time // when the cursor last moved by itself to another suspect
-	chosen  bool      // the reader chose the window
-	started bool      // the change to start with was found
+	hold   bool   // the reader is somewhere: new entries must not move it
+	pinned string // the entry under the cursor
+	pinAt  time.Time
+	above  int       // entries that came in above since the reader holds
+	jumped time.Time // when the cursor last moved by itself to another suspect
+	chosen bool      // the reader chose the window
 }
 
 func newTimelineScreen(c *console) *timelineScreen {
@@ -63,7 +62,7 @@ func newTimelineScreen(c *console) *timelineScreen {
 		{keys: []string{"n"}, label: "n/p", desc: "next, previous suspect", why: s.whyNoSuspect, do: func() tea.Cmd { return s.suspect(1) }},
 		{keys: []string{"p"}, why: s.whyNoSuspect, do: func() tea.Cmd { return s.suspect(-1) }},
 		{keys: []string{"f"}, label: "f", desc: "follow the newest", do: s.follow},
-		{keys: []string{"y"}, label: "y", desc: "copy id", brief: true, why: s.whyEmpty, do: func() tea.Cmd { return c.copy(s.current().handle) }},
+		{keys: []string{"y"}, label: "y", desc: "copy id", brief: true, why: s.whyEmpty, do: func() tea.Cmd { return c.copy(plain(s.handle())) }},
 		{keys: []string{"o"}, label: "o", desc: "copy the link to it", why: s.whyNoLink, do: func() tea.Cmd { return c.copy(s.link()) }},
 		{keys: []string{"s"}, label: "s", desc: "copy a command that opens this incident", why: func() string {
 			return whyIf(c.st.Incident == nil, "no incident is open")
@@ -216,10 +215,9 @@ func (s *timelineScreen) autoPlace() {
 		return
 	}
 	if i, ok := s.view.find(ch.ID, ch.At()); ok {
-		if s.started && s.pinned != ch.ID {
+		if s.pinned != "" && s.pinned != ch.ID {
 			s.jumped = s.c.now()
 		}
-		s.started = true
 		s.list.cursor = i
 	}
 }
@@ -338,6 +336,12 @@ func (s *timelineScreen) status(w int) string {
 		parts = append(parts, t)
 	}
 	return cut(strings.Join(parts, "   "), w)
+}
+
+// handle is the short name of the entry under the cursor.
+func (s *timelineScreen) handle() string {
+	e := s.current()
+	return e.handle()
 }
 
 // standsOn is the change under the cursor, for a judgement.
