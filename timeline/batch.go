@@ -19,11 +19,14 @@ type batch struct {
 func (b *batch) put(k key, ev providers.Event) {
 	s := b.s
 	e := s.entries[k]
+	if e != nil {
+		e.said = s.seq
+	}
 	if e != nil && reflect.DeepEqual(e.event, ev) {
 		return
 	}
 	if e == nil {
-		e = &entry{key: k, seq: s.seq}
+		e = &entry{key: k, seq: s.seq, said: s.seq}
 		s.entries[k] = e
 		h := s.hash.of(s.dict.code(k.provider), []byte(k.id), alertFlag(k.alert))
 		s.byHash[h] = e

@@ -42,7 +42,9 @@ type run struct {
 type bulk struct {
 	s     *Store
 	src   *source
+	seq   uint64 // of this call
 	runs  []*run
+	again []loc // rows of which a decoded report from before this call is there
 	order []int // of a batch that is not wholly sorted
 }
 
@@ -53,12 +55,12 @@ func newBulk(s *Store, provider string, ix providers.Indexer) *bulk {
 	s.pending++
 	for _, src := range s.sources {
 		if src.ix == ix {
-			return &bulk{s: s, src: src}
+			return &bulk{s: s, src: src, seq: s.seq}
 		}
 	}
 	src := &source{n: uint16(len(s.sources)), name: provider, ix: ix, seq: s.seq, decoders: newDecodeCache()}
 	s.sources = append(s.sources[:len(s.sources):len(s.sources)], src)
-	return &bulk{s: s, src: src}
+	return &bulk{s: s, src: src, seq: s.seq}
 }
 
 // add takes a batch over. Nothing of it is kept.

@@ -115,6 +115,15 @@ func TestLastIndexedVersionHolds(t *testing.T) {
 			t.Fatalf("want the last version alone, got %+v", alerts)
 		}
 	}
+	newest := ended
+	newest.Summary = "indexed after it was put"
+	s.Put("feed", providers.Event{Alert: &moved})
+	if err := s.Index(t.Context(), "feed", &shelf{batch: 1, events: []providers.Event{{Alert: &newest}}}, providers.Window{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Snapshot().Alerts(providers.Window{}); len(got) != 1 || got[0].Summary != newest.Summary {
+		t.Fatalf("want the version that was indexed last, got %+v", got)
+	}
 	later := ended
 	later.Summary = "put after it was indexed"
 	s.Put("feed", providers.Event{Alert: &later})

@@ -2,6 +2,7 @@ package timeline
 
 import (
 	"time"
+	"unsafe"
 
 	"github.com/backout-dev/backout/providers"
 )
@@ -11,6 +12,7 @@ type entry struct {
 	key   key
 	event providers.Event
 	seq   uint64 // which call of Put or Index told of it first
+	said  uint64 // which call of Put told of it last
 	fired bool   // an alert that was seen other than suppressed
 	joins []string
 	item  *item
@@ -99,10 +101,13 @@ func (s *Store) encodeRow(p *providers.Row, provider string) row {
 	}
 	r := row{
 		at: p.At, end: p.End, ref: p.Ref, service: s.dict.code(p.Service), unit: s.dict.code(p.Unit),
-		env: s.dict.code(p.Environment), provider: s.dict.code(provider), kind: s.kinds.code(p.Kind), id: []byte(p.ID),
+		env: s.dict.code(p.Environment), provider: s.dict.code(provider), kind: s.kinds.code(p.Kind), id: bytesOf(p.ID),
 	}
 	if p.Alert {
 		r.flags = stateFlags(p.State)
 	}
 	return r
 }
+
+// bytesOf is s without a copy. Nobody writes into the id of a row; a chunk copies it.
+func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }

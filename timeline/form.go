@@ -221,7 +221,7 @@ func (s *Snapshot) neighbours() map[uint32][]uint32 {
 		}
 	}
 	for _, e := range s.edges {
-		if e.Kind != providers.EdgeOwner {
+		if e.Kind != providers.EdgeOwner && e.Kind != providers.EdgeIndependent {
 			depends(e.From, e.To)
 		}
 	}

@@ -117,10 +117,11 @@ func (b *bulk) finish() []loc {
 		clear(s.newest)
 	}
 	s.publish()
-	return b.matches()
+	return append(b.matches(), b.again...)
 }
 
-// keeper tells which rows stay: an indexed one goes when the same key was indexed again, or was put decoded.
+// keeper tells which rows stay: an indexed one goes when the same key was indexed again, or was put decoded. Where it was
+// put before this call, the indexed row is the later report: it is decoded and put.
 func (b *bulk) keeper() func(*row) bool {
 	s := b.s
 	if len(s.newest) == 0 && len(s.byHash) == 0 {
@@ -131,10 +132,15 @@ func (b *bulk) keeper() func(*row) bool {
 			return true
 		}
 		h := s.hash.of(r.provider, r.id, r.flags)
-		if s.byHash[h] != nil {
+		if v, again := s.newest[h]; again && v != (rowVersion{r.at, r.ref, r.src}) {
 			return false
 		}
-		v, again := s.newest[h]
-		return !again || v == rowVersion{r.at, r.ref, r.src}
+		if e := s.byHash[h]; e != nil {
+			if e.said < b.seq && r.src == b.src.n {
+				b.again = append(b.again, s.locOf(r))
+			}
+			return false
+		}
+		return true
 	}
 }

@@ -3,6 +3,7 @@ package timeline
 import (
 	"context"
 	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -135,7 +136,8 @@ func (s *Store) Hand(ops ...HandOp) {
 }
 
 // Index takes the rows of a window from a provider that is too large to be decoded whole. Where it breaks off, what came
-// until then stays, and the error is returned. A report that was put stands against an indexed one of the same id.
+// until then stays, and the error is returned. A report that was put while this call ran stands against an indexed one of the
+// same id.
 func (s *Store) Index(ctx context.Context, provider string, ix providers.Indexer, w providers.Window) error {
 	b := newBulk(s, provider, ix)
 	var failed error
@@ -147,8 +149,19 @@ func (s *Store) Index(ctx context.Context, provider string, ix providers.Indexer
 		b.add(rows)
 	}
 	hits := b.finish()
-	s.Put(provider, s.load(hits)...)
+	s.Put(provider, s.unsaid(provider, b.seq, s.load(hits))...)
 	return failed
+}
+
+// unsaid leaves out the events of which somebody told more since.
+func (s *Store) unsaid(provider string, seq uint64, events []providers.Event) []providers.Event {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.DeleteFunc(events, func(ev providers.Event) bool {
+		k, _ := keyOf(provider, &ev)
+		e := s.entries[k]
+		return e != nil && e.said > seq
+	})
 }
 
 // publish makes the current state the newest snapshot.
