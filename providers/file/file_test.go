@@ -156,24 +156,7 @@ func TestIncidentFilesGiveEventsTopologyAndSignals(t *testing.T) {
 		t.Error(d)
 	}
 	for range 2 { // a second read must not see everything twice
-		var ids []string
-		for batch, err := range p.Rows(t.Context(), providers.Window{}) {
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, r := range batch {
-				ev, err := p.Load(r.Ref)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if (ev.Alert != nil) != r.Alert || (ev.Change != nil && ev.Change.ID != r.ID) {
-					t.Errorf("row %+v loads %+v", r, ev)
-				}
-				ids = append(ids, r.ID)
-			}
-		}
-		slices.Sort(ids)
-		if d := cmp.Diff([]string{"a1", "a2", "a3", "c1", "c2", "c3", "c9"}, ids); d != "" {
+		if d := cmp.Diff([]string{"a1", "a2", "a3", "c1", "c2", "c3", "c9"}, loadedIDs(t, p)); d != "" {
 			t.Error(d)
 		}
 	}
@@ -181,6 +164,29 @@ func TestIncidentFilesGiveEventsTopologyAndSignals(t *testing.T) {
 	if err != nil || len(signals) != 1 || len(signals[0].Points) != 1 {
 		t.Errorf("signals %+v, %v", signals, err)
 	}
+}
+
+// loadedIDs loads every row and gives the ids, sorted.
+func loadedIDs(t *testing.T, p *file.Provider) []string {
+	t.Helper()
+	var ids []string
+	for batch, err := range p.Rows(t.Context(), providers.Window{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range batch {
+			ev, err := p.Load(r.Ref)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if (ev.Alert != nil) != r.Alert || (ev.Change != nil && ev.Change.ID != r.ID) {
+				t.Errorf("row %+v loads %+v", r, ev)
+			}
+			ids = append(ids, r.ID)
+		}
+	}
+	slices.Sort(ids)
+	return ids
 }
 
 // TestRowsAreThoseOfThePlainDecode draws lines of any form and compares.
