@@ -105,7 +105,7 @@ func (s *confirmScreen) confirm() tea.Cmd {
 }
 
 // Render implements screen.
-func (s *confirmScreen) Render(w, _ int) string {
+func (s *confirmScreen) Render(w, h int) string {
 	bw := min(68, w-2)
 	in := bw - 4
 	verb := "ROLL BACK IN "
@@ -128,7 +128,11 @@ func (s *confirmScreen) Render(w, _ int) string {
 	lines = append(lines, " plan     "+shortHash(s.plan.Hash), " proof    "+s.c.tested(s.plan.Units[0].Tested))
 	lines = append(lines, s.leftBehind(in)...)
 	lines = append(lines, cut(" command  "+s.of.line(), in), "")
-	lines = append(lines, s.question(in)...)
+	question := s.question(in)
+	if room := h - 2 - len(question); len(lines) > room { // the question has to be seen, whatever the plan's size
+		lines = append(lines[:max(room-1, 1)], " more is on the plan's own screen")
+	}
+	lines = append(lines, question...)
 	return strings.Join(s.c.style.box(lines, bw), "\n")
 }
 

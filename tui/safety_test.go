@@ -15,7 +15,7 @@ import (
 func chaos(rt *rapid.T, w *world, without string) (modals int) {
 	keys := []string{
 		"r", "r", "R", "R", "R", "enter", "enter", "esc", "tab", "space", "up", "down", "backspace", "ctrl+u", "ctrl+d", "G", "g", ":", "/", "?",
-		"1", "2", "3", "4", "5", "A", "U", "P", "D", "S", "W", "T", "c", "d", "f", "h", "j", "k", "n", "p", "q", "t", "s", "x", "y", "o", "v", "e", "Y",
+		"1", "2", "3", "4", "5", "A", "U", "P", "D", "S", "W", "T", "c", "d", "f", "h", "j", "k", "n", "p", "q", "t", "s", "x", "y", "y", "y", "y", "y", "y", "o", "v", "e", "Y",
 	}
 	n := rapid.IntRange(1, 60).Draw(rt, "steps")
 	for range n {
@@ -72,6 +72,21 @@ func TestProductionAsksForTheNameWhateverThePolicySays(t *testing.T) {
 			rt.Fatalf("confirmed %v, started %v", w.f.yes, w.f.started)
 		}
 	})
+}
+
+func TestOneKeyIsNotEnoughInProduction(t *testing.T) {
+	for _, env := range []string{"prod", "Production", "prod-eu", "", "live"} {
+		w := newWorld(t, func(o *Options, f *fake) {
+			o.Environment = env
+			f.plan.Decision = policy.Decision{Allowed: true, Confirm: policy.ConfirmYes}
+		})
+		w.press("r", "R")
+		w.wait(defaultGrace)
+		w.press("y", "enter")
+		if len(w.f.yes) > 0 {
+			t.Errorf("y was enough in %q", env)
+		}
+	}
 }
 
 func TestNoKeysDoAnythingInReadOnlyMode(t *testing.T) {
@@ -196,5 +211,25 @@ func TestHeldKeyIsNoPaste(t *testing.T) {
 	}
 	if got := w.m.home().list.cursor; got != 8 {
 		t.Errorf("cursor on row %d, want 8", got)
+	}
+}
+
+// A plan of many units must not push the question off a small screen.
+func TestQuestionIsAlwaysSeen(t *testing.T) {
+	for _, h := range []int{15, 18, 24} {
+		w := newWorld(t, func(_ *Options, f *fake) {
+			u := f.plan.Units[0]
+			u.Destroys = []string{"one", "two", "three"}
+			f.plan.Units = append(f.plan.Units, u, u, u, u)
+		})
+		w.size(60, h)
+		w.press("r", "R")
+		got := ansiFree(w.screen())
+		for _, want := range []string{"ROLL BACK IN PRODUCTION", "Type oven to run:", "esc cancel"} {
+			if !strings.Contains(got, want) {
+				t.Errorf("at 60x%d no %q:\n%s", h, want, got)
+			}
+		}
+		check(t, w.screen(), 60, h)
 	}
 }
