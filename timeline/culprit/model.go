@@ -92,10 +92,12 @@ type numbers struct {
 
 // numbersOf gives the constants.
 //
-// The curves, the kinds, recency, superseded and the text come from log-likelihood ratios counted over public histories
-// of which change was taken back; the rest are start values from the literature on change-induced incidents. Fitted on
-// labelled incidents: both none biases and their growth, temperature, the steepness of the effective curve's first
-// minutes, and the text's scale.
+// They began as a published table: log-likelihood ratios counted over public histories of which change was taken back
+// (the landed curve, the families, recency, superseded), and start values for the rest. Fitted since on labelled
+// incidents: the effective curve's first minutes, a tenth less for the landed curve, superseded (from -1.2), rollback
+// (from -1), kindShare, the text's maximum and scale (real symptoms share rarer words than the table's 2 nats allow; those
+// labels were worded by people who knew the culprit, so it may be too much), silent and alike of the contrast, and both
+// none biases. culpritAlerts, usualLag, callsPerPoint and referenceCalls are judgement.
 func numbersOf() numbers {
 	const m, h, d = time.Minute, time.Hour, 24 * time.Hour
 	return numbers{
@@ -122,13 +124,13 @@ func numbersOf() numbers {
 		},
 		tailPerDoubling: -0.35, tailEnd: 14 * d, slowStretch: 0.5,
 		afterOnsetAtOnce: -1, afterOnset: -4, afterOnsetTaper: 2 * m, precursor: -2.5,
-		recency: []float64{1.0, 0.3, 0}, superseded: -0.8,
+		recency: []float64{1.0, 0.3, 0}, superseded: -0.6,
 		targetExact: 1.5, targetOwner: 0.5, targetOther: -0.5, culpritAlerts: 0.8,
 		hop: 2, maxHops: 4, unreachable: -1, covers: 2,
 		scopeMatch: 1.5, scopeOutside: -2,
 		callsPerPoint: 10, minCalls: 30, referenceCalls: 200, silent: 0.3, alike: 0.5, contrastLow: -2, contrastHigh: 4,
 		rolloutHigh: 2, healthyAtFull: -1.5, usualLag: 30 * m, ongoing: 0.7,
-		textMax: 4.5, textScale: 0.9, textNone: 0, kindShare: 0.5,
+		textMax: 5, textScale: 1, textNone: 0, kindShare: 0.5,
 		maintenance: -1.5, rollback: -1.5, rollbackDependants: 1, drill: -8, dismissed: -6,
 		sizePerLog: 0.1, sizeMax: 0.4,
 		noneBias: -0.8, noneBiasPlaced: 1.8, noneGrowth: 0.6,

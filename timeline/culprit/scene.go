@@ -23,6 +23,7 @@ type scene struct {
 	words         vocabulary
 	scopes        scopes
 	calls         callIndex
+	families      []pathFamily
 	symptom       symptom
 }
 
@@ -42,7 +43,7 @@ type candidate struct {
 
 // newScene prepares everything that is counted once. in must be clamped.
 func newScene(in Input) *scene {
-	s := &scene{numbers: numbersOf(), in: in, alerting: map[string]int{}}
+	s := &scene{numbers: numbersOf(), in: in, alerting: map[string]int{}, families: pathFamilies()}
 	for i := range in.Alerts {
 		if v := in.Alerts[i].Service; v != "" {
 			s.alerting[v]++

@@ -1,6 +1,7 @@
 package culprit
 
 import (
+	"iter"
 	"slices"
 	"strings"
 	"unicode"
@@ -83,7 +84,7 @@ func weighScope(s *scene, c *candidate) (float64, string) {
 // weighPlaceNames looks for the names of regions, clusters and the like in the change.
 func (s *scene) weighPlaceNames(c *candidate) (float64, string) {
 	var inside, outside string
-	for _, w := range scopeWords(c.Change) {
+	for w := range scopeWords(c.Change) {
 		k, known := s.scopes.known[w]
 		switch _, alerts := s.scopes.alerting[w]; {
 		case alerts:
@@ -114,12 +115,24 @@ func (s *scene) scopeNames() string {
 	return strings.Join(keys, " or ")
 }
 
-// scopeWords are the parts of a change's names in which a place may be named: eu-west-1 stays whole.
-func scopeWords(c *providers.Change) []string {
-	split := func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '-' && r != '_' }
-	var out []string
-	for _, t := range append([]string{c.Unit, c.Title}, c.Paths[:min(len(c.Paths), maxSharedPaths)]...) {
-		out = append(out, strings.FieldsFunc(strings.ToLower(t), split)...)
+// scopeWords gives the parts of a change's names in which a place may be named, in lower case: eu-west-1 stays whole.
+func scopeWords(c *providers.Change) iter.Seq[string] {
+	split := func(r rune) bool { return r != '-' && !wordRune(r) }
+	return func(yield func(string) bool) {
+		for _, t := range append([]string{c.Unit, c.Title}, c.Paths[:min(len(c.Paths), maxSharedPaths)]...) {
+			for w := range strings.FieldsFuncSeq(strings.ToLower(t), split) {
+				if !yield(w) {
+					return
+				}
+			}
+		}
 	}
-	return out
+}
+
+// wordRune reports letters, digits and the underscore; most text is ASCII, which needs no table.
+func wordRune(r rune) bool {
+	if r < unicode.MaxASCII {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_'
+	}
+	return unicode.IsLetter(r) || unicode.IsDigit(r)
 }

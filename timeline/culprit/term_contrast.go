@@ -69,9 +69,9 @@ func (s *scene) beforeAfter(c *candidate, series []*failures, byFrom bool) (floa
 			}
 		}
 	}
-	passed := s.passedOn(c, start)
-	w := s.logBayes(later, old)
+	w, passed := s.logBayes(later, old), 0.0
 	if w > 0 {
+		passed = s.passedOn(c, start)
 		w = min(w, s.contrastHigh) * (1 - passed)
 	} else { // health speaks for a change only while there are symptoms
 		later = during

@@ -3,6 +3,7 @@ package culprit
 import (
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/backout-dev/backout/providers"
@@ -17,8 +18,8 @@ type family struct {
 
 // The families, counted over the public histories of a wiki farm's configuration, deployment charts and host
 // configuration (111,888 changes); the other kinds are estimates near zero.
-func familyOf(c *providers.Change) (family, bool) {
-	if f, ok := familyOfPaths(c.Paths); ok {
+func (s *scene) familyOf(c *providers.Change) (family, bool) {
+	if f, ok := s.familyOfPaths(c.Paths); ok {
 		return f, true
 	}
 	title := strings.ToLower(c.Title)
@@ -48,13 +49,13 @@ func familyOf(c *providers.Change) (family, bool) {
 var trainPattern = regexp.MustCompile(`^(group ?\d|all) wikis? to|^(roll|promote)\w* .* to (group|ring|stage) ?\d`)
 
 // familyOfPaths looks at the files; they must all agree on the harmless families.
-func familyOfPaths(paths []string) (family, bool) {
+func (s *scene) familyOfPaths(paths []string) (family, bool) {
 	if len(paths) == 0 {
 		return family{}, false
 	}
 	counts := map[family]int{}
 	for _, p := range paths {
-		counts[familyOfPath(strings.ToLower(p))]++
+		counts[familyOfPath(s.families, strings.ToLower(p))]++
 	}
 	none := family{}
 	var best family
@@ -69,41 +70,52 @@ func familyOfPaths(paths []string) (family, bool) {
 	return best, best != none
 }
 
-func familyOfPath(p string) family {
-	base, ext := path.Base(p), path.Ext(p)
-	has := func(parts ...string) bool {
-		for _, s := range parts {
-			if strings.HasPrefix(p, s) || strings.Contains(p, "/"+s) {
-				return true
-			}
-		}
-		return false
+// pathFamily says by which directories, extensions and names of files a family is known.
+type pathFamily struct {
+	family
+	dirs, extensions, names []string // names may stand anywhere in the file's name
+}
+
+// pathFamilies are tried in order.
+func pathFamilies() []pathFamily {
+	return []pathFamily{
+		{
+			family{"tests or documents only", -3},
+			[]string{"test/", "tests/", "spec/", "docs/", "doc/", ".github/"},
+			[]string{".md", ".rst"},
+			[]string{"_test.", "license", "readme", "rakefile"},
+		},
+		{
+			family{"static files, throttles or a test site only", -0.8},
+			[]string{"static/", "logos/", "images/", "beta/"},
+			[]string{".png", ".svg"},
+			[]string{"throttle", "-labs.", "-beta."},
+		},
+		{family{"a release train", 0.6}, nil, nil, []string{"wikiversions.json"}},
+		{family{"a service's values", 0.4}, []string{"helmfile.d/services/"}, nil, []string{"values.y", "values-"}},
+		{family{"a chart", -0.7}, []string{"charts/"}, nil, nil},
+		{family{"configuration data", 0.5}, []string{"hieradata/", "config/", "settings/", "wmf-config/"}, nil, nil},
+		{family{"a template", -0.2}, []string{"templates/"}, []string{".erb", ".tpl"}, nil},
+		{family{"a manifest", -0.2}, []string{"manifests/"}, nil, nil},
 	}
-	switch {
-	case has("test/", "tests/", "spec/", "docs/", "doc/", ".github/") || ext == ".md" || ext == ".rst" ||
-		strings.HasSuffix(base, "_test.go") || base == "license" || base == "readme" || base == "rakefile":
-		return family{"tests or documents only", -3}
-	case has("static/", "logos/", "images/") || ext == ".png" || ext == ".svg" || strings.Contains(base, "throttle") ||
-		strings.Contains(base, "-labs.") || strings.Contains(p, "beta"):
-		return family{"static files, throttles or a test site only", -0.8}
-	case base == "wikiversions.json":
-		return family{"a release train", 0.6}
-	case strings.HasPrefix(base, "values") && strings.HasPrefix(ext, ".y"), has("helmfile.d/services/"):
-		return family{"a service's values", 0.4}
-	case has("charts/"):
-		return family{"a chart", -0.7}
-	case has("hieradata/", "config/", "settings/", "wmf-config/"):
-		return family{"configuration data", 0.5}
-	case has("templates/") || ext == ".erb" || ext == ".tpl":
-		return family{"a template", -0.2}
-	case has("manifests/"):
-		return family{"a manifest", -0.2}
+}
+
+// familyOfPath finds the family of one file, in lower case; none of them: the zero family.
+func familyOfPath(families []pathFamily, p string) family {
+	base, ext := path.Base(p), path.Ext(p)
+	for i := range families {
+		f := &families[i]
+		inside := func(dir string) bool { return strings.HasPrefix(p, dir) || strings.Contains(p, "/"+dir) }
+		named := func(part string) bool { return strings.Contains(base, part) }
+		if slices.ContainsFunc(f.dirs, inside) || slices.Contains(f.extensions, ext) || slices.ContainsFunc(f.names, named) {
+			return f.family
+		}
 	}
 	return family{}
 }
 
 func weighKind(s *scene, c *candidate) (float64, string) {
-	f, ok := familyOf(c.Change)
+	f, ok := s.familyOf(c.Change)
 	switch {
 	case !ok && c.Kind == "":
 		return 0, "unknown: what kind of change it is"

@@ -21,35 +21,18 @@ const maxWordBytes = 8 << 10
 // newVocabulary collects the words of the alerts. For a change whose place is known the names of services are left out:
 // where it is, is weighed by other terms, and must not count twice.
 func newVocabulary(alerts []providers.Alert, candidates []candidate, services map[string]bool) vocabulary {
-	var b strings.Builder
-	for i := range alerts {
-		a := &alerts[i]
-		for _, t := range []string{a.Name, a.Summary, a.Service} {
-			b.WriteString(t)
-			b.WriteByte(' ')
-		}
-		for _, k := range sortedKeys(a.Labels) {
-			if k != "severity" && k != "alertname" {
-				b.WriteString(a.Labels[k])
-				b.WriteByte(' ')
-			}
-		}
-		if b.Len() > maxWordBytes {
-			break
-		}
-	}
 	v := vocabulary{symptom: map[string]float64{}}
-	for _, w := range words(b.String()) {
+	for _, w := range words(alertText(alerts)) {
 		v.symptom[w] = 0
+	}
+	if len(v.symptom) == 0 {
+		return v
 	}
 	names := map[string]bool{}
 	for n := range services {
 		for _, w := range words(n) {
 			names[w] = true
 		}
-	}
-	if len(v.symptom) == 0 {
-		return v
 	}
 	frequency := map[string]int{}
 	for i := range candidates {
@@ -71,6 +54,28 @@ func newVocabulary(alerts []providers.Alert, candidates []candidate, services ma
 		v.most = max(v.most, v.overlap(&candidates[i]))
 	}
 	return v
+}
+
+// alertText is what the alerts say, in their order.
+func alertText(alerts []providers.Alert) string {
+	var b strings.Builder
+	for i := range alerts {
+		a := &alerts[i]
+		for _, t := range []string{a.Name, a.Summary, a.Service} {
+			b.WriteString(t)
+			b.WriteByte(' ')
+		}
+		for _, k := range sortedKeys(a.Labels) {
+			if k != "severity" && k != "alertname" {
+				b.WriteString(a.Labels[k])
+				b.WriteByte(' ')
+			}
+		}
+		if b.Len() > maxWordBytes {
+			break
+		}
+	}
+	return b.String()
 }
 
 // overlap adds up how rare the words are that a candidate shares with the alerts, against how many words it has: a
@@ -108,20 +113,20 @@ func words(text string) []string {
 	if len(text) > maxWordBytes {
 		text = text[:maxWordBytes]
 	}
-	seen := map[string]bool{}
-	var out []string
+	seen := make(map[string]bool, 32)
+	out := make([]string, 0, 32)
 	add := func(w string) {
 		w = stem(strings.ToLower(w))
-		if len(w) < 3 || stopWords(w) || seen[w] || strings.Trim(w, "0123456789") == "" {
+		if len(w) < 3 || seen[w] || stopWords(w) || strings.Trim(w, "0123456789") == "" {
 			return
 		}
 		seen[w] = true
 		out = append(out, w)
 	}
-	for _, f := range strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
+	for f := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == '_' || !wordRune(r) }) {
 		add(f)
-		if parts := camel(f); len(parts) > 1 {
-			for _, p := range parts {
+		if strings.IndexFunc(f[1:], unicode.IsUpper) >= 0 {
+			for _, p := range camel(f) {
 				add(p)
 			}
 		}
@@ -144,9 +149,9 @@ func camel(w string) []string {
 	return append(parts, string(r[start:]))
 }
 
-// stem takes the commonest English endings off, so that "certificates" meets "certificate" and "failing" "fail".
+// stem takes the commonest English endings off, so that "certificates" meets "certificate" and "failing" meets "fail".
 func stem(w string) string {
-	for _, e := range []string{"ing", "ies", "es", "ed", "s"} {
+	for _, e := range []string{"ing", "ies", "es", "ed", "s", "e"} {
 		if len(w) >= len(e)+4 && strings.HasSuffix(w, e) {
 			return w[:len(w)-len(e)]
 		}
