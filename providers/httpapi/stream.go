@@ -21,19 +21,57 @@ func JSON(r io.Reader, into any) error {
 
 // Array decodes a JSON array element by element, so that memory does not grow with it. each returns [ErrStop] to end early.
 func Array[T any](r io.Reader, each func(T) error) error {
-	body, err := sniff(r)
+	dec, err := NewDecoder(r)
 	if err != nil {
 		return err
 	}
-	pace := &paced{r: body, left: maxElement}
-	dec := json.NewDecoder(pace)
-	if err := Delim(dec, '['); err != nil {
+	if err := dec.Delim('['); err != nil {
 		return err
 	}
-	return Elements(dec, func(v T) error {
-		pace.left = maxElement
-		return each(v)
-	})
+	return Elements(dec, each)
+}
+
+// Decoder reads one JSON value piece by piece. One piece may take 4 MiB.
+type Decoder struct {
+	*json.Decoder
+	pace *paced
+}
+
+// NewDecoder makes a decoder. What begins like a web page is an error that says so.
+func NewDecoder(r io.Reader) (*Decoder, error) {
+	body, err := sniff(r)
+	if err != nil {
+		return nil, err
+	}
+	pace := &paced{r: body, left: maxElement}
+	return &Decoder{Decoder: json.NewDecoder(pace), pace: pace}, nil
+}
+
+// Elements decodes the elements of an array whose opening bracket was read, and the closing one.
+func Elements[T any](dec *Decoder, each func(T) error) error {
+	for dec.More() {
+		var v T
+		dec.pace.left = maxElement
+		if err := dec.Decode(&v); err != nil {
+			return Garbled(err)
+		}
+		if err := each(v); err != nil {
+			return err
+		}
+	}
+	return dec.Delim(']')
+}
+
+// Delim reads one delimiter.
+func (d *Decoder) Delim(want json.Delim) error {
+	tok, err := d.Token()
+	if err != nil {
+		return Garbled(err)
+	}
+	if tok != want {
+		return providers.Retryable(fmt.Errorf("answered something else than the API promises: %.40q where %q was due", fmt.Sprint(tok), want))
+	}
+	return nil
 }
 
 // maxElement is the most bytes that one element of an array may take: a decoder keeps the whole of it in memory.
@@ -51,32 +89,6 @@ func (p *paced) Read(b []byte) (int, error) {
 	n, err := p.r.Read(b[:min(len(b), p.left)])
 	p.left -= n
 	return n, err
-}
-
-// Elements decodes the elements of an array whose opening bracket was read, and the closing one.
-func Elements[T any](dec *json.Decoder, each func(T) error) error {
-	for dec.More() {
-		var v T
-		if err := dec.Decode(&v); err != nil {
-			return Garbled(err)
-		}
-		if err := each(v); err != nil {
-			return err
-		}
-	}
-	return Delim(dec, ']')
-}
-
-// Delim reads one delimiter.
-func Delim(dec *json.Decoder, want json.Delim) error {
-	tok, err := dec.Token()
-	if err != nil {
-		return Garbled(err)
-	}
-	if tok != want {
-		return providers.Retryable(fmt.Errorf("answered something else than the API promises: %.40q where %q was due", fmt.Sprint(tok), want))
-	}
-	return nil
 }
 
 // Garbled explains a decoder's error; errors of the connection and those with a class pass through.
