@@ -31,13 +31,13 @@ func TestPumpSendsOnlyTheNewest(t *testing.T) {
 		shown.Store(&id)
 		ctx, cancel := context.WithCancel(t.Context())
 		var got []uint64
-		slow := time.Duration(0)
+		var slow atomic.Int64
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
 			pump(ctx, src, shown, func(msg tea.Msg) {
 				got = append(got, msg.(stateMsg).state.Version)
-				time.Sleep(slow)
+				time.Sleep(time.Duration(slow.Load()))
 			})
 		}()
 		time.Sleep(time.Second)
@@ -47,7 +47,7 @@ func TestPumpSendsOnlyTheNewest(t *testing.T) {
 		}
 		src.version.Store(1)
 		time.Sleep(100 * time.Millisecond)
-		slow = 10 * time.Second // a terminal that does not keep up
+		slow.Store(int64(10 * time.Second)) // a terminal that does not keep up
 		for v := range uint64(100) {
 			src.version.Store(v + 2)
 			time.Sleep(50 * time.Millisecond)
