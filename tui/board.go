@@ -20,7 +20,7 @@ type board struct {
 	drawn   drawn
 }
 
-// found is the outcome of a search for a change; a search goes through the whole timeline, so misses are kept too.
+// found is the outcome of a search for a change; a search goes through the whole timeline, so misses are kept too, as long as the snapshot is.
 type found struct {
 	change providers.Change
 	ok     bool
@@ -37,6 +37,13 @@ const (
 func (b *board) use(s *timeline.Snapshot, r *culprit.Ranking) {
 	if b.snap != s && (s == nil || s.Len() <= smallSnapshot || len(b.changes) > keepChanges) {
 		b.changes = nil
+	}
+	if b.snap != s {
+		for id, f := range b.changes {
+			if !f.ok {
+				delete(b.changes, id) // it may have come meanwhile
+			}
+		}
 	}
 	if len(b.decoded) > keepDecoded {
 		b.decoded = nil
@@ -62,6 +69,12 @@ func (b *board) change(id string) (providers.Change, bool) {
 		b.changes[id] = f
 	}
 	return f.change, f.ok
+}
+
+// fresh finds a change by its id in the snapshot itself, for an act that follows from it.
+func (b *board) fresh(id string) (providers.Change, bool) {
+	delete(b.changes, id)
+	return b.change(id)
 }
 
 // edges are the known edges of the topology.

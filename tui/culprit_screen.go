@@ -87,7 +87,7 @@ func (s *culpritScreen) whyNoPlan() string {
 }
 
 func (s *culpritScreen) plan() tea.Cmd {
-	ch, ok := s.c.change(s.change)
+	ch, ok := s.c.board.fresh(s.change)
 	if !ok {
 		s.c.say(s.change + " is not in the snapshot any more")
 		return nil
