@@ -17,7 +17,8 @@ func Run(ctx context.Context, opts Options) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	m := New(ctx, opts)
-	options := []tea.ProgramOption{tea.WithContext(ctx)}
+	// Half of the wait between a key and its frame is the frame clock: at 120 Hz it stays under 10 ms.
+	options := []tea.ProgramOption{tea.WithContext(ctx), tea.WithFPS(120)}
 	if opts.NoColor {
 		// Bold and reverse stay: NO_COLOR is about colour. The library only knows the values 1 and true.
 		options = append(options, tea.WithColorProfile(colorprofile.ASCII))
