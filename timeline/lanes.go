@@ -133,6 +133,9 @@ func (s *Snapshot) countAlerts(counts []int, g grid) {
 		if c.first() >= g.until {
 			break
 		}
+		if c.last() < g.from && c.maxEnd <= g.from && popcount(c.open) == 0 {
+			continue
+		}
 		for w, word := range c.alerts {
 			for ; word != 0; word &= word - 1 {
 				i := w*64 + bits.TrailingZeros64(word)
