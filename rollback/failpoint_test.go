@@ -13,6 +13,7 @@ import (
 // Every journal write and every apply, stopped before and after, in three ways, in a process of its own; then another
 // process goes on. Whatever was stopped, nothing is applied twice and the run ends well.
 func TestFailpoints(t *testing.T) {
+	t.Parallel()
 	y, err := newYard(t.Context(), t.TempDir(), nil)
 	if err != nil {
 		t.Fatal(err)

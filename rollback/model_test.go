@@ -324,6 +324,7 @@ func (m *model) see(p protections, u modelUnit, step uint8, attempted bool) sigh
 }
 
 func TestProtocolModel(t *testing.T) {
+	t.Parallel()
 	states, v := explore(full, 2, 2, 1, 1)
 	t.Logf("full protocol: %d states, %+v", states, v)
 	if v != (violations{}) {
@@ -336,6 +337,7 @@ func TestProtocolModel(t *testing.T) {
 
 // Without each protection something goes wrong that the full protocol prevents.
 func TestProtocolModelAblations(t *testing.T) {
+	t.Parallel()
 	cases := map[string]struct {
 		without func(*protections)
 		shows   func(violations) int

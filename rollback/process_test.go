@@ -227,7 +227,8 @@ func child(ctx context.Context, dir string) error {
 
 func (y *yard) command(t *testing.T, env ...string) *exec.Cmd {
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(append(os.Environ(), "CHILD="+y.dir), env...)
+	// The race detector would keep an ended child for a second, in which no kill means anything.
+	cmd.Env = append(append(os.Environ(), "CHILD="+y.dir, "GORACE=atexit_sleep_ms=0"), env...)
 	cmd.Stderr = os.Stderr
 	return cmd
 }
