@@ -82,9 +82,9 @@ func (t tally) ratio() float64 {
 }
 
 // logBayes compares "these calls fail at a rate of their own" (about one in five, widely spread) with "they fail as the
-// reference does": a Beta-binomial factor, the larger the more the calls stand out for the worse.
-func (s *scene) logBayes(t, reference tally) float64 {
-	const healthy, odd = 50, 0.5 // what a service without any history is taken for: one failure in a hundred
+// reference does": a Beta-binomial factor, the larger the more the calls stand out for the worse. The reference is taken
+// for healthy beforehand, one failure in a hundred, with the strength of so many calls.
+func (s *scene) logBayes(t, reference tally, strength float64) float64 {
 	if reference.calls > s.referenceCalls {
 		f := s.referenceCalls / reference.calls // calls of one minute are no independent draws
 		reference = tally{reference.calls * f, reference.failed * f}
@@ -92,7 +92,7 @@ func (s *scene) logBayes(t, reference tally) float64 {
 	// One-sided: calls that fail less than the reference do not stand out for the worse.
 	reference.failed = min(reference.failed, t.ratio()*reference.calls)
 	own := betaBinomial(t, 1, 4)
-	same := betaBinomial(t, odd+reference.failed, healthy+reference.calls-reference.failed)
+	same := betaBinomial(t, strength/100+reference.failed, strength+reference.calls-reference.failed)
 	return own - same
 }
 

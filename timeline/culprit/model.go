@@ -68,6 +68,8 @@ type numbers struct {
 	callsPerPoint              float64 // assumed where a ratio comes without a count
 	minCalls                   float64
 	referenceCalls             float64 // how many calls of a reference count at most
+	historyStrength            float64 // calls for which the past of a service is taken for healthy beforehand
+	peerStrength               float64 // the same for old instances beside new ones: they tell themselves
 	alike                      float64 // what is left of before and after where new instances are no worse than old ones
 	silent                     float64 // share of culprits that do not show in failing calls
 	contrastLow, contrastHigh  float64
@@ -128,7 +130,7 @@ func numbersOf() numbers {
 		targetExact: 1.5, targetOwner: 0.5, targetOther: -0.5, culpritAlerts: 0.8,
 		hop: 2, maxHops: 4, unreachable: -1, covers: 2,
 		scopeMatch: 1.5, scopeOutside: -2,
-		callsPerPoint: 10, minCalls: 30, referenceCalls: 200, silent: 0.3, alike: 0.5, contrastLow: -2, contrastHigh: 4,
+		callsPerPoint: 10, minCalls: 30, referenceCalls: 200, silent: 0.3, alike: 0.5, historyStrength: 50, peerStrength: 5, contrastLow: -2, contrastHigh: 4,
 		rolloutHigh: 2, healthyAtFull: -1.5, usualLag: 30 * m, ongoing: 0.7,
 		textMax: 5, textScale: 1, textNone: 0, kindShare: 0.5,
 		maintenance: -1.5, rollback: -1.5, rollbackDependants: 1, drill: -8, dismissed: -6,

@@ -69,13 +69,13 @@ func (s *scene) beforeAfter(c *candidate, series []*failures, byFrom bool) (floa
 			}
 		}
 	}
-	w, passed := s.logBayes(later, old), 0.0
+	w, passed := s.logBayes(later, old, s.historyStrength), 0.0
 	if w > 0 {
 		passed = s.passedOn(c, start)
 		w = min(w, s.contrastHigh) * (1 - passed)
 	} else { // health speaks for a change only while there are symptoms
 		later = during
-		w = min(0, s.logBayes(during, old))
+		w = min(0, s.logBayes(during, old, s.historyStrength))
 	}
 	if later.calls < s.minCalls || old.calls == 0 {
 		return 0, ""
@@ -168,7 +168,7 @@ func (s *scene) newOld(c *candidate, series []*failures) (float64, string) {
 		return 0, ""
 	}
 	text := fmt.Sprintf("new instances failed %s, old ones %s", percent(fresh), percent(old))
-	w := s.logBayes(fresh, old)
+	w := s.logBayes(fresh, old, s.peerStrength)
 	if w < 0 && fresh.calls < s.minCalls {
 		return 0, ""
 	}

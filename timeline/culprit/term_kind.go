@@ -81,31 +81,31 @@ func pathFamilies() []pathFamily {
 	return []pathFamily{
 		{
 			family{"tests or documents only", -3},
-			[]string{"test/", "tests/", "spec/", "docs/", "doc/", ".github/"},
+			[]string{"/test/", "/tests/", "/spec/", "/docs/", "/doc/", "/.github/"},
 			[]string{".md", ".rst"},
 			[]string{"_test.", "license", "readme", "rakefile"},
 		},
 		{
 			family{"static files, throttles or a test site only", -0.8},
-			[]string{"static/", "logos/", "images/", "beta/"},
+			[]string{"/static/", "/logos/", "/images/", "/beta/"},
 			[]string{".png", ".svg"},
 			[]string{"throttle", "-labs.", "-beta."},
 		},
 		{family{"a release train", 0.6}, nil, nil, []string{"wikiversions.json"}},
-		{family{"a service's values", 0.4}, []string{"helmfile.d/services/"}, nil, []string{"values.y", "values-"}},
-		{family{"a chart", -0.7}, []string{"charts/"}, nil, nil},
-		{family{"configuration data", 0.5}, []string{"hieradata/", "config/", "settings/", "wmf-config/"}, nil, nil},
-		{family{"a template", -0.2}, []string{"templates/"}, []string{".erb", ".tpl"}, nil},
-		{family{"a manifest", -0.2}, []string{"manifests/"}, nil, nil},
+		{family{"a service's values", 0.4}, []string{"/helmfile.d/services/"}, nil, []string{"values.y", "values-"}},
+		{family{"a chart", -0.7}, []string{"/charts/"}, nil, nil},
+		{family{"configuration data", 0.5}, []string{"/hieradata/", "/config/", "/settings/", "/wmf-config/"}, nil, nil},
+		{family{"a template", -0.2}, []string{"/templates/"}, []string{".erb", ".tpl"}, nil},
+		{family{"a manifest", -0.2}, []string{"/manifests/"}, nil, nil},
 	}
 }
 
 // familyOfPath finds the family of one file, in lower case; none of them: the zero family.
 func familyOfPath(families []pathFamily, p string) family {
-	base, ext := path.Base(p), path.Ext(p)
+	base, ext, rooted := path.Base(p), path.Ext(p), "/"+p
 	for i := range families {
 		f := &families[i]
-		inside := func(dir string) bool { return strings.HasPrefix(p, dir) || strings.Contains(p, "/"+dir) }
+		inside := func(dir string) bool { return strings.Contains(rooted, dir) }
 		named := func(part string) bool { return strings.Contains(base, part) }
 		if slices.ContainsFunc(f.dirs, inside) || slices.Contains(f.extensions, ext) || slices.ContainsFunc(f.names, named) {
 			return f.family
