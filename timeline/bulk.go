@@ -45,7 +45,10 @@ type bulk struct {
 	seq   uint64 // of this call
 	runs  []*run
 	again []loc // rows of which a decoded report from before this call is there
-	order []int // of a batch that is not wholly sorted
+	order []int // in which the rows of a batch are sorted
+	codes []row // of a batch
+	keys  []uint64
+	sum   uint64
 }
 
 func newBulk(s *Store, provider string, ix providers.Indexer) *bulk {
@@ -80,26 +83,36 @@ func (b *bulk) add(rows []providers.Row) {
 	if !slices.IsSortedFunc(b.order, inOrder) {
 		slices.SortStableFunc(b.order, inOrder)
 	}
+	b.encode(rows)
 	var at *run
 	for _, i := range b.order {
-		p := &rows[i]
-		if p.ID == "" {
+		r := &b.codes[i]
+		if len(r.id) == 0 {
 			continue
 		}
-		r := b.s.encodeRow(p, b.src.name)
-		r.src = b.src.n
-		b.note(p, &r)
-		if at == nil || compareRows(b.s.dict.names, &at.last, &r) > 0 {
-			at = b.runFor(&r)
+		b.note(&rows[i], r, b.keys[i])
+		if at == nil || compareRows(b.s.dict.names, &at.last, r) > 0 {
+			at = b.runFor(r)
 		}
-		at.append(r)
+		at.append(*r)
 	}
 }
 
+// encode makes the rows and the key hashes of a batch.
+func (b *bulk) encode(rows []providers.Row) {
+	b.codes, b.keys = b.codes[:0], b.keys[:0]
+	for i := range rows {
+		r := b.s.encodeRow(&rows[i], b.src.name)
+		r.src = b.src.n
+		b.codes = append(b.codes, r)
+		b.keys = append(b.keys, b.s.hash.of(r.provider, r.id, r.flags))
+	}
+	b.sum += b.s.table.warm(b.keys)
+}
+
 // note records the row's key, and what joins it to reports of others.
-func (b *bulk) note(p *providers.Row, r *row) {
+func (b *bulk) note(p *providers.Row, r *row, h uint64) {
 	s := b.s
-	h := s.hash.of(r.provider, r.id, r.flags)
 	if _, had := s.table.put(h, r.at); had {
 		s.newest[h] = rowVersion{r.at, r.ref, r.src}
 	}
@@ -107,14 +120,12 @@ func (b *bulk) note(p *providers.Row, r *row) {
 		return
 	}
 	if p.Commit != "" {
-		b.src.joins = append(b.src.joins, joinRow{s.joinHash("c" + p.Commit), h, r.at, r.provider})
+		b.src.joins = append(b.src.joins, joinRow{s.hash.join(joinCommit, p.Commit), h, r.at, r.provider})
 	}
 	if p.Artifact != "" {
-		b.src.joins = append(b.src.joins, joinRow{s.joinHash("a" + p.Artifact), h, r.at, r.provider})
+		b.src.joins = append(b.src.joins, joinRow{s.hash.join(joinDigest, p.Artifact), h, r.at, r.provider})
 	}
 }
-
-func (s *Store) joinHash(join string) uint64 { return s.hash.text(join) }
 
 // runFor finds the run that ends latest before r, so that there are as few runs as can be.
 func (b *bulk) runFor(r *row) *run {

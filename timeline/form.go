@@ -40,7 +40,11 @@ type symptom struct {
 
 // symptoms lists every alert by start.
 func (s *Snapshot) symptoms(now int64) []symptom {
-	var out []symptom
+	n := 0
+	for _, c := range s.chunks {
+		n += popcount(c.alerts)
+	}
+	out := make([]symptom, 0, n)
 	for _, c := range s.chunks {
 		for w, word := range c.alerts {
 			for ; word != 0; word &= word - 1 {

@@ -103,7 +103,7 @@ type builder struct {
 
 func (b *builder) build() []Incident {
 	roots := form(b.all, b.forming.Gap, b.s.neighbours())
-	byRoot := map[int]*group{}
+	byRoot := make([]*group, len(roots))
 	for i, r := range roots {
 		if byRoot[r] == nil {
 			byRoot[r] = &group{}

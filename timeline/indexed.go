@@ -41,7 +41,7 @@ func (s *Store) locate(at int64, h uint64) (row, bool) {
 // indexedJoins finds the indexed rows of other providers that carry the same commit or digest as e.
 func (s *Store) indexedJoins(join string, e *entry) []loc {
 	var found []loc
-	h := s.joinHash(join)
+	h := s.hash.join(join[0], join[1:])
 	for _, src := range s.sources {
 		i := sort.Search(len(src.joins), func(i int) bool { return src.joins[i].join >= h })
 		for n := 0; i < len(src.joins) && src.joins[i].join == h && n < maxJoined; i, n = i+1, n+1 {
@@ -73,7 +73,7 @@ func (b *bulk) matches() []loc {
 	}
 	decoded := make(map[uint64]bool, len(s.joins))
 	for j := range s.joins {
-		decoded[s.joinHash(j)] = true
+		decoded[s.hash.join(j[0], j[1:])] = true
 	}
 	for group := range groupsOf(b.src.joins) {
 		mixed := decoded[group[0].join]

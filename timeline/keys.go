@@ -25,55 +25,84 @@ func (k keyHash) of(provider uint32, id []byte, flags uint8) uint64 {
 	return h
 }
 
-func (k keyHash) text(s string) uint64 { return maphash.String(k.seed, s) }
+// What two reports may have in common begins with one of these.
+const (
+	joinCommit = 'c'
+	joinDigest = 'a'
+)
+
+// join hashes what two reports may have in common.
+func (k keyHash) join(sort byte, text string) uint64 {
+	return maphash.String(k.seed, text) ^ uint64(sort)*0x9e3779b97f4a7c15
+}
 
 // keyTable finds the time of an indexed row by the hash of its key: 16 bytes a slot, linear probing.
 type keyTable struct {
-	hash []uint64
-	at   []int64
-	used int
+	slots []keySlot
+	used  int
 }
 
-func (t *keyTable) slot(h uint64) int {
-	hi, _ := bits.Mul64(h, uint64(len(t.hash)))
-	i := int(hi)
-	for t.hash[i] != 0 && t.hash[i] != h {
-		if i++; i == len(t.hash) {
+// keySlot holds a hash and what is stored under it. Hash 0 is a free slot.
+type keySlot struct {
+	hash uint64
+	at   int64
+}
+
+// home is where the search for a hash begins.
+func (t *keyTable) home(h uint64) int {
+	hi, _ := bits.Mul64(h, uint64(len(t.slots)))
+	return int(hi)
+}
+
+func (t *keyTable) slot(h uint64) *keySlot {
+	i := t.home(h)
+	for t.slots[i].hash != 0 && t.slots[i].hash != h {
+		if i++; i == len(t.slots) {
 			i = 0
 		}
 	}
-	return i
+	return &t.slots[i]
 }
 
 func (t *keyTable) get(h uint64) (at int64, ok bool) {
 	if t.used == 0 {
 		return 0, false
 	}
-	i := t.slot(h)
-	return t.at[i], t.hash[i] == h
+	s := t.slot(h)
+	return s.at, s.hash == h
 }
 
 // put stores at under h and gives what was there.
 func (t *keyTable) put(h uint64, at int64) (old int64, had bool) {
-	if t.used*5 >= len(t.hash)*4 {
+	if t.used*5 >= len(t.slots)*4 {
 		t.grow()
 	}
-	i := t.slot(h)
-	if old, had = t.at[i], t.hash[i] == h; !had {
+	s := t.slot(h)
+	old, had = s.at, s.hash == h
+	if !had {
 		t.used++
 	}
-	t.hash[i], t.at[i] = h, at
+	*s = keySlot{h, at}
 	return old, had
 }
 
+// warm reads the slots of hashes that are about to be put. The reads do not depend on each other, so that the processor
+// waits for memory once for many of them and not for each.
+func (t *keyTable) warm(hashes []uint64) (sum uint64) {
+	if len(t.slots) > 0 {
+		for _, h := range hashes {
+			sum += t.slots[t.home(h)].hash
+		}
+	}
+	return sum
+}
+
 func (t *keyTable) grow() {
-	old := *t
-	n := max(1024, len(old.hash)*8/5)
-	t.hash, t.at = make([]uint64, n), make([]int64, n)
-	for i, h := range old.hash {
-		if h != 0 {
-			j := t.slot(h)
-			t.hash[j], t.at[j] = h, old.at[i]
+	old := t.slots
+	t.slots = make([]keySlot, max(1024, len(old)*8/5))
+	for _, s := range old {
+		if s.hash != 0 {
+			*t.slot(s.hash) = s
 		}
 	}
 }

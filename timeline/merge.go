@@ -37,11 +37,11 @@ func joinsOf(ev providers.Event) []string {
 	}
 	var joins []string
 	if c.Commit != "" {
-		joins = append(joins, "c"+c.Commit)
+		joins = append(joins, string(joinCommit)+c.Commit)
 	}
 	for _, a := range c.Artifacts {
 		if a != "" {
-			joins = append(joins, "a"+a)
+			joins = append(joins, string(joinDigest)+a)
 		}
 	}
 	return joins

@@ -44,18 +44,25 @@ func (s *scanner) text() ([]byte, bool) {
 	if s.i >= len(s.b) || s.b[s.i] != '"' {
 		return nil, false
 	}
-	for i := s.i + 1; i < len(s.b); i++ {
-		switch c := s.b[i]; {
-		case c == '"':
-			v := s.b[s.i+1 : i]
-			s.i = i + 1
-			return v, true
-		case c == '\\' || c < 0x20 || c >= 0x7f:
-			return nil, false
-		}
+	i := s.i + 1
+	for i < len(s.b) && plain[s.b[i]] {
+		i++
 	}
-	return nil, false
+	if i == len(s.b) || s.b[i] != '"' {
+		return nil, false
+	}
+	v := s.b[s.i+1 : i]
+	s.i = i + 1
+	return v, true
 }
+
+// plain marks the bytes that stand for themselves in a string and on a screen.
+var plain = func() (t [256]bool) {
+	for c := 0x20; c < 0x7f; c++ {
+		t[c] = c != '"' && c != '\\'
+	}
+	return t
+}()
 
 // anyText steps over any string.
 func (s *scanner) anyText() bool {
