@@ -276,10 +276,11 @@ func (x *execution) enter(ctx context.Context, state RunState, detail string) er
 }
 
 func (x *execution) show(ctx context.Context, state RunState, detail string) error {
+	before := x.run.State == state && x.run.Detail == providers.Clean(detail)
 	x.run.State, x.run.Detail = state, providers.Clean(detail)
 	return x.write(ctx, "state", func(tx *store.Tx) error {
-		if err := x.save(tx); err != nil {
-			return err
+		if err := x.save(tx); err != nil || before {
+			return err // the log tells what became different, not that somebody looked again
 		}
 		return tx.Log(x.run.ID, string(state)+": "+x.run.Detail)
 	})

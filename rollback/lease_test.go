@@ -342,6 +342,38 @@ func TestTheBadRevisionDeployedAgainIsLeftAlone(t *testing.T) {
 	}
 }
 
+// A switch whose reload was cut off is handed in again on its old condition, so that the target can finish it.
+func TestWhatWasCutOffIsFinished(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.pricing()
+		reloaded := false
+		b.target.onStatus = func(*fakeUnit) (rollback.Convergence, error) {
+			return rollback.Convergence{Done: reloaded, Detail: "reloaded or not"}, nil
+		}
+		var conditions []string
+		b.target.onApply = func(_ context.Context, u *fakeUnit, op rollback.Operation, s rollback.Step) (rollback.Result, error) {
+			conditions = append(conditions, s.Token)
+			res, err := b.target.swap(u, op, s)
+			if res.Outcome == rollback.AlreadyApplied {
+				reloaded = true
+				res.Detail = "reloaded now"
+				return res, err
+			}
+			return rollback.Result{Outcome: rollback.OutcomeUnknown, Detail: "cut off before the reload"}, nil
+		}
+		run := b.confirmed(t, rollback.Request{})
+		run, err := b.Execute(t.Context(), run.ID)
+		if err != nil || run.State != rollback.RunSucceeded || len(conditions) != 2 || conditions[0] != conditions[1] {
+			t.Errorf("%q %s, on the conditions %v, %v", run.State, run.Detail, conditions, err)
+		}
+		if got := run.Steps[0].Result.Detail; !strings.Contains(got, "found as this run left it; reloaded now") {
+			t.Errorf("the step says %q", got)
+		}
+		b.sound(t)
+	})
+}
+
 func TestAbort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)

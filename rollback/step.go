@@ -108,7 +108,7 @@ func (x *execution) settled(ctx context.Context, s *StepRun, what sight, o Obser
 	goal := x.target(s.Unit)
 	switch what {
 	case sightOurs:
-		return ending{}, x.result(ctx, s, StepApplied, Result{Outcome: AlreadyApplied, Token: o.Token, Detail: "found as this run left it"})
+		return ending{}, x.complete(ctx, s, o)
 	case sightForeign:
 		by := "somebody else"
 		if o.Stamp != "" {
@@ -138,6 +138,27 @@ func (x *execution) settled(ctx context.Context, s *StepRun, what sight, o Obser
 	case sightReady:
 	}
 	return ending{}, fmt.Errorf("step %d of %s: nothing to settle", s.N, x.run.ID)
+}
+
+// complete ends a step that is found to have had its effect. What belongs to the effect (a reload, say) may have been cut
+// off with it, so the same attempt is handed in once more, on its old condition: a target that knows it finishes what is
+// left and says so, any other one refuses, because it is not what it was. Neither is a second effect.
+func (x *execution) complete(ctx context.Context, s *StepRun, o Observation) error {
+	found := Result{Outcome: AlreadyApplied, Token: o.Token, Detail: "found as this run left it"}
+	if s.Attempt == 0 || x.cas(s.Unit) != CASAtomic || o.Token == s.Token {
+		return x.result(ctx, s, StepApplied, found)
+	}
+	res := x.apply(ctx, s.Step)
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case res.Outcome == Applied || res.Outcome == AlreadyApplied:
+		found.Detail += "; " + res.Detail
+	case res.Outcome == OutcomeUnknown || res.Outcome == Failed:
+		found.Detail += "; whether all that belongs to it was done is not known: " + res.Detail
+	}
+	found.Detail = strings.TrimSuffix(found.Detail, "; ")
+	return x.result(ctx, s, StepApplied, found)
 }
 
 // restoredBy ends a run that somebody else was quicker than.
