@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/backout-dev/backout/rollback"
@@ -278,7 +279,7 @@ func (s *planScreen) preflight(p *page) {
 			add(s.c.style.careful("WARN   "), name+"  "+plain(t), "")
 		}
 	}
-	for _, t := range s.plan.Warnings {
+	for _, t := range s.planWarnings() {
 		other++
 		add(s.c.style.careful("WARN   "), plain(t), "")
 	}
@@ -287,6 +288,8 @@ func (s *planScreen) preflight(p *page) {
 		if !s.plan.Decision.Allowed {
 			word = s.c.style.bad("REFUSED")
 			other++
+		} else if slices.Contains(s.plan.Warnings, t) {
+			continue
 		}
 		add(word, "policy: "+plain(t), "")
 	}
@@ -297,6 +300,21 @@ func (s *planScreen) preflight(p *page) {
 	p.add(" " + s.c.style.bold("PREFLIGHT") + "  " + itoa(ok) + " ok, " + itoa(other) + " to know (read-only, looked " +
 		s.c.clock().stamp(s.plan.CreatedAt) + busy + ")")
 	p.add(lines...)
+}
+
+// planWarnings are those of the whole plan that no unit's own lines say already.
+func (s *planScreen) planWarnings() []string {
+	var out []string
+	for _, t := range s.plan.Warnings {
+		said := slices.ContainsFunc(s.plan.Units, func(u rollback.UnitPlan) bool {
+			untested := strings.Contains(t, string(u.Unit.ID)) && strings.Contains(t, "untested")
+			return untested || slices.Contains(u.Warnings, t)
+		})
+		if !said {
+			out = append(out, t)
+		}
+	}
+	return out
 }
 
 func (s *planScreen) findingWord(v rollback.Verdict) string {
