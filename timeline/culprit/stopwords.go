@@ -10,7 +10,7 @@ func stopWords(w string) bool {
 		"revert", "reason", "change", "chang", "caus", "cause", "break", "broke", "broken", "error", "fail", "failure", "issue",
 		"problem", "symptom", "alert", "fir", "warn", "critical", "see", "bug", "fix", "work", "try", "http", "https", "com", "org",
 		"too", "per", "get", "got", "one", "two", "still", "again", "seem", "make", "made", "add", "remov", "updat", "update", "issu", "failur", "someth", "anyth", "pleas", "doesn", "actual", "like", "ther", "wher", "whil",
-		"befor", "thes", "thos", "due", "sinc", "other", "about", "over", "very", "look", "want", "might", "may":
+		"befor", "thes", "thos", "due", "sinc", "other", "about", "over", "very", "look", "want", "might", "may", "redact":
 		return true
 	}
 	return false
