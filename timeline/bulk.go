@@ -44,9 +44,10 @@ type bulk struct {
 	src   *source
 	seq   uint64 // of this call
 	runs  []*run
-	again []loc // rows of which a decoded report from before this call is there
-	order []int // in which the rows of a batch are sorted
-	codes []row // of a batch
+	joins [][]joinRow // in pieces: one slice that grows would leave several times its size behind
+	again []loc       // rows of which a decoded report from before this call is there
+	order []int       // in which the rows of a batch are sorted
+	codes []row       // of a batch
 	keys  []uint64
 	sum   uint64
 }
@@ -120,11 +121,22 @@ func (b *bulk) note(p *providers.Row, r *row, h uint64) {
 		return
 	}
 	if p.Commit != "" {
-		b.src.joins = append(b.src.joins, joinRow{s.hash.join(joinCommit, p.Commit), h, r.at, r.provider})
+		b.join(joinRow{s.hash.join(joinCommit, p.Commit), h, r.at, r.provider})
 	}
 	if p.Artifact != "" {
-		b.src.joins = append(b.src.joins, joinRow{s.hash.join(joinDigest, p.Artifact), h, r.at, r.provider})
+		b.join(joinRow{s.hash.join(joinDigest, p.Artifact), h, r.at, r.provider})
 	}
+}
+
+const joinPiece = 1024
+
+func (b *bulk) join(j joinRow) {
+	n := len(b.joins)
+	if n == 0 || len(b.joins[n-1]) == joinPiece {
+		b.joins = append(b.joins, make([]joinRow, 0, joinPiece))
+		n++
+	}
+	b.joins[n-1] = append(b.joins[n-1], j)
 }
 
 // runFor finds the run that ends latest before r, so that there are as few runs as can be.

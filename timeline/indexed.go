@@ -63,7 +63,9 @@ const maxDecoded = 50_000
 // reports where they are indexed rows too.
 func (b *bulk) matches() []loc {
 	s := b.s
-	slices.SortFunc(b.src.joins, func(x, y joinRow) int { return cmp.Or(cmp.Compare(x.join, y.join), cmp.Compare(x.key, y.key)) })
+	b.src.joins = slices.Concat(append(b.joins, b.src.joins)...)
+	b.joins = nil
+	slices.SortFunc(b.src.joins, compareJoins)
 	b.src.joins = slices.Compact(b.src.joins)
 	var found []loc
 	take := func(j joinRow) {
@@ -97,6 +99,13 @@ func (b *bulk) matches() []loc {
 		}
 	}
 	return found
+}
+
+func compareJoins(x, y joinRow) int {
+	if x.join != y.join {
+		return cmp.Compare(x.join, y.join)
+	}
+	return cmp.Compare(x.key, y.key)
 }
 
 // groupsOf divides sorted rows into those that share a join.

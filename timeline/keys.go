@@ -97,9 +97,12 @@ func (t *keyTable) warm(hashes []uint64) (sum uint64) {
 	return sum
 }
 
+// firstSlots doubled ten times is a table that a million keys just fill: 20 MB.
+const firstSlots = 1250
+
 func (t *keyTable) grow() {
 	old := t.slots
-	t.slots = make([]keySlot, max(1024, len(old)*8/5))
+	t.slots = make([]keySlot, max(firstSlots, 2*len(old)))
 	for _, s := range old {
 		if s.hash != 0 {
 			*t.slot(s.hash) = s

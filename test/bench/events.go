@@ -19,11 +19,10 @@ import (
 
 // screen is what the child process tells of itself.
 type screen struct {
-	Lines   int           `json:"lines"`
-	Open    time.Duration `json:"open_ns"` // from main to the last line of the first screen
-	Peak    uint64        `json:"peak"`    // resident memory in bytes, the most there was; 0 where the system does not say
-	Now     uint64        `json:"now"`     // the same, after everything is open
-	Between time.Duration `json:"between_ns"`
+	Lines int           `json:"lines"`
+	Open  time.Duration `json:"open_ns"` // from main to the last line of the first screen
+	Peak  uint64        `json:"peak"`    // resident memory in bytes, the most there was; 0 where the system does not say
+	Now   uint64        `json:"now"`     // the same, after everything is open
 }
 
 const screenRows = 36
@@ -146,7 +145,7 @@ func eventMeasurements(f *feeds) []measurement {
 		}},
 		{what + ": lnav, headless", "", func(ctx context.Context, dir string) (result, error) {
 			defer f.remove()
-			return lnav(ctx, f, dir, wall, s.Peak)
+			return lnav(ctx, f, dir, wall)
 		}},
 	}
 }

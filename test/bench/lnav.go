@@ -16,7 +16,7 @@ import (
 var lnavFormat []byte
 
 // lnav lets lnav open the same files, merge them and count the lines, and compares.
-func lnav(ctx context.Context, f *feeds, dir string, ours time.Duration, peak uint64) (result, error) {
+func lnav(ctx context.Context, f *feeds, dir string, ours time.Duration) (result, error) {
 	program, err := exec.LookPath("lnav")
 	if err != nil {
 		return result{skip: true, note: "lnav is not installed"}, nil
@@ -55,9 +55,9 @@ func lnav(ctx context.Context, f *feeds, dir string, ours time.Duration, peak ui
 		}
 		memory = max(memory, maxResident(cmd.ProcessState))
 	}
-	note := fmt.Sprintf("best of 2; backout takes 1/%.1f of the time", float64(best)/float64(max(ours, 1)))
-	if memory > 0 && peak > 0 {
-		note += fmt.Sprintf(" and 1/%.1f of the memory (%s)", float64(memory)/float64(peak), mb(memory))
+	note := fmt.Sprintf("best of 2; %.1f times as long as backout", float64(best)/float64(max(ours, 1)))
+	if memory > 0 {
+		note += ", " + mb(memory) + " resident"
 	}
 	return result{value: ms(best), note: note}, nil
 }

@@ -47,10 +47,18 @@ func main() {
 	flag.IntVar(&s.events, "n", 1_000_000, "how many events")
 	flag.IntVar(&s.files, "k", 5, "over how many files")
 	only := flag.String("only", "", "only the measurements whose name holds this")
+	write := flag.String("generate", "", "only write the feeds into this directory")
 	child := flag.String("child", "", "")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	if *write != "" {
+		if _, err := generate(*write, s.events, s.files); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if *child != "" {
 		if err := screenful(ctx, *child, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, "bench:", err)
