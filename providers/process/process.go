@@ -76,11 +76,15 @@ func (p Program) Stream(ctx context.Context, read func(io.Reader) error) error {
 	}
 	run, cancel := context.WithCancel(ctx)
 	defer cancel()
+	from, to, err := os.Pipe()
+	if err != nil {
+		return &StartError{err}
+	}
 	pr, pw := io.Pipe()
 	out := &capped{w: pw, left: p.limit(), over: cancel}
 	errs := &tail{}
 	cmd := osexec.CommandContext(run, p.Argv[0], p.Argv[1:]...) //nolint:gosec // the argument list is the user's own configuration
-	cmd.Dir, cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = p.Dir, p.Env, p.Stdin, out, errs
+	cmd.Dir, cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = p.Dir, p.Env, p.Stdin, to, errs
 	if cmd.Env == nil {
 		cmd.Env = []string{}
 	}
@@ -94,11 +98,13 @@ func (p Program) Stream(ctx context.Context, read func(io.Reader) error) error {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		err := cmd.Start()
+		_ = to.Close()
 		if err != nil {
 			err = &StartError{err}
 		} else {
-			err = cmd.Wait()
+			err = wait(run, cmd, &outlet{from: from}, out, pw)
 		}
+		_ = from.Close()
 		_ = pw.Close()
 		done <- err
 	}()

@@ -141,3 +141,27 @@ func TestAChildThatLeftTheGroupCannotHoldTheCallOpen(t *testing.T) {
 		t.Fatalf("got %q, %v", out, err)
 	}
 }
+
+// What a program wrote is there for a reader that takes its time, even if the program ended long before.
+func TestASlowReaderGetsEverythingOfAProgramThatHasEnded(t *testing.T) {
+	needUnix(t)
+	const size = 150_000 // more than the buffers hold, so that the program ends in the middle of the reading
+	got := 0
+	err := sh("head -c "+strconv.Itoa(size)+" /dev/zero").Stream(t.Context(), func(r io.Reader) error {
+		buf := make([]byte, 32<<10)
+		for {
+			n, err := r.Read(buf)
+			got += n
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			<-time.After(80 * time.Millisecond) // longer than a silent pipe is waited for: the reader is what takes time here
+		}
+	})
+	if err != nil || got != size {
+		t.Fatalf("read %d bytes of %d, %v", got, size, err)
+	}
+}
