@@ -64,6 +64,10 @@ func TestFiguresOfCasesThatCanBeCountedByHand(t *testing.T) {
 	if !near(f.Latest.AC1, 1.0/3) || !near(f.Random.AC1, 2.0/9) || !near(f.Random.AC3, 2.0/3) || !near(f.Random.MRR, 2*(1+0.5+1.0/3)/9) {
 		t.Errorf("floors: latest %+v, random %+v", f.Latest, f.Random)
 	}
+}
+
+func TestFiguresOfCalibration(t *testing.T) {
+	f := measure(t, nil, document("right", "c0", 1, 300, 600), document("none", "", 700, 800))
 	if f.SumError > 1e-9 || f.AUROC <= 0 || f.AUROC > 1 || f.Brier <= 0 {
 		t.Errorf("calibration: %+v", f)
 	}

@@ -116,7 +116,10 @@ func words(text string) []string {
 	seen := make(map[string]bool, 32)
 	out := make([]string, 0, 32)
 	add := func(w string) {
-		w = stem(strings.ToLower(w))
+		if w = strings.ToLower(w); stopWords(w) {
+			return
+		}
+		w = stem(w)
 		if len(w) < 3 || seen[w] || stopWords(w) || strings.Trim(w, "0123456789") == "" {
 			return
 		}

@@ -12,6 +12,9 @@ func Redact(text string) string {
 	return r.text(text)
 }
 
+// maxRounds bounds the work on hostile text; two rounds do for any other.
+const maxRounds = 10
+
 // redactor redacts texts and counts what it took out, by rule.
 type redactor struct {
 	off    bool
@@ -25,8 +28,14 @@ func (r *redactor) text(s string) string {
 	if r.off || s == "" {
 		return s
 	}
-	for i := range rules {
-		s = r.apply(&rules[i], s)
+	for range maxRounds { // what one rule leaves may be what another looks for
+		before := s
+		for i := range rules {
+			s = r.apply(&rules[i], s)
+		}
+		if s == before {
+			break
+		}
 	}
 	if r.people != nil {
 		s = r.people.in(s, r.counts)

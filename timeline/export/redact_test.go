@@ -73,7 +73,7 @@ func TestRedactingTwiceIsTheSameAsOnce(t *testing.T) {
 			t.Fatalf("%q\nonce  %q\ntwice %q", s, once, twice)
 		}
 		for name, secret := range secrets() {
-			if name != "jwt" && strings.Contains(" "+s+" ", " "+secret+" ") && strings.Contains(once, secret) {
+			if strings.Contains(" "+once+" ", " "+secret+" ") {
 				t.Fatalf("%s came through: %q", name, once)
 			}
 		}

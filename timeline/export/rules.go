@@ -24,14 +24,19 @@ var rules = []rule{
 	{"private key", regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)`), whole},
 	{
 		"authorization", regexp.MustCompile(`(?i)\b((?:proxy-)?authorization["']?\s*[:=]\s*["']?)((?:(?:bearer|basic|digest|token|negotiate)\s+)?)([^\s"'\[]+)`),
-		func(g []string) string { return g[1] + g[2] + mark },
+		func(g []string) string {
+			if g[2] == "" && scheme.MatchString(g[3]) { // what stood behind it is gone already
+				return ""
+			}
+			return g[1] + g[2] + mark
+		},
 	},
 	{"authorization", regexp.MustCompile(`(?i)\b(bearer|basic)(\s+)[A-Za-z0-9._~+/=-]{12,}`), func(g []string) string { return g[1] + g[2] + mark }},
 	{"address with password", regexp.MustCompile(`([a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/@\[\]"']+@`), func(g []string) string { return g[1] + mark + "@" }},
 	{"jwt", regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*`), whole},
-	{"token", regexp.MustCompile(`\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_[A-Za-z0-9_]{20,}`), whole},
-	{"token", regexp.MustCompile(`\bgl(?:pat|dt|rt|cbt|ptt|soat)-[A-Za-z0-9_.-]{16,}`), whole},
-	{"token", regexp.MustCompile(`\bxox[abeoprs]-[A-Za-z0-9-]{10,}|\bxapp-[A-Za-z0-9-]{10,}|hooks\.slack\.com/services/[A-Za-z0-9/]+`), whole},
+	{"token", regexp.MustCompile(`gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}`), whole},
+	{"token", regexp.MustCompile(`gl(?:pat|dt|rt|cbt|ptt|soat)-[A-Za-z0-9_.-]{16,}`), whole},
+	{"token", regexp.MustCompile(`xox[abeoprs]-[A-Za-z0-9-]{10,}|xapp-[A-Za-z0-9-]{10,}|hooks\.slack\.com/services/[A-Za-z0-9/]+`), whole},
 	{"token", regexp.MustCompile(`\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bAIza[0-9A-Za-z_-]{35}`), whole},
 	{"token", regexp.MustCompile(`\bsk-[A-Za-z0-9_-]{20,}|\b[sr]k_(?:live|test)_[A-Za-z0-9]{16,}`), whole},
 	{"token", regexp.MustCompile(`\bnpm_[A-Za-z0-9]{30,}|\bpypi-[A-Za-z0-9_-]{30,}|\bdop_v1_[a-f0-9]{30,}|\bhv[sb]\.[A-Za-z0-9_-]{20,}|\bdckr_pat_[A-Za-z0-9_-]{20,}`), whole},
@@ -58,6 +63,8 @@ var rules = []rule{
 		},
 	},
 }
+
+var scheme = regexp.MustCompile(`(?i)^(?:bearer|basic|digest|token|negotiate)$`)
 
 // nobody reports names before an @ that belong to no person: what tools sign with, and the user of a git address.
 func nobody(local string) bool {
