@@ -1,0 +1,78 @@
+//go:build unix
+
+package releases
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/backout-dev/backout/rollback"
+)
+
+const childEnv = "BACKOUT_TEST_RELEASES_CHILD"
+
+// job is what a child process is asked to apply.
+type job struct {
+	Base string
+	Op   rollback.Operation
+	Step rollback.Step
+}
+
+// TestMain lets this binary be the process that applies and is killed.
+func TestMain(m *testing.M) {
+	if text := os.Getenv(childEnv); text != "" {
+		os.Exit(child(text))
+	}
+	os.Exit(m.Run())
+}
+
+func child(text string) int {
+	var j job
+	if err := json.Unmarshal([]byte(text), &j); err != nil {
+		return 2
+	}
+	p, err := tryMake(&memory{}, (&shop{base: j.Base}).settings())
+	if err != nil {
+		return 2
+	}
+	// At each point of the switch there is a moment to be killed in.
+	p.host.(*local).at = func(string) { time.Sleep(time.Duration(rand.IntN(2000)) * time.Microsecond) }
+	fmt.Println("begin")
+	res, err := p.Apply(context.Background(), j.Op, j.Step)
+	fmt.Println(res.Outcome, err)
+	return 0
+}
+
+// kill runs one apply in a process and kills it at a random moment.
+func (s *shop) kill(ctx context.Context, op rollback.Operation, step rollback.Step) error {
+	text, err := json.Marshal(job{s.base, op, step})
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, os.Args[0])
+	cmd.Env = append(os.Environ(), childEnv+"="+string(text))
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := out.Read(make([]byte, 16)); err != nil {
+		return fmt.Errorf("the child did not begin: %w", err)
+	}
+	time.Sleep(time.Duration(rand.IntN(5000)) * time.Microsecond)
+	_ = cmd.Process.Kill()
+	var exit *exec.ExitError
+	if err := cmd.Wait(); err != nil && !errors.As(err, &exit) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,115 @@
+package releases
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/rollback"
+)
+
+// term is one time that a release served.
+type term struct {
+	switched
+	until  time.Time // zero: it serves now, or nobody knows
+	served time.Duration
+	words  string // "served 3h12m until 14:02 UTC"; empty: nothing is known
+	back   bool   // it ended because an earlier release came back
+}
+
+// terms turns switches into spans of service. A span ends with the next switch where the record is one of every switch;
+// otherwise only what backout itself saw counts.
+func terms(history []switched, log string, now time.Time) []term {
+	first := map[string]int{}
+	for i, s := range history {
+		if _, ok := first[s.identity()]; !ok {
+			first[s.identity()] = i
+		}
+	}
+	doubt := unplaced(log) > 0
+	out := make([]term, len(history))
+	for i, s := range history {
+		t := term{switched: s}
+		switch {
+		case i == len(history)-1:
+			t.served, t.words = now.Sub(s.at), "serves since "+clock(s.at, now)
+		default:
+			next := history[i+1]
+			t.back = first[next.identity()] < first[s.identity()]
+			if next.before == s.label || (s.chain && next.before == "" && !doubt) {
+				t.until, t.served = next.at, next.at.Sub(s.at)
+				t.words = fmt.Sprintf("served %s until %s", span(t.served), clock(next.at, now))
+				if s.about {
+					t.words = "served about" + strings.TrimPrefix(t.words, "served")
+				}
+			} else if s.seen.After(s.at) {
+				t.served = s.seen.Sub(s.at)
+				t.words = fmt.Sprintf("was seen to serve %s, last at %s", span(t.served), clock(s.seen, now))
+			}
+		}
+		out[i] = t
+	}
+	return out
+}
+
+// identity is what two switches to the same content have in common, as far as it is known.
+func (s switched) identity() string { return or(s.digest, s.label) }
+
+// good is the evidence that a release served well: a span of at least soak, and the last one not ended by a roll-back.
+func good(ts []term, is func(term) bool, soak time.Duration) []string {
+	var evidence []string
+	for _, t := range ts {
+		if !is(t) {
+			continue
+		}
+		if t.back {
+			evidence = nil // it was taken back: whatever it had shown before
+			continue
+		}
+		if t.words != "" && t.served >= soak {
+			evidence = append(evidence, t.words)
+		}
+	}
+	if n := len(evidence); n > 3 {
+		evidence = evidence[n-3:]
+	}
+	return evidence
+}
+
+// revision describes one release with what is known of its service.
+func (u *unit) revision(r release, digest string, ts []term) rollback.Revision {
+	rev := rollback.Revision{Digest: digest, Label: providers.Clean(r.label), Commit: r.commit()}
+	for _, t := range ts {
+		if t.label == r.label {
+			rev.Since, rev.Until = t.at, t.until
+		}
+	}
+	rev.Good = good(ts, func(t term) bool {
+		return t.label == r.label || (t.digest != "" && t.digest == digest)
+	}, u.soak)
+	return rev
+}
+
+// span is a duration in the two largest units that a person says.
+func span(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return d.Round(time.Second).String()
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
+	default:
+		return fmt.Sprintf("%dd%02dh", int(d.Hours())/24, int(d.Hours())%24)
+	}
+}
+
+// clock is a time of day, with the date where it is not today's.
+func clock(t, now time.Time) string {
+	t, now = t.UTC(), now.UTC()
+	if t.YearDay() == now.YearDay() && t.Year() == now.Year() {
+		return t.Format("15:04 UTC")
+	}
+	return t.Format("2006-01-02 15:04 UTC")
+}
