@@ -11,7 +11,7 @@ import (
 // prosePatterns find what people write about AI in their own words. That is never more than a hint: it is shown as it
 // stands, and nothing is computed from it.
 type prosePatterns struct {
-	quick  map[string]bool // the first part of every word that the patterns look for, lower case
+	quick  map[string]bool  // the first part of every word that the patterns look for, lower case
 	used   []*regexp.Regexp // group 1 is the tool
 	review *regexp.Regexp
 }
