@@ -20,7 +20,7 @@ type FeedOptions struct {
 	Backfill time.Duration
 	Window   providers.Window
 	// Poll is how often a provider that cannot watch is asked again; 0 means 15 s. Reconcile is how often one that can is
-	// asked again for what its live feed may have missed; 0 means 5 min.
+	// asked again for what its live feed may have missed; 0 means 1 min.
 	Poll, Reconcile time.Duration
 	// Deadline is how long one question may take; 0 means 30 s. An indexer, which reads local files, gets ten times that.
 	Deadline time.Duration
@@ -41,7 +41,7 @@ func (o FeedOptions) orDefaults() FeedOptions {
 	}{
 		{&o.Backfill, 24 * time.Hour},
 		{&o.Poll, 15 * time.Second},
-		{&o.Reconcile, 5 * time.Minute},
+		{&o.Reconcile, time.Minute},
 		{&o.Deadline, 30 * time.Second},
 		{&o.Grace, 2 * time.Second},
 	} {
