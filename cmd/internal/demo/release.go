@@ -17,6 +17,9 @@ import (
 // labelLayout names a release directory after the second in which it went live.
 const labelLayout = "20060102150405"
 
+// logLayout is the time in revisions.log: with milliseconds, so that what went live in one second keeps its order.
+const logLayout = "2006-01-02T15:04:05.000Z07:00"
+
 // releaseFile is release.json, by which a release says what it is.
 type releaseFile struct {
 	Commit     string    `json:"commit"`
@@ -37,7 +40,7 @@ func (h host) service(name string) string { return filepath.Join(h.dir, name) }
 func (h host) release(ctx context.Context, r *repository, service string, l landing, at time.Time) error {
 	at = at.UTC()
 	title, _, _ := strings.Cut(l.title(), "\n")
-	f := releaseFile{Commit: r.head, ChangeSet: l.changeSet, Title: title, Author: l.author.name, ReleasedAt: at.Truncate(time.Second)}
+	f := releaseFile{Commit: r.head, ChangeSet: l.changeSet, Title: title, Author: l.author.name, ReleasedAt: at.Truncate(time.Millisecond)}
 	dir := filepath.Join(h.service(service), "releases", at.Format(labelLayout))
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return fmt.Errorf("release %s: %w", service, err)
@@ -97,7 +100,7 @@ func (h host) goLive(service, label, commit, by string, at time.Time) error {
 	if err != nil {
 		return fmt.Errorf("write down that %s went live: %w", service, err)
 	}
-	_, err = fmt.Fprintf(f, "%s release %s commit %s by %s\n", at.UTC().Format(time.RFC3339), label, commit, by)
+	_, err = fmt.Fprintf(f, "%s release %s commit %s by %s\n", at.UTC().Format(logLayout), label, commit, by)
 	if err := errors.Join(err, f.Close(), os.Chtimes(path, at, at)); err != nil {
 		return fmt.Errorf("write down that %s went live: %w", service, err)
 	}
