@@ -42,7 +42,7 @@ func Fields() []Field {
 		{Name: "region", Type: String, Default: "", Help: "shown beside the environment"},
 		{Name: "readonly", Type: Bool, Default: false, Help: "refuse every change to the world, in the engine"},
 		{Name: "tiers", Type: Map, Help: "environment to tier (prod, staging, dev); decides how strongly a rollback is confirmed"},
-		{Name: "since", Type: Duration, Default: "1h", Help: "the window that is opened at start"},
+		{Name: "since", Type: Duration, Default: "24h", Help: "the window that is opened at start"},
 		{Name: "state_dir", Type: String, Default: "", Help: "directory of the database and the log (default: the user's state directory)"},
 		{Name: "cache_dir", Type: String, Default: "", Help: "directory of what was known last (default: the user's cache directory)"},
 		{Name: "log_level", Type: String, Default: "info", Enum: []string{"debug", "info", "warn", "error"}, Help: "of the log file"},

@@ -53,6 +53,10 @@ func (e *Engine) permit(ctx context.Context, p Plan, c Confirmation) error {
 	if hash != p.Hash || c.PlanHash != p.Hash {
 		return fmt.Errorf("%w: the confirmation is for %.8s, this plan is %.8s", ErrPlanChanged, c.PlanHash, hash)
 	}
+	// Before the policy: "another run holds it" says more than that the plan is blocked.
+	if err := e.free(ctx, p); err != nil {
+		return err
+	}
 	known, listErr := e.Units(ctx)
 	d := e.decide(p, c.By, known)
 	switch {
@@ -86,8 +90,8 @@ func (p Plan) whole() error {
 	return nil
 }
 
-// fresh looks again and compares all that decides what the plan does.
-func (e *Engine) fresh(ctx context.Context, p Plan) error {
+// free refuses a plan whose units another run holds.
+func (e *Engine) free(ctx context.Context, p Plan) error {
 	leases, err := e.cfg.Store.Leases(ctx)
 	if err != nil {
 		return fmt.Errorf("read what other runs hold: %w", err)
@@ -98,6 +102,13 @@ func (e *Engine) fresh(ctx context.Context, p Plan) error {
 				return lockedBy(l.Unit, l.Run)
 			}
 		}
+	}
+	return nil
+}
+
+// fresh looks again and compares all that decides what the plan does.
+func (e *Engine) fresh(ctx context.Context, p Plan) error {
+	for _, u := range p.Units {
 		obs, err := e.observe(ctx, u.Unit.ID)
 		if err != nil {
 			return fmt.Errorf("look again before acting: %w", err)

@@ -191,8 +191,9 @@ func (c *console) culpritLines(p *page, i int, full bool) {
 	}
 	p.add(none)
 	p.add("")
+	c.readinessLines(p, s.Change) // before the evidence, which may be longer than the pane
+	p.add("")
 	c.evidenceLines(p, s)
-	c.readinessLines(p, s.Change)
 	if full {
 		c.nextSuspects(p, i)
 	}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/backout-dev/backout/rollback"
+	"github.com/backout-dev/backout/rollback/policy"
+	"github.com/backout-dev/backout/tui"
+)
+
+// console opens the screen, or prints the timeline where there is no terminal.
+func (a *app) console(ctx context.Context) error {
+	st, err := a.load()
+	if err != nil {
+		return err
+	}
+	return a.consoleWith(ctx, st)
+}
+
+func (a *app) consoleWith(ctx context.Context, st *settings) (err error) {
+	s, err := a.openWith(ctx, st, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	s.Start(ctx)
+	if !a.interactive() {
+		a.await(ctx, s)
+		return a.printTimeline(s, "")
+	}
+	if a.flags.accessible || a.getenv("ACCESSIBLE") != "" {
+		a.await(ctx, s)
+		return a.plainConsole(ctx, s)
+	}
+	if pending, err := s.Pending(ctx); err == nil && len(pending) > 0 {
+		a.warn("interrupted: %v; 'backout runs resume' goes on", pending)
+	}
+	return tui.Run(ctx, a.tuiOptions(s))
+}
+
+func (a *app) tuiOptions(s *opened) tui.Options {
+	readOnly := ""
+	if s.settings.ReadOnly {
+		readOnly = "read-only mode"
+	} else if s.NoRecord != "" {
+		readOnly = "read-only: the record cannot be written"
+	}
+	at, _ := parseTime(a.flags.at, a.now())
+	zone := time.Local
+	return tui.Options{
+		Source: s.Session, Planner: s.Engine, Runs: runControl{s}, Notes: s.Session, Incidents: s.Session, Prepare: s.Prepare, Link: s.Link,
+		Principal: a.principal(s.settings), Environment: tierWord(s.settings), Context: s.settings.Region, ReadOnly: readOnly,
+		ASCII: s.settings.TUI.ASCII || a.getenv("LANG") == "C", NoColor: a.noColor(s.settings), Sync: s.settings.TUI.SyncOutput == "on",
+		TimeZone: zone, Zone: s.settings.TUI.TimeZone, Now: a.now, Hints: hints(s), Incident: a.flags.incident, At: at,
+	}
+}
+
+// tierWord is the environment's own name; the badge and the strength of the confirmation follow from it.
+func tierWord(st *settings) string {
+	if st.Environment == "" {
+		return st.Tier("")
+	}
+	return st.Environment
+}
+
+func hints(s *opened) []string {
+	if len(s.settings.Providers) > 0 || s.settings.replay {
+		return nil
+	}
+	return s.Hints()
+}
+
+// noColor goes by the book: --color and --no-color, then NO_COLOR present and not empty whatever its value.
+func (a *app) noColor(st *settings) bool {
+	switch {
+	case a.flags.noColor || a.flags.color == "never":
+		return true
+	case a.flags.color == "always":
+		return false
+	case a.getenv("NO_COLOR") != "":
+		return true
+	case a.getenv("CLICOLOR_FORCE") != "" && a.getenv("CLICOLOR_FORCE") != "0":
+		return false
+	default:
+		return st.TUI.Color == "never"
+	}
+}
+
+// runControl starts and follows runs for the screen.
+type runControl struct{ s *opened }
+
+func (r runControl) Start(runID string) error { return r.s.StartRun(runID) }
+
+func (r runControl) Run(ctx context.Context, id string) (rollback.Run, error) {
+	return r.s.Engine.Run(ctx, id)
+}
+
+func (r runControl) Abort(ctx context.Context, id string, by policy.Principal, reason string) error {
+	return r.s.Engine.Abort(ctx, id, by, reason)
+}
+
+// plainConsole is the same core for those whom a repainting screen does not serve: numbered lines and plain questions.
+func (a *app) plainConsole(ctx context.Context, s *opened) error {
+	if err := a.printTimeline(s, ""); err != nil {
+		return err
+	}
+	inc, ok := s.Incident(a.flags.incident)
+	if !ok {
+		fmt.Fprintln(a.out, "no incident: no alert in the window")
+		return nil
+	}
+	if err := a.rankIncident(s, inc.ID, 3); err != nil {
+		return err
+	}
+	ranking := s.Rank(inc, a.now().UTC())
+	if len(ranking.Ranking) == 0 {
+		return nil
+	}
+	fmt.Fprint(a.out, "\nNumber of the suspect to plan a rollback for, or nothing to leave: ")
+	var n int
+	if _, err := fmt.Fscanln(os.Stdin, &n); err != nil || n < 1 || n > len(ranking.Ranking) {
+		return nil
+	}
+	return a.rollBack(ctx, s, ranking.Ranking[n-1].Change, rollbackFlags{})
+}

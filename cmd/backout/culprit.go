@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/backout-dev/backout/providers/incident"
+	"github.com/backout-dev/backout/rollback"
+	"github.com/backout-dev/backout/timeline"
+	"github.com/backout-dev/backout/timeline/culprit"
+	"github.com/backout-dev/backout/timeline/export"
+)
+
+func (a *app) culpritCmd() *cobra.Command {
+	var top int
+	cmd := &cobra.Command{
+		Use:   "culprit [INCIDENT]",
+		Short: "Rank the changes by how likely each is to blame, with the evidence",
+		Long: `Rank the changes by how likely each is to blame for an incident, with the evidence for and against. "none" is the
+probability that no listed change is to blame; it and all others sum to 1. With --file it ranks each document of an
+incident file, as of the document's own "at".`,
+		Example: `  backout culprit
+  backout culprit INC-7f3a21 --output json
+  backout culprit --file incident.json --output json`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if a.flags.file != "" {
+				return a.rankFile(a.flags.file, top)
+			}
+			id := a.flags.incident
+			if len(args) > 0 {
+				id = args[0]
+			}
+			return a.with(cmd.Context(), 0, func(_ context.Context, s *opened) error { return a.rankIncident(s, id, top) })
+		},
+	}
+	cmd.Flags().IntVar(&top, "top", 5, "how many suspects the text shows")
+	return cmd
+}
+
+// rankFile ranks every document of a file; each line of JSON is one document's ranking.
+func (a *app) rankFile(path string, top int) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("read incident file: %w", err)
+	}
+	defer f.Close()
+	for doc, err := range incident.Read(f) {
+		if err != nil {
+			return fmt.Errorf("read incident file %s: %w", path, err)
+		}
+		in := export.Input(doc)
+		ranking := culprit.Rank(in)
+		if a.jsonOut() {
+			if err := culprit.Encode(a.out, ranking); err != nil {
+				return fmt.Errorf("write ranking: %w", err)
+			}
+			continue
+		}
+		a.printRanking(doc.Title, ranking, top, func(id string) string {
+			for i := range in.Changes {
+				if in.Changes[i].ID == id {
+					return whatOf(&in.Changes[i])
+				}
+			}
+			return ""
+		})
+	}
+	return nil
+}
+
+func (a *app) rankIncident(s *opened, id string, top int) error {
+	inc, ok := s.Incident(id)
+	if !ok {
+		if id != "" {
+			return fmt.Errorf("incident %s: %w", id, rollback.ErrNotFound)
+		}
+		if a.jsonOut() {
+			return a.printJSON("backout.culprit/v1", map[string]any{"incident": nil})
+		}
+		fmt.Fprintln(a.out, "no incident: no alert in the window")
+		return nil
+	}
+	at := a.now().UTC()
+	if t, _ := parseTime(a.flags.at, at); !t.IsZero() {
+		at = t
+	}
+	ranking := s.Rank(inc, at)
+	if a.jsonOut() {
+		return culprit.Encode(a.out, ranking)
+	}
+	snap := s.Timeline.Snapshot()
+	a.printRanking(inc.Title, ranking, top, func(id string) string {
+		c, ok := snap.Change(id)
+		if !ok {
+			return ""
+		}
+		return fmt.Sprintf("%s  %s  %s  ai: %s", timeline.Handle(&c), dash(c.Service), whatOf(&c), aiWord(&c))
+	})
+	return nil
+}
+
+func (a *app) printRanking(title string, r culprit.Ranking, top int, what func(id string) string) {
+	fmt.Fprintf(a.out, "%s  %s  as of %s\n", r.ID, title, r.At.UTC().Format(time.RFC3339))
+	fmt.Fprintf(a.out, "none of these  %.2f\n", r.None)
+	if r.Tie {
+		fmt.Fprintln(a.out, "TIE: the first suspects cannot be told apart")
+	}
+	for i, s := range r.Ranking {
+		if i == top {
+			fmt.Fprintf(a.out, "and %d more\n", len(r.Ranking)-top)
+			break
+		}
+		fmt.Fprintf(a.out, "\n%d. %.2f  %s\n", i+1, s.P, what(s.Change))
+		for _, e := range s.Evidence {
+			fmt.Fprintf(a.out, "     %+5.1f  %s\n", e.Weight, e.Text)
+		}
+	}
+}
+
+var errNoIncident = errors.New("no incident: no alert in the window")

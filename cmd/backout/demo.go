@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/backout-dev/backout/cmd/internal/demo"
+)
+
+// breakAfter is how long the console shows a healthy shop before something happens to it.
+const breakAfter = 2 * time.Second
+
+// demoFlags are the flags of the demo.
+type demoFlags struct {
+	dir, scenario  string
+	keep, headless bool
+}
+
+func (a *app) demoCmd() *cobra.Command {
+	var f demoFlags
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "A real incident in a small shop on this machine, to be cured by you",
+		Long: `Start a small shop of four services on 127.0.0.1, with a git repository, releases and customers; let something bad happen
+to it; and open the console on it. Rolling the right unit back really cures it. Nothing is left behind.`,
+		Example: `  backout demo
+  backout demo --scenario coupled
+  backout demo --headless --scenario all --output json`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if f.headless {
+				return a.demoHeadless(cmd.Context(), f)
+			}
+			if f.scenario == "all" {
+				return usage("--scenario all goes with --headless")
+			}
+			if !a.interactive() {
+				return usage("the demo's console needs a terminal: add --headless to let it go the whole way by itself")
+			}
+			return a.demoConsole(cmd.Context(), f)
+		},
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.scenario, "scenario", demo.Default, "what happens: bad-release, not-a-change, coupled; with --headless also all")
+	fl.StringVar(&f.dir, "dir", "", "directory to make it in; it must not be there yet or be empty")
+	fl.BoolVar(&f.keep, "keep", false, "leave the directory at the end")
+	fl.BoolVar(&f.headless, "headless", false, "find and cure it without a person, and report")
+	_ = cmd.RegisterFlagCompletionFunc("scenario", cobra.FixedCompletions(append(scenarioNames(), "all"), cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+// demoChildCmd runs the shop's own processes.
+func (a *app) demoChildCmd() *cobra.Command {
+	return &cobra.Command{
+		Use: demo.ChildCommand, Hidden: true, DisableFlagParsing: true,
+		RunE: func(cmd *cobra.Command, args []string) error { return demo.Child(cmd.Context(), args) },
+	}
+}
+
+// world makes and starts the shop, and loads the configuration that it wrote.
+func (a *app) world(ctx context.Context, f demoFlags) (*demo.World, *settings, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, nil, fmt.Errorf("find this program: %w", err)
+	}
+	w, err := demo.New(ctx, demo.Options{Dir: f.dir, Keep: f.keep, Scenario: f.scenario, Self: self, Now: a.now})
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := w.Start(ctx); err != nil {
+		return nil, nil, errors.Join(err, w.Close())
+	}
+	a.flags.config = w.ConfigPath()
+	st, err := a.load()
+	if err != nil {
+		return nil, nil, errors.Join(err, w.Close())
+	}
+	return w, st, nil
+}
+
+func (a *app) demoConsole(ctx context.Context, f demoFlags) (err error) {
+	a.warn("starting the shop (storefront, login, pricing, orders)")
+	w, st, err := a.world(ctx, f)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.Close()) }()
+	ctx, cancel := context.WithCancel(ctx)
+	broke := make(chan error, 1)
+	go func() {
+		select {
+		case <-ctx.Done():
+			broke <- nil
+		case <-time.After(breakAfter):
+			broke <- w.Break(ctx)
+		}
+	}()
+	err = a.consoleWith(ctx, st)
+	cancel()
+	if breakErr := <-broke; breakErr != nil && !errors.Is(breakErr, context.Canceled) {
+		err = errors.Join(err, breakErr)
+	}
+	if f.keep {
+		a.warn("kept: %s", w.ConfigPath())
+	}
+	return err
+}
+
+func scenarioNames() []string {
+	var names []string
+	for _, s := range demo.Scenarios() {
+		names = append(names, s[0])
+	}
+	return names
+}

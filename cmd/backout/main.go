@@ -1,0 +1,25 @@
+// Command backout is a terminal console for the engineer who is on call: it shows what changed, which change is the
+// likely culprit, and takes that change back. This package wires the rooms together: one file a command, signals,
+// streams and exit codes.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	os.Exit(start())
+}
+
+// start is main with its deferred calls run before the process exits.
+func start() int {
+	// A terminal that goes away (SIGHUP) must not end a command half-way: it ends like an interrupt, and a run goes on in
+	// its own process.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	app := newApp(os.Stdin, os.Stdout, os.Stderr, os.Environ())
+	return app.run(ctx, os.Args[1:])
+}

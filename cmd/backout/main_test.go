@@ -1,0 +1,40 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"backout": func() { os.Exit(start()) },
+	})
+}
+
+// The scripts run the real program with a home of their own; git and a POSIX shell are all they need.
+func TestScripts(t *testing.T) {
+	if _, err := exec.LookPath("git"); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("git is not on PATH: CI must have it")
+		}
+		t.Skip("SKIPPED: git is not on PATH")
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: filepath.Join("testdata", "script"),
+		Setup: func(e *testscript.Env) error {
+			home := filepath.Join(e.WorkDir, "home")
+			for _, kv := range [][2]string{
+				{"HOME", home}, {"XDG_CONFIG_HOME", filepath.Join(home, "config")}, {"XDG_STATE_HOME", filepath.Join(home, "state")},
+				{"XDG_CACHE_HOME", filepath.Join(home, "cache")}, {"GIT_CONFIG_GLOBAL", os.DevNull}, {"GIT_CONFIG_SYSTEM", os.DevNull},
+				{"GIT_AUTHOR_NAME", "Ana"}, {"GIT_AUTHOR_EMAIL", "ana@example.com"}, {"GIT_COMMITTER_NAME", "Ana"}, {"GIT_COMMITTER_EMAIL", "ana@example.com"},
+			} {
+				e.Setenv(kv[0], kv[1])
+			}
+			return os.MkdirAll(home, 0o700)
+		},
+	})
+}

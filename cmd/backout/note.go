@@ -1,0 +1,41 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *app) noteCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:     "note TEXT",
+		Short:   "Put a note into the record, at the open incident if there is one",
+		Example: `  backout note "payments team confirms: cards decline since 14:02"`,
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			ctx := cmd.Context()
+			s, err := a.open(ctx, 0)
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, s.close()) }()
+			// A note is about an incident, so the alert sources are asked; the note is written whatever they say.
+			s.Start(ctx)
+			a.await(ctx, s)
+			if err := s.Note(ctx, a.flags.incident, strings.Join(args, " ")); err != nil {
+				return err
+			}
+			where := "no incident is open"
+			if inc, ok := s.Incident(a.flags.incident); ok {
+				where = inc.ID
+			}
+			if a.jsonOut() {
+				return a.printJSON("backout.note/v1", map[string]any{"incident": where, "text": strings.Join(args, " ")})
+			}
+			fmt.Fprintf(a.out, "noted (%s)\n", where)
+			return nil
+		},
+	}
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sort"
+	"time"
+
+	"github.com/backout-dev/backout/cmd/internal/session"
+	"github.com/backout-dev/backout/providers/incident"
+)
+
+// opened is a session with what belongs to it.
+type opened struct {
+	*session.Session
+	settings *settings
+	close    func() error
+}
+
+// open makes a session as the flags ask; span is the window where they do not say.
+func (a *app) open(ctx context.Context, span time.Duration) (*opened, error) {
+	st, err := a.load()
+	if err != nil {
+		return nil, err
+	}
+	return a.openWith(ctx, st, span)
+}
+
+func (a *app) openWith(ctx context.Context, st *settings, span time.Duration) (*opened, error) {
+	if span == 0 {
+		span = st.Since
+	}
+	if err := a.replay(); err != nil {
+		return nil, err
+	}
+	log, closeLog := st.logger()
+	w := a.window(span)
+	w.Until = time.Time{} // what comes while the session is open belongs on it; --until only limits what is shown
+	if a.flags.file != "" && a.flags.since == "" {
+		w.Since = time.Time{}
+	}
+	s, err := session.Open(ctx, session.Options{
+		Config: st.Config, Registry: st.registry, Dir: st.dir, StateDir: st.stateDir, CacheDir: st.cacheDir, Database: a.flags.store,
+		File: a.flags.file, Window: w, Principal: a.principal(st), Now: a.now, Log: log, Spawn: a.spawner(st),
+	})
+	if err != nil {
+		return nil, errors.Join(err, closeLog())
+	}
+	if s.NoRecord != "" {
+		a.warn("read-only, because the record cannot be written: %s", s.NoRecord)
+	}
+	return &opened{Session: s, settings: st, close: func() error { return errors.Join(s.Close(), closeLog()) }}, nil
+}
+
+// replay stops the clock at the moment an incident file stands for, so that it is shown and ranked as it was then. A feed
+// of single events stands for no moment.
+func (a *app) replay() error {
+	if a.flags.file == "" || a.replaying {
+		return nil
+	}
+	f, err := os.Open(a.flags.file)
+	if err != nil {
+		return fmt.Errorf("read incident file: %w", err)
+	}
+	defer f.Close()
+	for doc, err := range incident.Read(f) {
+		if err == nil && !doc.At.IsZero() {
+			a.now, a.replaying = func() time.Time { return doc.At }, true
+		}
+		break
+	}
+	return nil
+}
+
+// with opens a session, waits for the providers, and runs do.
+func (a *app) with(ctx context.Context, span time.Duration, do func(context.Context, *opened) error) (err error) {
+	s, err := a.open(ctx, span)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	s.Start(ctx)
+	missing := a.await(ctx, s)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := do(ctx, s); err != nil {
+		return err
+	}
+	if a.flags.strict && missing > 0 {
+		return ended(codeStrict)
+	}
+	return nil
+}
+
+// await gives the providers their time and says who did not answer; it returns how many.
+func (a *app) await(ctx context.Context, s *opened) int {
+	ctx, cancel := context.WithTimeout(ctx, a.flags.timeout)
+	defer cancel()
+	missing := s.Backfill(ctx)
+	names := make([]string, 0, len(missing))
+	for name := range missing {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	for _, name := range names {
+		a.warn("provider %s: %v", name, missing[name])
+	}
+	if len(s.settings.Providers) == 0 && a.flags.file == "" {
+		for _, h := range s.Hints() {
+			a.warn("%s", h)
+		}
+	}
+	return len(missing)
+}
+
+// record opens only what the record needs: no provider is read.
+func (a *app) record(ctx context.Context, do func(context.Context, *opened) error) (err error) {
+	s, err := a.open(ctx, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	return do(ctx, s)
+}
+
+// spawner starts runs as processes of their own.
+func (a *app) spawner(st *settings) func(string) error {
+	return func(runID string) error {
+		self, err := os.Executable()
+		if err != nil {
+			return fmt.Errorf("find this program: %w", err)
+		}
+		args := []string{"run-process", runID}
+		for _, f := range st.Files {
+			args = append(args, "--config", f)
+			break // the strongest; the user's own file is found again
+		}
+		for flag, v := range map[string]string{"--context": st.Context, "--store": a.flags.store, "--env": a.flags.environment} {
+			if v != "" {
+				args = append(args, flag, v)
+			}
+		}
+		return startDetached(self, args, st.dir, a.env)
+	}
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/backout-dev/backout/rollback"
+)
+
+func (a *app) planCmd() *cobra.Command {
+	var f planFlags
+	cmd := &cobra.Command{
+		Use:   "plan CHANGE|UNIT",
+		Short: "Show what taking a change back would do; changes nothing",
+		Example: `  backout plan CHG-81f2ab
+  backout plan releases:local/pricing --to r41 --output json`,
+		Args: exactArgs("CHANGE|UNIT"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.with(cmd.Context(), 0, func(ctx context.Context, s *opened) error {
+				plan, err := a.plan(ctx, s, args[0], f)
+				if err != nil {
+					return err
+				}
+				return a.printPlan(plan, args[0])
+			})
+		},
+	}
+	cmd.Flags().StringSliceVar(&f.only, "only", nil, "only these units of the change")
+	cmd.Flags().StringVar(&f.to, "to", "", "the revision to go back to: a label or a digest (default: the newest known good)")
+	return cmd
+}
+
+// planFlags narrow a plan.
+type planFlags struct {
+	to, reason string
+	only       []string
+}
+
+// plan makes the plan for what was named.
+func (a *app) plan(ctx context.Context, s *opened, name string, f planFlags) (rollback.Plan, error) {
+	ctx, cancel := context.WithTimeout(ctx, a.flags.timeout)
+	defer cancel()
+	req, err := s.Resolve(ctx, name)
+	if err != nil {
+		return rollback.Plan{}, err
+	}
+	req.To, req.Reason, req.Incident = f.to, f.reason, a.flags.incident
+	for _, u := range f.only {
+		req.Only = append(req.Only, rollback.UnitID(u))
+	}
+	if err := s.Prepare(ctx, &req); err != nil {
+		return rollback.Plan{}, err
+	}
+	plan, err := s.Engine.Plan(ctx, req)
+	if err != nil {
+		return rollback.Plan{}, fmt.Errorf("plan %s: %w", name, err)
+	}
+	return plan, nil
+}
+
+func (a *app) printPlan(p rollback.Plan, name string) error {
+	if a.jsonOut() {
+		return a.printJSON("backout.plan/v1", p)
+	}
+	fmt.Fprintf(a.out, "PLAN %s  %s\n", short(p.Hash), p.Verdict)
+	for i := range p.Units {
+		a.printUnitPlan(i+1, &p.Units[i])
+	}
+	for _, w := range p.Warnings {
+		fmt.Fprintf(a.out, "WARN  %s\n", w)
+	}
+	fmt.Fprintf(a.out, "verify: %d alerts and the units' checks, well for %s\n", len(p.Alerts), p.Hold)
+	if !p.Decision.Allowed {
+		fmt.Fprintf(a.out, "NOT ALLOWED: %s\n", strings.Join(p.Decision.Reasons, "; "))
+		return nil
+	}
+	fmt.Fprintf(a.out, "\nrun it:  backout rollback %s --plan-hash %s\n", name, short(p.Hash))
+	return nil
+}
+
+func (a *app) printUnitPlan(n int, u *rollback.UnitPlan) {
+	fmt.Fprintf(a.out, "\n%d. %s (%s)  %s -> %s  %s, %s\n", n, u.Unit.ID, u.Unit.Kind, label(u.From), label(u.To), u.Verdict, u.Tested)
+	for _, g := range u.To.Good {
+		fmt.Fprintf(a.out, "   known good: %s\n", g)
+	}
+	for _, f := range u.Findings {
+		fmt.Fprintf(a.out, "   %-12s %s: %s\n", f.Verdict, f.Rule, f.Text)
+	}
+	for _, s := range u.Steps {
+		fmt.Fprintf(a.out, "   step %d  %s\n", s.N, s.Title)
+	}
+	for _, list := range []struct {
+		word  string
+		items []string
+	}{{"destroys", u.Destroys}, {"not restored", u.NotRestored}, {"missing", u.Missing}, {"warning", u.Warnings}} {
+		for _, item := range list.items {
+			fmt.Fprintf(a.out, "   %s: %s\n", list.word, item)
+		}
+	}
+	estimate := "unknown"
+	if u.Estimate > 0 {
+		estimate = u.Estimate.Round(time.Second).String()
+	}
+	fmt.Fprintf(a.out, "   estimate: %s\n", estimate)
+	if u.Diff != "" {
+		fmt.Fprintf(a.out, "\n%s\n", strings.TrimRight(u.Diff, "\n"))
+	}
+}
+
+func label(r rollback.Revision) string {
+	if r.Label != "" {
+		return r.Label
+	}
+	return short(strings.TrimPrefix(r.Digest, "sha256:"))
+}
+
+// short is enough of a hash to tell plans apart, and to type.
+func short(hash string) string {
+	if len(hash) > 12 {
+		return hash[:12]
+	}
+	return hash
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/backout-dev/backout/rollback"
+	"github.com/backout-dev/backout/rollback/policy"
+)
+
+// rollbackFlags are the flags of one rollback.
+type rollbackFlags struct {
+	to, hash, reason, confirm string
+	only                      []string
+	dryRun, yes, detach       bool
+}
+
+func (a *app) rollbackCmd() *cobra.Command {
+	var f rollbackFlags
+	cmd := &cobra.Command{
+		Use:   "rollback CHANGE|UNIT",
+		Short: "Take a change back: planned, confirmed, applied only if nothing moved, verified",
+		Long: `Take a change back. The plan is made again and must have the hash that was seen; in production that hash is required
+and a person types the unit's name, or --yes stands for it together with the hash. The run is a process of its own:
+this command shows it, and may be closed. Exit codes: 0 verified; 3 failed; 4 applied but unverified; 5 refused; 6 the
+plan changed since it was shown; 8 outcome unknown; 9 superseded by somebody else's change; 11 another run holds the unit.`,
+		Example: `  backout rollback CHG-81f2ab --dry-run
+  backout rollback CHG-81f2ab --plan-hash 9c1e44d0aa31
+  backout rollback releases:local/pricing --to r41 --plan-hash 9c1e44d0aa31 --yes --reason "INC-7: 5xx"`,
+		Args: exactArgs("CHANGE|UNIT"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.with(cmd.Context(), 0, func(ctx context.Context, s *opened) error { return a.rollBack(ctx, s, args[0], f) })
+		},
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.to, "to", "", "the revision to go back to (default: the newest known good)")
+	fl.StringVar(&f.hash, "plan-hash", "", "the plan's hash as it was shown, or its first 6 digits or more")
+	fl.BoolVar(&f.dryRun, "dry-run", false, "show the plan, and stop")
+	fl.BoolVar(&f.yes, "yes", false, "do not ask; in production only together with --plan-hash")
+	fl.StringVar(&f.reason, "reason", "", "why; kept in the record")
+	fl.StringVar(&f.confirm, "confirm", "", "the unit's name, instead of typing it when asked")
+	fl.StringSliceVar(&f.only, "only", nil, "only these units of the change; refused where they cannot go alone")
+	fl.BoolVar(&f.detach, "detach", false, "start the run and do not wait for it")
+	return cmd
+}
+
+func (a *app) rollBack(ctx context.Context, s *opened, name string, f rollbackFlags) error {
+	plan, err := a.plan(ctx, s, name, planFlags{to: f.to, only: f.only, reason: f.reason})
+	if err != nil {
+		return err
+	}
+	if f.hash != "" && (len(f.hash) < 6 || !strings.HasPrefix(plan.Hash, strings.ToLower(f.hash))) {
+		return fmt.Errorf("it is %s now, not %s: look again with 'backout plan %s': %w", short(plan.Hash), short(f.hash), name, rollback.ErrPlanChanged)
+	}
+	if f.dryRun {
+		return a.printPlan(plan, name)
+	}
+	typed, err := a.confirm(&plan, name, f)
+	if err != nil {
+		return err
+	}
+	run, err := s.Engine.Confirm(ctx, plan, rollback.Confirmation{PlanHash: plan.Hash, By: a.principal(s.settings), Typed: typed, Reason: f.reason, Via: "command line"})
+	if err != nil {
+		return err
+	}
+	if err := s.StartRun(run.ID); err != nil {
+		return err
+	}
+	if f.detach {
+		return a.printRun(run)
+	}
+	return a.attach(ctx, s, run.ID)
+}
+
+// confirm gives the text that the policy asks for: typed at the terminal, or stood for by flags. The engine decides.
+func (a *app) confirm(plan *rollback.Plan, name string, f rollbackFlags) (string, error) {
+	if !plan.Decision.Allowed {
+		return "", nil // the engine refuses it, and the record keeps that
+	}
+	if plan.Decision.NeedsReason && f.reason == "" {
+		return "", usage("something about this plan is unknown: say with --reason why it is right all the same (see 'backout plan %s')", name)
+	}
+	byName := plan.Decision.Confirm == policy.ConfirmName
+	switch {
+	case f.confirm != "":
+		return f.confirm, nil
+	case f.yes && byName && f.hash == "":
+		return "", usage("--yes in production needs --plan-hash %s: the hash says which plan you saw", short(plan.Hash))
+	case f.yes && byName:
+		return plan.Decision.Name, nil
+	case f.yes:
+		return "y", nil
+	case !a.interactive():
+		return "", usage("no terminal to ask at: add --yes --plan-hash %s, after a look at 'backout plan %s'", short(plan.Hash), name)
+	}
+	if err := a.printPlan(*plan, name); err != nil {
+		return "", err
+	}
+	question := "Type y to run: "
+	if byName {
+		question = fmt.Sprintf("ROLL BACK IN PRODUCTION. Type %q to run: ", plan.Decision.Name)
+	}
+	fmt.Fprint(a.errOut, "\n"+question)
+	var line string
+	if _, err := fmt.Fscanln(a.in, &line); err != nil {
+		return "", &coded{code: codeInterrupted, err: fmt.Errorf("not confirmed: nothing was done")}
+	}
+	return strings.TrimSpace(line), nil
+}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/backout-dev/backout/rollback"
+)
+
+// attachEvery is how often an attached command reads the journal.
+const attachEvery = 200 * time.Millisecond
+
+func (a *app) runsCmd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "runs",
+		Short: "List, follow, resume or stop runs",
+		Example: `  backout runs list
+  backout runs attach RUN-0007
+  backout runs resume            every run that was interrupted`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.record(cmd.Context(), a.listRuns) },
+	}
+	one := func(use, short string, do func(context.Context, *opened, string) error) *cobra.Command {
+		return &cobra.Command{
+			Use: use + " RUN", Short: short, Args: exactArgs("RUN"),
+			RunE: func(cmd *cobra.Command, args []string) error {
+				return a.record(cmd.Context(), func(ctx context.Context, s *opened) error { return do(ctx, s, args[0]) })
+			},
+		}
+	}
+	list := &cobra.Command{
+		Use: "list", Short: "List the runs, newest first", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.record(cmd.Context(), a.listRuns) },
+	}
+	var reason string
+	abort := one("abort", "Ask a run to stop before its next intent; nothing is undone", func(ctx context.Context, s *opened, id string) error {
+		if err := s.Engine.Abort(ctx, id, a.principal(s.settings), reason); err != nil {
+			return err
+		}
+		a.warn("%s stops before its next intent", id)
+		return a.attach(ctx, s, id)
+	})
+	abort.Flags().StringVar(&reason, "reason", "", "why; kept in the record")
+	cmd.AddCommand(list,
+		one("show", "Show one run with its steps and log", func(ctx context.Context, s *opened, id string) error {
+			run, err := s.Engine.Run(ctx, id)
+			if err != nil {
+				return err
+			}
+			return a.printRun(run)
+		}),
+		one("attach", "Follow a run until it ends; closing this does not stop it", func(ctx context.Context, s *opened, id string) error {
+			return a.attach(ctx, s, id)
+		}),
+		a.resumeCmd(), abort)
+	return cmd
+}
+
+func (a *app) resumeCmd() *cobra.Command {
+	return &cobra.Command{
+		Use: "resume [RUN]", Short: "Go on with interrupted runs: observe, and finish or report truthfully", Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.record(cmd.Context(), func(ctx context.Context, s *opened) error { return a.resume(ctx, s, args) })
+		},
+	}
+}
+
+func (a *app) resume(ctx context.Context, s *opened, ids []string) error {
+	if len(ids) == 0 {
+		pending, err := s.Pending(ctx)
+		if err != nil {
+			return err
+		}
+		if len(pending) == 0 {
+			fmt.Fprintln(a.out, "no interrupted run")
+			return nil
+		}
+		ids = pending
+	}
+	code := codeOK
+	for _, id := range ids {
+		run, err := s.Engine.Run(ctx, id)
+		if err != nil {
+			return err
+		}
+		if !run.State.Final() && !run.Alive {
+			if err := s.StartRun(id); err != nil {
+				return err
+			}
+		}
+		err = a.attach(ctx, s, id)
+		if err != nil && !isSilent(err) {
+			return err
+		}
+		if err != nil {
+			code = exitCode(ctx, err)
+		}
+	}
+	return ended(code)
+}
+
+func (a *app) listRuns(ctx context.Context, s *opened) error {
+	runs, err := s.Engine.Runs(ctx)
+	if err != nil {
+		return err
+	}
+	return printList(a, "backout.run/v1", runs, func(out io.Writer, runs []rollback.Run) error {
+		tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(tw, "RUN\tSTARTED\tUNIT\tFROM -> TO\tSTATE\tBY")
+		for i := range runs {
+			r := &runs[i]
+			state := string(r.State)
+			if !r.State.Final() && !r.Alive {
+				state += " (interrupted: backout runs resume " + r.ID + ")"
+			}
+			for j := range r.Plan.Units {
+				u := &r.Plan.Units[j]
+				fmt.Fprintf(tw, "%s\t%s\t%s\t%s -> %s\t%s\t%s\n", r.ID, r.StartedAt.UTC().Format(time.RFC3339), u.Unit.ID, label(u.From), label(u.To), state, r.By.By.ID)
+			}
+		}
+		return tw.Flush()
+	})
+}
+
+// attach follows a run in the journal until it is over, and ends with its exit code. The run does not depend on it.
+func (a *app) attach(ctx context.Context, s *opened, id string) error {
+	tick := time.NewTicker(attachEvery)
+	defer tick.Stop()
+	shown, last := 0, ""
+	for {
+		run, err := s.Engine.Run(ctx, id)
+		if err != nil {
+			return err
+		}
+		for ; shown < len(run.Log) && !a.flags.quiet; shown++ {
+			fmt.Fprintf(a.errOut, "%s  %s\n", run.Log[shown].At.UTC().Format("15:04:05"), run.Log[shown].Text)
+		}
+		if run.Detail != last && len(run.Log) == 0 {
+			a.warn("%s: %s: %s", run.ID, run.State, run.Detail)
+			last = run.Detail
+		}
+		if run.State.Final() {
+			if err := a.printRun(run); err != nil {
+				return err
+			}
+			return ended(run.State.ExitCode())
+		}
+		select {
+		case <-ctx.Done():
+			a.warn("the run goes on: backout runs attach %s", id)
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+func (a *app) printRun(r rollback.Run) error {
+	if a.jsonOut() {
+		return a.printJSON("backout.run/v1", r)
+	}
+	fmt.Fprintf(a.out, "%s  %s: %s\n", r.ID, r.State, r.Detail)
+	for _, s := range r.Steps {
+		fmt.Fprintf(a.out, "  %-20s %s\n", s.State, s.Title)
+	}
+	for _, c := range r.Checks {
+		fmt.Fprintf(a.out, "  %-20s %s %s\n", c.State, c.Name, c.Observed)
+	}
+	for _, s := range r.Symptoms {
+		fmt.Fprintf(a.out, "  %-20s alert %s %s\n", s.State, s.Name, s.Detail)
+	}
+	if !r.State.Final() && !r.Alive {
+		fmt.Fprintf(a.out, "nobody works on it: backout runs resume %s\n", r.ID)
+	}
+	return nil
+}

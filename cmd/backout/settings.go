@@ -1,0 +1,166 @@
+package main
+
+import (
+	"log/slog"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/adrg/xdg"
+	"gopkg.in/natefinch/lumberjack.v2"
+
+	"github.com/backout-dev/backout/config"
+	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/providers/all"
+	"github.com/backout-dev/backout/rollback/policy"
+)
+
+// bareSince is the window where nothing is configured: a repository lands less in a day than an environment changes.
+const bareSince = 30 * 24 * time.Hour
+
+// settings is the loaded configuration with the directories made absolute.
+type settings struct {
+	*config.Config
+	registry *providers.Registry
+	dir      string // the working directory
+	stateDir string
+	cacheDir string
+	replay   bool // an incident file is shown instead of the providers
+}
+
+// load reads the configuration as flags and environment ask.
+func (a *app) load() (*settings, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return nil, err
+	}
+	registry, err := all.Registry()
+	if err != nil {
+		return nil, err
+	}
+	path := a.flags.config
+	if path == "" {
+		path = a.getenv("BACKOUT_CONFIG")
+	}
+	name := a.flags.context
+	if name == "" {
+		name = a.getenv("BACKOUT_CONTEXT")
+	}
+	cfg, err := config.Load(config.Options{
+		Path: path, Dir: dir, UserFile: filepath.Join(xdg.ConfigHome, "backout", "config.yaml"), Context: name,
+		Flags: a.flagValues(), Env: a.env, Providers: schemas(registry),
+	})
+	if err != nil {
+		return nil, err
+	}
+	if a.flags.write {
+		cfg.ReadOnly = false
+	}
+	s := &settings{Config: cfg, registry: registry, dir: dir, replay: a.flags.file != ""}
+	if len(cfg.Providers) == 0 && len(cfg.Files) == 0 {
+		cfg.Since = bareSince
+	}
+	s.stateDir = s.resolve(cfg.StateDir, filepath.Join(xdg.StateHome, "backout"))
+	s.cacheDir = s.resolve(cfg.CacheDir, filepath.Join(xdg.CacheHome, "backout"))
+	return s, nil
+}
+
+// resolve makes a configured directory absolute: it is relative to the file that is strongest.
+func (s *settings) resolve(dir, fallback string) string {
+	switch {
+	case dir == "":
+		return fallback
+	case filepath.IsAbs(dir):
+		return dir
+	case len(s.Files) > 0:
+		base, err := filepath.Abs(filepath.Dir(s.Files[0]))
+		if err == nil {
+			return filepath.Join(base, dir)
+		}
+	}
+	return filepath.Join(s.dir, dir)
+}
+
+// flagValues are the settings that were given as flags, by their key.
+func (a *app) flagValues() map[string]any {
+	out := map[string]any{}
+	set := func(flag, key string, value any) {
+		if a.flags.set != nil && a.flags.set.Changed(flag) {
+			out[key] = value
+		}
+	}
+	set("env", "environment", a.flags.environment)
+	set("readonly", "readonly", a.flags.readonly)
+	set("ascii", "tui.ascii", a.flags.ascii)
+	set("color", "tui.color", a.flags.color)
+	if a.flags.verbose > 0 {
+		out["log_level"] = "debug"
+	}
+	return out
+}
+
+// schemas turns the providers' fields into the configuration's, so that neither room needs to know the other.
+func schemas(r *providers.Registry) []config.ProviderSchema {
+	var out []config.ProviderSchema
+	for _, typ := range r.Types() {
+		f, _ := r.Lookup(typ)
+		out = append(out, config.ProviderSchema{Type: typ, Help: f.Help, Fields: fields(f.Fields)})
+	}
+	return out
+}
+
+func fields(in []providers.Field) []config.Field {
+	out := make([]config.Field, len(in))
+	for i, f := range in {
+		out[i] = config.Field{
+			Name: f.Name, Type: config.FieldType(f.Type), Required: f.Required, Default: f.Default, Enum: f.Enum, Help: f.Help, Fields: fields(f.Fields),
+		}
+	}
+	return out
+}
+
+// logger writes to a rotated file in the state directory, never to the screen.
+func (s *settings) logger() (*slog.Logger, func() error) {
+	level := slog.LevelInfo
+	_ = level.UnmarshalText([]byte(s.LogLevel)) // checked when it was loaded
+	file := &lumberjack.Logger{Filename: logPath(s.stateDir), MaxSize: 10, MaxBackups: 3, MaxAge: 30}
+	return slog.New(slog.NewTextHandler(file, &slog.HandlerOptions{Level: level})), file.Close
+}
+
+// agentVariables are set by AI tools in the shells that they start: a hint at who acts, not proof.
+var agentVariables = [...]string{"CLAUDECODE", "CURSOR_AGENT", "CODEX_SANDBOX", "GEMINI_CLI", "OPENCODE", "AIDER_CHAT"}
+
+// principal is who acts: as configured, else the user of this machine; an AI tool's shell makes it an agent.
+func (a *app) principal(s *settings) policy.Principal {
+	p := policy.Principal{ID: s.Identity.Name, Kind: policy.PrincipalKind(s.Identity.Kind)}
+	if p.ID == "" {
+		p.ID = a.login()
+	}
+	if p.Kind != "" {
+		return p
+	}
+	p.Kind = policy.Human
+	for _, v := range agentVariables {
+		if a.getenv(v) != "" {
+			return policy.Principal{ID: strings.ToLower(v), Kind: policy.Agent, OnBehalfOf: p.ID}
+		}
+	}
+	if a.getenv("CI") != "" {
+		p.Kind = policy.Automation
+	}
+	return p
+}
+
+func (a *app) login() string {
+	name := "unknown"
+	if u, err := user.Current(); err == nil && u.Username != "" {
+		name = u.Username
+	}
+	host, err := os.Hostname()
+	if err != nil || host == "" {
+		return providers.Clean(name)
+	}
+	return providers.Clean(name + "@" + host)
+}

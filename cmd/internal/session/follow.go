@@ -1,0 +1,157 @@
+package session
+
+import (
+	"context"
+	"time"
+
+	"github.com/backout-dev/backout/rollback"
+	"github.com/backout-dev/backout/timeline/culprit"
+	"github.com/backout-dev/backout/tui"
+)
+
+// How often the parts that live outside the timeline are looked at again.
+const (
+	runsEvery      = 500 * time.Millisecond
+	readinessEvery = 2 * time.Second
+	signalsEvery   = 15 * time.Second
+	rememberEvery  = 30 * time.Second
+)
+
+// readySuspects is how many suspects are looked at for whether they can be taken back: those that a screen can show.
+const readySuspects = 5
+
+// runList is the journal's runs as the screen shows them.
+type runList struct {
+	version uint64
+	list    []rollback.Run
+}
+
+// readiness says of the top suspects whether they can be taken back.
+type readiness struct {
+	version  uint64
+	wanted   []string
+	byChange map[string]tui.Readiness
+}
+
+func (r *readiness) want(ranking culprit.Ranking) {
+	r.wanted = r.wanted[:0:0]
+	for i := 0; i < len(ranking.Ranking) && i < readySuspects; i++ {
+		r.wanted = append(r.wanted, ranking.Ranking[i].Change)
+	}
+}
+
+// follow keeps runs, readiness, signals and the cache fresh until ctx is done. It is the only goroutine that asks the
+// engine for the screen, so a slow target delays none of the frames.
+func (s *Session) follow(ctx context.Context) {
+	tick := time.NewTicker(runsEvery)
+	defer tick.Stop()
+	var readyAt, signalsAt time.Time
+	remembered := s.opts.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		now := s.opts.Now()
+		s.refreshRuns(ctx)
+		if now.Sub(readyAt) >= readinessEvery {
+			s.refreshReadiness(ctx)
+			readyAt = s.opts.Now()
+		}
+		if now.Sub(signalsAt) >= signalsEvery {
+			s.fetchSignals(ctx)
+			signalsAt = s.opts.Now()
+		}
+		if now.Sub(remembered) >= rememberEvery {
+			s.remember()
+			remembered = s.opts.Now()
+		}
+	}
+}
+
+func (s *Session) refreshRuns(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	runs, err := s.Engine.Runs(ctx)
+	if err != nil {
+		s.opts.Log.Warn("runs cannot be read", "error", err)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !sameRuns(s.runs.list, runs) {
+		s.runs.list = runs
+		s.runs.version++
+	}
+}
+
+func sameRuns(a, b []rollback.Run) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i].ID != b[i].ID || a[i].State != b[i].State || a[i].Detail != b[i].Detail || a[i].Alive != b[i].Alive || len(a[i].Log) != len(b[i].Log) {
+			return false
+		}
+	}
+	return true
+}
+
+// refreshReadiness plans nothing: it observes the units of the top suspects and says what they would go back to.
+func (s *Session) refreshReadiness(ctx context.Context) {
+	s.mu.Lock()
+	wanted := append([]string(nil), s.ready.wanted...)
+	s.mu.Unlock()
+	if len(wanted) == 0 {
+		return
+	}
+	snap := s.Timeline.Snapshot()
+	found := map[string]tui.Readiness{}
+	for _, id := range wanted {
+		change, ok := snap.Change(id)
+		if !ok {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(ctx, readTimeout)
+		found[id] = s.readinessOf(ctx, change.ID, &rollback.Request{Change: &change})
+		cancel()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !equalReadiness(s.ready.byChange, found) {
+		s.ready.byChange = found
+		s.ready.version++
+	}
+}
+
+func (s *Session) readinessOf(ctx context.Context, _ string, r *rollback.Request) tui.Readiness {
+	if err := s.Prepare(ctx, r); err != nil {
+		return tui.Readiness{WhyNot: err.Error()}
+	}
+	plan, err := s.Engine.Plan(ctx, *r)
+	if err != nil {
+		return tui.Readiness{WhyNot: err.Error()}
+	}
+	if len(plan.Units) == 0 {
+		return tui.Readiness{WhyNot: "no unit known that this change touched"}
+	}
+	first := plan.Units[0]
+	out := tui.Readiness{Unit: first.Unit.ID, To: first.To.Label, Tested: first.Tested}
+	if !plan.Decision.Allowed && len(plan.Decision.Reasons) > 0 {
+		out.WhyNot = plan.Decision.Reasons[0]
+	}
+	return out
+}
+
+func equalReadiness(a, b map[string]tui.Readiness) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for k, v := range a {
+		if b[k] != v {
+			return false
+		}
+	}
+	return true
+}

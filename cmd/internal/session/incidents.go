@@ -1,0 +1,85 @@
+package session
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/rollback"
+	"github.com/backout-dev/backout/rollback/ledger"
+	"github.com/backout-dev/backout/timeline"
+)
+
+// Edit does by hand to an incident what the words say, and puts it into the record:
+//
+//	open TITLE           a new incident from now on
+//	split SERVICE...     the alerts of these services leave it and make a new one
+//	merge OTHER          the alerts of OTHER move into it
+//	close REASON         it is over
+//
+// It returns the id of the incident to show next, "" where that is left open.
+func (s *Session) Edit(ctx context.Context, verb, incident string, words []string) (string, error) {
+	op := timeline.HandOp{Action: timeline.HandAction(verb), At: s.opts.Now().UTC(), Who: s.opts.Principal.ID}
+	text := strings.TrimSpace(providers.Clean(strings.Join(words, " ")))
+	var inc timeline.Incident
+	if op.Action != timeline.HandOpen {
+		var ok bool
+		if inc, ok = s.Incident(incident); !ok {
+			return "", fmt.Errorf("incident %q: %w", incident, rollback.ErrNotFound)
+		}
+		op.Incident = inc.ID
+	}
+	next, said := inc.ID, ""
+	switch op.Action {
+	case timeline.HandOpen:
+		if text == "" {
+			return "", errors.New("open an incident: give it a title")
+		}
+		op.Title = text
+		next, said = op.NewIncident(), "opened: "+text
+	case timeline.HandSplit:
+		op.Alerts = alertsOf(inc, words)
+		if len(op.Alerts) == 0 || len(op.Alerts) == len(inc.Alerts) {
+			return "", fmt.Errorf("split %s: name the services or alerts that leave it, some of %s", inc.ID, strings.Join(inc.Services, ", "))
+		}
+		next = op.NewIncident()
+		said = fmt.Sprintf("%d alerts split off to %s", len(op.Alerts), next)
+	case timeline.HandMerge:
+		other, ok := s.Incident(text)
+		if text == "" || !ok || other.ID == inc.ID {
+			return "", fmt.Errorf("merge into %s: name another incident: %q: %w", inc.ID, text, rollback.ErrNotFound)
+		}
+		op.Other, said = other.ID, "took over the alerts of "+other.ID
+	case timeline.HandClose:
+		if text == "" {
+			return "", errors.New("close an incident: say why, it is kept in the record")
+		}
+		op.Reason, said, next = text, "closed: "+text, ""
+	default:
+		return "", fmt.Errorf("%q is not open, split, merge or close", verb)
+	}
+	body, err := json.Marshal(op)
+	if err != nil {
+		return "", err
+	}
+	about := op.Incident
+	if about == "" {
+		about = next
+	}
+	return next, s.write(ctx, ledger.Entry{Kind: ledger.KindIncident, Incident: about, Text: about + " " + said, Body: body})
+}
+
+// alertsOf finds the incident's alerts by service, name or id.
+func alertsOf(inc timeline.Incident, words []string) []timeline.AlertRef {
+	var out []timeline.AlertRef
+	for _, a := range inc.Alerts {
+		if slices.ContainsFunc(words, func(w string) bool { return w == a.Service || w == a.ID || strings.EqualFold(w, a.Name) }) {
+			out = append(out, timeline.AlertRef{Provider: a.Provider, ID: a.ID})
+		}
+	}
+	return out
+}

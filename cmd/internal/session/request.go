@@ -1,0 +1,72 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/rollback"
+	"github.com/backout-dev/backout/timeline"
+)
+
+// ruleWindow is how far back other changes matter for the independence rules.
+const ruleWindow = 14 * 24 * time.Hour
+
+// Prepare completes a request with what is known of other changes, edges and the open incident's alerts, so that the
+// console and the command line plan the same thing and get the same hash.
+func (s *Session) Prepare(_ context.Context, r *rollback.Request) error {
+	snap := s.Timeline.Snapshot()
+	now := s.opts.Now()
+	r.Context = snap.Changes(providers.Window{Since: now.Add(-ruleWindow)})
+	r.Edges = append(snap.Edges(), callEdges(snap.Services())...)
+	inc, ok := s.Incident(r.Incident)
+	switch {
+	case r.Incident != "" && !ok:
+		return fmt.Errorf("incident %s: %w", r.Incident, rollback.ErrNotFound)
+	case !ok || (r.Incident == "" && !inc.ClosedAt.IsZero()):
+		return nil
+	}
+	r.Incident = inc.ID
+	r.Alerts = refs(inc)
+	return nil
+}
+
+// refs names the alerts that are not over, which a verified rollback must have cured.
+func refs(inc timeline.Incident) []rollback.AlertRef {
+	var out []rollback.AlertRef
+	for _, a := range inc.Alerts {
+		if a.EndsAt.IsZero() && a.State != providers.AlertSuppressed {
+			out = append(out, rollback.AlertRef{Provider: a.Provider, ID: a.ID, Name: a.Name, Service: a.Service, StartsAt: a.StartsAt})
+		}
+	}
+	return out
+}
+
+// callEdges turns the catalogue into edges.
+func callEdges(services []providers.Service) []providers.Edge {
+	var out []providers.Edge
+	for _, svc := range services {
+		for _, to := range svc.DependsOn {
+			out = append(out, providers.Edge{From: svc.Name, To: to, Kind: providers.EdgeCalls, Source: "catalogue"})
+		}
+	}
+	return out
+}
+
+// Resolve makes a request from what a person names: a unit id, else a change (id, handle, commit or unique prefix).
+func (s *Session) Resolve(ctx context.Context, name string) (rollback.Request, error) {
+	units, err := s.Engine.Units(ctx)
+	if err != nil {
+		s.opts.Log.Warn("some units cannot be listed", "error", err)
+	}
+	for _, u := range units {
+		if string(u.ID) == name {
+			return rollback.Request{Unit: u.ID}, nil
+		}
+	}
+	if change, ok := s.Timeline.Snapshot().Change(name); ok {
+		return rollback.Request{Change: &change}, nil
+	}
+	return rollback.Request{}, fmt.Errorf("%q: %w: see 'backout timeline' for changes and 'backout providers list' for units", name, rollback.ErrNotFound)
+}

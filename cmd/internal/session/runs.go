@@ -1,0 +1,57 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// executor names this process as the holder of a lease.
+func executor() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "localhost"
+	}
+	return host + ":" + strconv.Itoa(os.Getpid())
+}
+
+// holderDead reports whether the process that holds a lease is known to be gone: it ran on this host and its process id
+// is free. Anything else is not known, and the lease has to expire.
+func holderDead(holder string) bool {
+	host, pid, ok := strings.Cut(holder, ":")
+	own, err := os.Hostname()
+	if !ok || err != nil || host != own {
+		return false
+	}
+	n, err := strconv.Atoi(pid)
+	return err == nil && n > 0 && !alive(n)
+}
+
+// StartRun starts the process that executes a confirmed run.
+func (s *Session) StartRun(runID string) error {
+	if s.opts.Spawn == nil {
+		return errors.New("runs cannot be started from here: use 'backout runs resume " + runID + "'")
+	}
+	if err := s.opts.Spawn(runID); err != nil {
+		return fmt.Errorf("start the process of %s (it is journaled: 'backout runs resume %s' goes on): %w", runID, runID, err)
+	}
+	return nil
+}
+
+// Pending lists the runs that were interrupted: not over, and nobody works on them.
+func (s *Session) Pending(ctx context.Context) ([]string, error) {
+	runs, err := s.Engine.Runs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, r := range runs {
+		if !r.State.Final() && !r.Alive {
+			out = append(out, r.ID)
+		}
+	}
+	return out, nil
+}

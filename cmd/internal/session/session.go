@@ -1,0 +1,181 @@
+// Package session wires the rooms together for one process: providers, timeline, ranking, engine and record, for the
+// console and for the commands alike. It decides nothing itself; it is what both ask, so that both say the same.
+package session
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/backout-dev/backout/config"
+	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/rollback"
+	"github.com/backout-dev/backout/rollback/policy"
+	"github.com/backout-dev/backout/rollback/store"
+	"github.com/backout-dev/backout/timeline"
+)
+
+// Options is what a session needs. Config, Registry, Now, Log and Principal are required.
+type Options struct {
+	Config    *config.Config
+	Registry  *providers.Registry
+	Dir       string // the working directory; a git work tree there is shown where nothing is configured
+	StateDir  string
+	CacheDir  string
+	Database  string // "" is backout.db in StateDir
+	File      string // an incident file to show instead of the providers
+	Window    providers.Window
+	Principal policy.Principal
+	Now       func() time.Time
+	Log       *slog.Logger
+	// Spawn starts the process that executes a run. Nil: runs cannot be started from here.
+	Spawn func(runID string) error
+}
+
+// Session is one open session. Its methods may be called concurrently.
+type Session struct {
+	opts      Options
+	providers []providers.Provider
+	reversers map[string]rollback.Reverser
+	problems  []providers.Health // of providers that could not be made
+	Timeline  *timeline.Store
+	Feed      *timeline.Feed
+	DB        *store.DB
+	Engine    *rollback.Engine
+	NoRecord  string // why the record cannot be written, and so nothing may be done; "" it can
+
+	mu       sync.Mutex
+	state    cached
+	people   people
+	ready    readiness
+	runs     runList
+	signals  signalCache
+	cachedAt time.Time
+	feedDone chan struct{}
+	stop     context.CancelFunc
+}
+
+// Open makes the providers and opens the database. Nothing is read from outside before Start.
+func Open(ctx context.Context, o Options) (*Session, error) {
+	s := &Session{opts: o, reversers: map[string]rollback.Reverser{}, Timeline: timeline.New(o.Now)}
+	path := o.Database
+	if path == "" {
+		path = filepath.Join(o.StateDir, "backout.db")
+	}
+	db, err := store.Open(ctx, path, store.Options{Now: o.Now})
+	if errors.Is(err, store.ErrReadOnly) || errors.Is(err, store.ErrFull) {
+		// Looking must still work where nothing can be written; acting must not, because it could not be recorded.
+		s.NoRecord = err.Error()
+		db, err = store.Open(ctx, path, store.Options{Now: o.Now, ReadOnly: true})
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.DB = db
+	if err := s.makeProviders(ctx); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	engine, err := rollback.New(rollback.Config{
+		Store: db, Reversers: s.reversers, Symptoms: s, Checks: s.outsideChecks, Now: o.Now, ReadOnly: o.Config.ReadOnly || s.NoRecord != "", Tier: o.Config.Tier,
+		Hold: o.Config.Rollback.Hold, Deadline: o.Config.Rollback.Deadline, Poll: o.Config.Rollback.Poll, Cap: o.Config.Rollback.Cap,
+		Executor: executor(), HolderDead: holderDead, Log: o.Log,
+	})
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	s.Engine = engine
+	if err := s.replay(ctx); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return s, nil
+}
+
+// Start begins to read the providers, after showing what was known last. It returns at once.
+func (s *Session) Start(ctx context.Context) {
+	s.recall()
+	ctx, s.stop = context.WithCancel(ctx)
+	s.Timeline.SetTopology("configuration", s.catalogue(), s.declaredEdges())
+	s.Feed = timeline.NewFeed(s.Timeline, timeline.FeedOptions{Window: s.backfill(), Now: s.opts.Now, Log: s.opts.Log})
+	for _, p := range s.providers {
+		s.Feed.Add(p)
+	}
+	s.feedDone = make(chan struct{})
+	go func() {
+		defer close(s.feedDone)
+		if err := s.Feed.Run(ctx); err != nil && !errors.Is(err, context.Canceled) {
+			s.opts.Log.Error("feed ended", "error", err)
+		}
+	}()
+	go s.follow(ctx)
+}
+
+// backfill is the window that the providers are asked for: at least as far back as a ranking looks for candidates.
+func (s *Session) backfill() providers.Window {
+	w := s.opts.Window
+	if day := s.opts.Now().Add(-lookBack); !w.Since.IsZero() && w.Since.After(day) {
+		w.Since = day
+	}
+	return w
+}
+
+// Backfill waits until every provider answered or failed once, or ctx is done. It returns why those that did not
+// answer did not, by name.
+func (s *Session) Backfill(ctx context.Context) map[string]error {
+	select {
+	case <-s.Feed.Backfilled():
+	case <-ctx.Done():
+	}
+	missing := map[string]error{}
+	answered := s.Feed.Answered()
+	for _, p := range s.providers {
+		err, ok := answered[p.Name()]
+		switch {
+		case !ok:
+			missing[p.Name()] = errors.New("no answer yet")
+		case err != nil:
+			missing[p.Name()] = err
+		}
+	}
+	for _, h := range s.problems {
+		missing[h.Provider] = errors.New(h.Detail)
+	}
+	return missing
+}
+
+// Close stops reading, remembers what is known, and closes the database.
+func (s *Session) Close() error {
+	if s.stop != nil {
+		s.stop()
+		<-s.feedDone
+		s.remember()
+	}
+	return s.DB.Close()
+}
+
+// Health is every provider's health line, in the order of the configuration.
+func (s *Session) Health() []providers.Health {
+	var out []providers.Health
+	if s.Feed != nil {
+		out = s.Feed.Health()
+	}
+	return append(out, s.problems...)
+}
+
+// Providers lists the providers that could be made.
+func (s *Session) Providers() []providers.Provider { return s.providers }
+
+// Reversers gives the providers that can take units back, by name.
+func (s *Session) Reversers() map[string]rollback.Reverser { return s.reversers }
+
+// Link is the address of a page about a change or an alert, "" where its provider knows none.
+func (s *Session) Link(provider, id string) string {
+	for _, p := range s.providers {
+		if l, ok := p.(providers.Linker); ok && p.Name() == provider {
+			return l.Link(id)
+		}
+	}
+	return ""
+}

@@ -1,0 +1,164 @@
+package session
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/timeline"
+	"github.com/backout-dev/backout/timeline/culprit"
+	"github.com/backout-dev/backout/tui"
+)
+
+// lookBack is how far before an incident a change can be a candidate: three quarters of the changes that are taken back
+// for a symptom are within a day.
+const lookBack = 24 * time.Hour
+
+// rerank is how often an open incident is ranked again although nothing came: time itself is evidence.
+const rerank = 30 * time.Second
+
+// cached is the state that was handed out last, with what it was made from.
+type cached struct {
+	state     tui.State
+	key       stateKey
+	rankedAt  time.Time
+	rankedFor rankKey
+}
+
+type stateKey struct {
+	snapshot, people, runs, ready uint64
+	signals                       uint64
+	incident                      string
+	health                        string
+}
+
+type rankKey struct {
+	snapshot, people, signals uint64
+	incident                  string
+}
+
+// State implements tui.Source. It answers from memory.
+func (s *Session) State(incident string) tui.State {
+	snap := s.Timeline.Snapshot()
+	health := s.Health()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := stateKey{
+		snapshot: snap.Version(), people: s.people.version, runs: s.runs.version, ready: s.ready.version, signals: s.signals.version,
+		incident: incident, health: signature(health),
+	}
+	now := s.opts.Now()
+	fresh := s.state.key == key && now.Sub(s.state.rankedAt) < rerank
+	if fresh && s.state.state.Version > 0 {
+		return s.state.state
+	}
+	incidents := snap.Incidents()
+	shown := pick(incidents, incident)
+	rk := rankKey{snapshot: key.snapshot, people: key.people, signals: key.signals}
+	ranking := s.state.state.Ranking
+	if shown != nil {
+		rk.incident = shown.ID
+		if rk != s.state.rankedFor || now.Sub(s.state.rankedAt) >= rerank {
+			ranking = culprit.Rank(s.inputLocked(snap, *shown, now))
+		}
+	} else {
+		ranking = culprit.Ranking{}
+	}
+	s.state.rankedFor, s.state.rankedAt, s.state.key = rk, now, key
+	s.state.state = tui.State{
+		Version: s.state.state.Version + 1, Snapshot: snap, Incident: shown, Incidents: incidents, Ranking: ranking,
+		Health: health, Runs: s.runs.list, Rollback: s.ready.byChange, CachedAt: s.cachedShown(),
+	}
+	s.ready.want(ranking)
+	return s.state.state
+}
+
+// pick is the named incident, else the newest open one, else none.
+func pick(incidents []timeline.Incident, id string) *timeline.Incident {
+	at := slices.IndexFunc(incidents, func(i timeline.Incident) bool { return i.ID == id || (id == "" && i.ClosedAt.IsZero()) })
+	if at < 0 {
+		return nil
+	}
+	return &incidents[at]
+}
+
+// Incident is the named incident of the newest snapshot, else the newest open one, else the newest.
+func (s *Session) Incident(id string) (timeline.Incident, bool) {
+	incidents := s.Timeline.Snapshot().Incidents()
+	if i := pick(incidents, id); i != nil {
+		return *i, true
+	}
+	if id == "" && len(incidents) > 0 {
+		return incidents[0], true
+	}
+	return timeline.Incident{}, false
+}
+
+// Rank ranks the candidates of an incident as of at.
+func (s *Session) Rank(inc timeline.Incident, at time.Time) culprit.Ranking {
+	return culprit.Rank(s.Input(inc, at))
+}
+
+// Input is everything that a ranking of the incident may look at.
+func (s *Session) Input(inc timeline.Incident, at time.Time) culprit.Input {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.inputLocked(s.Timeline.Snapshot(), inc, at)
+}
+
+func (s *Session) inputLocked(snap *timeline.Snapshot, inc timeline.Incident, at time.Time) culprit.Input {
+	return culprit.Input{
+		ID: inc.ID, At: at.UTC(), Onset: inc.Onset, Services: snap.Services(), Edges: snap.Edges(), Alerts: inc.Alerts,
+		Changes: snap.Changes(providers.Window{Since: inc.OpenedAt.Add(-lookBack), Until: at}),
+		Signals: s.signals.bySession, Dismissed: s.people.dismissed[inc.ID],
+	}
+}
+
+// signature changes when a health line would read differently by more than its age.
+func signature(health []providers.Health) string {
+	var b []byte
+	for _, h := range health {
+		b = append(b, h.Provider...)
+		b = append(b, h.State...)
+		b = append(b, h.Detail...)
+		b = h.LastOK.Truncate(time.Second).AppendFormat(b, time.TimeOnly)
+	}
+	return string(b)
+}
+
+// signalCache holds the series of the providers that have them, fetched in the background.
+type signalCache struct {
+	version   uint64
+	bySession []providers.Signal
+}
+
+// fetchSignals reads the series around the shown incident; a source that does not answer only misses.
+func (s *Session) fetchSignals(ctx context.Context) {
+	inc, ok := s.Incident("")
+	if !ok || !inc.ClosedAt.IsZero() {
+		return
+	}
+	w := providers.Window{Since: inc.OpenedAt.Add(-30 * time.Minute), Until: s.opts.Now()}
+	var all []providers.Signal
+	for _, p := range s.providers {
+		source, ok := p.(providers.SignalSource)
+		if !ok {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(ctx, readTimeout)
+		got, err := source.Signals(ctx, w, nil)
+		cancel()
+		if err != nil {
+			s.opts.Log.Warn("no signals", "provider", p.Name(), "error", err)
+			continue
+		}
+		all = append(all, got...)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(all) > 0 || len(s.signals.bySession) > 0 {
+		s.signals.bySession = all
+		s.signals.version++
+	}
+}

@@ -1,0 +1,86 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/rollback"
+)
+
+// States asks the sources of the alerts themselves, now; it implements [rollback.Symptoms]. What a source cannot tell is
+// unknown.
+func (s *Session) States(ctx context.Context, alerts []rollback.AlertRef) ([]rollback.Symptom, error) {
+	byProvider := map[string][]providers.AlertQuery{}
+	for _, a := range alerts {
+		byProvider[a.Provider] = append(byProvider[a.Provider], providers.AlertQuery{ID: a.ID, StartsAt: a.StartsAt})
+	}
+	type answer struct {
+		states map[string]providers.AlertStatus
+		why    string
+	}
+	answers := map[string]answer{}
+	for name, queries := range byProvider {
+		source := s.alertStates(name)
+		if source == nil {
+			answers[name] = answer{why: fmt.Sprintf("provider %q cannot be asked for an alert's state", name)}
+			continue
+		}
+		states, err := source.AlertStates(ctx, queries)
+		if err != nil {
+			answers[name] = answer{why: err.Error()}
+			continue
+		}
+		answers[name] = answer{states: states}
+	}
+	out := make([]rollback.Symptom, len(alerts))
+	for i, a := range alerts {
+		out[i] = rollback.Symptom{AlertRef: a, State: providers.AlertUnknown, Detail: answers[a.Provider].why}
+		if st, ok := answers[a.Provider].states[a.ID]; ok {
+			out[i].State, out[i].SeenAt, out[i].Detail = st.State, st.SeenAt, st.Detail
+		}
+	}
+	return out, nil
+}
+
+func (s *Session) alertStates(name string) providers.AlertStates {
+	for _, p := range s.providers {
+		if source, ok := p.(providers.AlertStates); ok && p.Name() == name {
+			return source
+		}
+	}
+	return nil
+}
+
+// outsideChecks asks every provider that has checks for the services of a plan.
+func (s *Session) outsideChecks(ctx context.Context, services []string) ([]rollback.Check, error) {
+	var out []rollback.Check
+	for _, p := range s.providers {
+		source, ok := p.(providers.CheckSource)
+		if !ok {
+			continue
+		}
+		results, err := source.Checks(ctx, services)
+		if err != nil {
+			out = append(out, rollback.Check{Name: p.Name(), State: rollback.CheckUnknown, Observed: providers.Clean(err.Error())})
+			continue
+		}
+		for _, r := range results {
+			out = append(out, rollback.Check{Name: r.Name, State: checkState(string(r.State)), Observed: r.Observed, Goal: r.Goal})
+		}
+	}
+	return out, nil
+}
+
+func checkState(s string) rollback.CheckState {
+	switch rollback.CheckState(s) {
+	case rollback.CheckPass, rollback.CheckFail:
+		return rollback.CheckState(s)
+	default:
+		return rollback.CheckUnknown
+	}
+}
+
+// readTimeout bounds one look at the engine's own database and targets for the screen.
+const readTimeout = 10 * time.Second

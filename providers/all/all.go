@@ -1,0 +1,25 @@
+// Package all is the one list of built-in providers. Nothing registers itself.
+package all
+
+import (
+	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/providers/alertmanager"
+	"github.com/backout-dev/backout/providers/file"
+	"github.com/backout-dev/backout/providers/git"
+	"github.com/backout-dev/backout/providers/probe"
+	"github.com/backout-dev/backout/providers/prometheus"
+	"github.com/backout-dev/backout/providers/releases"
+)
+
+// Registry holds every built-in provider.
+func Registry() (*providers.Registry, error) {
+	r := &providers.Registry{}
+	for _, f := range []providers.Factory{
+		alertmanager.Factory(), file.Factory(), git.Factory(), probe.Factory(), prometheus.Factory(), releases.Factory(),
+	} {
+		if err := r.Register(f); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}

@@ -1,0 +1,2 @@
+// Package console drives the real program in a real terminal.
+package console
