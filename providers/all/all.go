@@ -4,6 +4,7 @@ package all
 import (
 	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/providers/alertmanager"
+	"github.com/backout-dev/backout/providers/exec"
 	"github.com/backout-dev/backout/providers/file"
 	"github.com/backout-dev/backout/providers/git"
 	"github.com/backout-dev/backout/providers/probe"
@@ -15,7 +16,7 @@ import (
 func Registry() (*providers.Registry, error) {
 	r := &providers.Registry{}
 	for _, f := range []providers.Factory{
-		alertmanager.Factory(), file.Factory(), git.Factory(), probe.Factory(), prometheus.Factory(), releases.Factory(),
+		alertmanager.Factory(), exec.Factory(), file.Factory(), git.Factory(), probe.Factory(), prometheus.Factory(), releases.Factory(),
 	} {
 		if err := r.Register(f); err != nil {
 			return nil, err
