@@ -74,9 +74,9 @@ func (r *request) variables() []string {
 // stream runs the command of a request and hands its standard output to read while it runs.
 func (c *core) stream(ctx context.Context, r request, read func(io.Reader) error) (err error) {
 	r.Protocol, r.Provider, r.Environment = protocol, c.name, c.environment
-	limit := c.timeout
+	limit, setting := c.timeout, "timeout"
 	if r.Method == "apply" {
-		limit = c.applyLimit
+		limit, setting = c.applyLimit, "apply_timeout"
 	}
 	start := c.now()
 	defer func() {
@@ -104,7 +104,7 @@ func (c *core) stream(ctx context.Context, r request, read func(io.Reader) error
 	case ctx.Err() != nil:
 		return err
 	case errors.Is(err, context.DeadlineExceeded):
-		return providers.Retryable(fmt.Errorf("%w after %s; see the setting timeout", err, limit))
+		return providers.Retryable(fmt.Errorf("%w after %s; see the setting %s", err, limit, setting))
 	case errors.Is(err, process.ErrTooMuch), errors.As(err, &start2), errors.Is(err, exec.ErrNotFound):
 		return providers.Permanent(err)
 	default:

@@ -56,8 +56,25 @@ func fields() []providers.Field {
 }
 
 func (s *settings) check() error {
+	if err := s.Commands.check(); err != nil {
+		return err
+	}
+	for _, name := range s.Env {
+		if name == "" || strings.ContainsAny(name, "=\x00") || strings.HasPrefix(name, "BACKOUT_") {
+			return fmt.Errorf("env %q: name a variable, without its value; BACKOUT_ is backout's own", name)
+		}
+	}
+	if s.Timeout < 0 || s.ApplyTimeout < 0 || s.MaxOutput < 0 {
+		return errors.New("timeout, apply_timeout and max_output are not negative")
+	}
+	s.Timeout, s.ApplyTimeout, s.MaxOutput = or(s.Timeout, 30*time.Second), or(s.ApplyTimeout, 5*time.Minute), or(s.MaxOutput, 8<<20)
+	return nil
+}
+
+func (c *commands) check() error {
+	all := c.byMethod()
 	set := 0
-	for method, argv := range s.Commands.byMethod() {
+	for method, argv := range all {
 		if argv == nil {
 			continue
 		}
@@ -66,30 +83,19 @@ func (s *settings) check() error {
 			return fmt.Errorf("commands.%s: name a program and its arguments", method)
 		}
 	}
-	for _, name := range s.Env {
-		if name == "" || strings.ContainsAny(name, "=\x00") || strings.HasPrefix(name, "BACKOUT_") {
-			return fmt.Errorf("env %q: name a variable, without its value; BACKOUT_ is backout's own", name)
-		}
-	}
-	c := s.Commands
-	switch {
-	case set == 0:
+	if set == 0 {
 		return errors.New("no commands: set at least one of changes, alerts and apply")
-	case c.Apply != nil && (c.Units == nil || c.Observe == nil):
-		return errors.New("commands.apply needs commands.units and commands.observe: what is not seen cannot be rolled back safely")
-	case c.Apply == nil && (c.Observe != nil || c.Units != nil || c.Plan != nil || c.Status != nil || c.Verify != nil):
-		return errors.New("commands for a unit, but none for apply")
-	case s.Timeout < 0 || s.ApplyTimeout < 0 || s.MaxOutput < 0:
-		return errors.New("timeout, apply_timeout and max_output are not negative")
 	}
-	if s.Timeout == 0 {
-		s.Timeout = 30 * time.Second
+	if c.Apply != nil {
+		if c.Units == nil || c.Observe == nil {
+			return errors.New("commands.apply needs commands.units and commands.observe: what is not seen cannot be rolled back safely")
+		}
+		return nil
 	}
-	if s.ApplyTimeout == 0 {
-		s.ApplyTimeout = 5 * time.Minute
-	}
-	if s.MaxOutput == 0 {
-		s.MaxOutput = 8 << 20
+	for _, method := range []string{"units", "observe", "plan", "status", "verify"} {
+		if all[method] != nil {
+			return fmt.Errorf("commands.%s without commands.apply", method)
+		}
 	}
 	return nil
 }
