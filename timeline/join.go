@@ -7,8 +7,8 @@ import (
 )
 
 // merged makes one line of the reports of one change, which stand in the order of compareEntries. The first report that
-// knows a field gives it, with two exceptions: a landing time that is exact goes before one that is not, and a finding
-// of assistance before "none found".
+// knows a field gives it, with three exceptions: a landing time that is exact goes before one that is not, a finding of
+// assistance before "none found", and from what to what the unit went before what the repository calls it.
 func merged(members []*entry) *item {
 	first := members[0]
 	it := &item{event: first.event, members: members, seq: first.seq, fired: first.fired}
@@ -50,6 +50,12 @@ func union(all []*providers.Change) *providers.Change {
 		}
 		if i > 0 {
 			fill(&c, o)
+		}
+	}
+	for _, o := range all {
+		if o.Unit != "" && o.To != "" { // what a person sees on the host, rather than what was merged
+			c.From, c.To = o.From, o.To
+			break
 		}
 	}
 	return &c

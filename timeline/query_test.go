@@ -129,11 +129,11 @@ func TestLookup(t *testing.T) {
 // released is a landing, its release, the release of another service, and the way back.
 func released() (git, rel, other, back providers.Change) {
 	git = providers.Change{
-		ID: "abc", Provider: "git", Title: "Round prices", Commit: "abc", LandedAt: noon, LandedApproximate: true,
+		ID: "abc", Provider: "git", Title: "Round prices", Commit: "abc", From: "abb", To: "abc", LandedAt: noon, LandedApproximate: true,
 		Author: providers.Author{Name: "ana"}, Assistance: providers.Assistance{State: providers.AssistanceNone},
 	}
 	rel = providers.Change{
-		ID: "r7", Provider: "releases", Title: "release 7", Commit: "abc", Service: "pricing", Unit: "releases:shop/pricing",
+		ID: "r7", Provider: "releases", Title: "release 7", Commit: "abc", Service: "pricing", Unit: "releases:shop/pricing", From: "r5", To: "r7",
 		EffectiveFrom: noon.Add(30 * time.Minute), Artifacts: []string{"sha256:1"}, Kind: providers.KindDeploy,
 	}
 	other, back = rel, rel
@@ -153,6 +153,7 @@ func TestLandingAndReleaseAreOneEntry(t *testing.T) {
 		t.Fatalf("%d entries: the release of another service and the way back are changes of their own", len(all))
 	}
 	want := git
+	want.From, want.To = rel.From, rel.To // what stands on the host, not what the repository calls it
 	want.Kind, want.Service, want.Unit, want.EffectiveFrom, want.Artifacts = rel.Kind, rel.Service, rel.Unit, rel.EffectiveFrom, rel.Artifacts
 	want.Sources = []providers.Source{{Provider: "git", ID: "abc"}, {Provider: "releases", ID: "r7"}}
 	if d := cmp.Diff(want, all[0]); d != "" {

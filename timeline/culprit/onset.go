@@ -43,6 +43,8 @@ func onsetOf(in Input) onset {
 func span(d time.Duration) string {
 	d = d.Abs()
 	switch {
+	case d < time.Second:
+		return "less than 1 s"
 	case d < time.Minute:
 		return fmt.Sprintf("%d s", int(d.Seconds()))
 	case d < time.Hour:

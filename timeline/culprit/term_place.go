@@ -75,7 +75,7 @@ func weighTopology(s *scene, c *candidate) (float64, string) {
 	down, from := s.nearest(s.world.down, c.place)
 	switch up, to := s.nearest(s.world.up, c.place); {
 	case down == 0:
-		return 0, "no hop away from the alerts"
+		return 0, "" // that it alerts itself is said already
 	case down > 0:
 		return s.hop * math.Log(2/float64(2+down)), fmt.Sprintf("%s depends on %s, %s away", from, c.place, hops(down))
 	case up > 0:

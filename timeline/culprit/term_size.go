@@ -14,7 +14,10 @@ func weighSize(s *scene, c *candidate) (float64, string) {
 	if c.Lines == 1 {
 		text = "1 line"
 	}
-	if c.Files > 0 {
+	switch {
+	case c.Files == 1:
+		text += " in 1 file"
+	case c.Files > 1:
 		text += fmt.Sprintf(" in %d files", c.Files)
 	}
 	return min(s.sizeMax, s.sizePerLog*math.Log1p(float64(c.Lines))), text
