@@ -28,9 +28,16 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			home := filepath.Join(e.WorkDir, "home")
 			for _, kv := range [][2]string{
-				{"HOME", home}, {"XDG_CONFIG_HOME", filepath.Join(home, "config")}, {"XDG_STATE_HOME", filepath.Join(home, "state")},
-				{"XDG_CACHE_HOME", filepath.Join(home, "cache")}, {"GIT_CONFIG_GLOBAL", os.DevNull}, {"GIT_CONFIG_SYSTEM", os.DevNull},
-				{"GIT_AUTHOR_NAME", "Ana"}, {"GIT_AUTHOR_EMAIL", "ana@example.com"}, {"GIT_COMMITTER_NAME", "Ana"}, {"GIT_COMMITTER_EMAIL", "ana@example.com"},
+				{"HOME", home},
+				{"XDG_CONFIG_HOME", filepath.Join(home, "config")},
+				{"XDG_STATE_HOME", filepath.Join(home, "state")},
+				{"XDG_CACHE_HOME", filepath.Join(home, "cache")},
+				{"GIT_CONFIG_GLOBAL", os.DevNull},
+				{"GIT_CONFIG_SYSTEM", os.DevNull},
+				{"GIT_AUTHOR_NAME", "Ana"},
+				{"GIT_AUTHOR_EMAIL", "ana@example.com"},
+				{"GIT_COMMITTER_NAME", "Ana"},
+				{"GIT_COMMITTER_EMAIL", "ana@example.com"},
 			} {
 				e.Setenv(kv[0], kv[1])
 			}

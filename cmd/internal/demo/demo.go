@@ -34,7 +34,7 @@ type World struct {
 	now      func() time.Time
 	scenario scenario
 	repo     *repository
-	host     host
+	host     *host
 	spawn    *spawner
 
 	mu       sync.Mutex
@@ -88,7 +88,7 @@ func (w *World) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.repo, w.host = repo, host{dir: filepath.Join(w.dir, "shop")}
+	w.repo, w.host = repo, &host{dir: filepath.Join(w.dir, "shop")}
 	now := w.now().UTC()
 	keys := map[string]string{}
 	for _, l := range append([]landing{first()}, harmless()...) {

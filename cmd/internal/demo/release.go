@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// labelLayout names a release directory after the second in which it went live.
-const labelLayout = "20060102150405"
+// firstBuild is the number of the oldest build whose release is still there.
+const firstBuild = 201
 
 // logLayout is the time in revisions.log: with milliseconds, so that what went live in one second keeps its order.
 const logLayout = "2006-01-02T15:04:05.000Z07:00"
@@ -30,18 +30,22 @@ type releaseFile struct {
 }
 
 // host is the directory that holds each service's releases, laid out as Capistrano does: releases/<label>, a current
-// link, and revisions.log with one line for each time that something went live.
-type host struct{ dir string }
+// link, and revisions.log with one line for each time that something went live. The label is the number of the build.
+type host struct {
+	dir    string
+	builds int // so far
+}
 
-func (h host) service(name string) string { return filepath.Join(h.dir, name) }
+func (h *host) service(name string) string { return filepath.Join(h.dir, name) }
 
 // release cuts a service's release from the repository as it stands and makes it live. A time in the past leaves the
 // files, the link and the log as they would be had it been done then.
-func (h host) release(ctx context.Context, r *repository, service string, l landing, at time.Time) error {
+func (h *host) release(ctx context.Context, r *repository, service string, l landing, at time.Time) error {
 	at = at.UTC()
 	title, _, _ := strings.Cut(l.title(), "\n")
 	f := releaseFile{Commit: r.head, ChangeSet: l.changeSet, Title: title, Author: l.author.name, ReleasedAt: at.Truncate(time.Millisecond)}
-	dir := filepath.Join(h.service(service), "releases", at.Format(labelLayout))
+	dir := filepath.Join(h.service(service), "releases", fmt.Sprintf("r%d", firstBuild+h.builds))
+	h.builds++
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return fmt.Errorf("release %s: %w", service, err)
 	}
@@ -86,7 +90,7 @@ func account(p person) string {
 }
 
 // goLive points current to a release that is there, in one rename, and writes it to the log.
-func (h host) goLive(service, label, commit, by string, at time.Time) error {
+func (h *host) goLive(service, label, commit, by string, at time.Time) error {
 	base := h.service(service)
 	next, current := filepath.Join(base, ".current-next"), filepath.Join(base, "current")
 	if err := os.Symlink(filepath.Join("releases", label), next); err != nil {

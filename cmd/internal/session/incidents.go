@@ -33,34 +33,9 @@ func (s *Session) Edit(ctx context.Context, verb, incident string, words []strin
 		}
 		op.Incident = inc.ID
 	}
-	next, said := inc.ID, ""
-	switch op.Action {
-	case timeline.HandOpen:
-		if text == "" {
-			return "", errors.New("open an incident: give it a title")
-		}
-		op.Title = text
-		next, said = op.NewIncident(), "opened: "+text
-	case timeline.HandSplit:
-		op.Alerts = alertsOf(inc, words)
-		if len(op.Alerts) == 0 || len(op.Alerts) == len(inc.Alerts) {
-			return "", fmt.Errorf("split %s: name the services or alerts that leave it, some of %s", inc.ID, strings.Join(inc.Services, ", "))
-		}
-		next = op.NewIncident()
-		said = fmt.Sprintf("%d alerts split off to %s", len(op.Alerts), next)
-	case timeline.HandMerge:
-		other, ok := s.Incident(text)
-		if text == "" || !ok || other.ID == inc.ID {
-			return "", fmt.Errorf("merge into %s: name another incident: %q: %w", inc.ID, text, rollback.ErrNotFound)
-		}
-		op.Other, said = other.ID, "took over the alerts of "+other.ID
-	case timeline.HandClose:
-		if text == "" {
-			return "", errors.New("close an incident: say why, it is kept in the record")
-		}
-		op.Reason, said, next = text, "closed: "+text, ""
-	default:
-		return "", fmt.Errorf("%q is not open, split, merge or close", verb)
+	next, said, err := s.handOp(&op, inc, words, text)
+	if err != nil {
+		return "", err
 	}
 	body, err := json.Marshal(op)
 	if err != nil {
@@ -71,6 +46,40 @@ func (s *Session) Edit(ctx context.Context, verb, incident string, words []strin
 		about = next
 	}
 	return next, s.write(ctx, ledger.Entry{Kind: ledger.KindIncident, Incident: about, Text: about + " " + said, Body: body})
+}
+
+// handOp completes the operation, and says which incident to show next and what was done to it.
+func (s *Session) handOp(op *timeline.HandOp, inc timeline.Incident, words []string, text string) (next, said string, err error) {
+	switch op.Action {
+	case timeline.HandOpen:
+		if text == "" {
+			return "", "", errors.New("open an incident: give it a title")
+		}
+		op.Title = text
+		return op.NewIncident(), "opened: " + text, nil
+	case timeline.HandSplit:
+		op.Alerts = alertsOf(inc, words)
+		if len(op.Alerts) == 0 || len(op.Alerts) == len(inc.Alerts) {
+			return "", "", fmt.Errorf("split %s: name the services or alerts that leave it, some of %s", inc.ID, strings.Join(inc.Services, ", "))
+		}
+		next = op.NewIncident()
+		return next, fmt.Sprintf("%d alerts split off to %s", len(op.Alerts), next), nil
+	case timeline.HandMerge:
+		other, ok := s.Incident(text)
+		if text == "" || !ok || other.ID == inc.ID {
+			return "", "", fmt.Errorf("merge into %s: name another incident: %q: %w", inc.ID, text, rollback.ErrNotFound)
+		}
+		op.Other = other.ID
+		return inc.ID, "took over the alerts of " + other.ID, nil
+	case timeline.HandClose:
+		if text == "" {
+			return "", "", errors.New("close an incident: say why, it is kept in the record")
+		}
+		op.Reason = text
+		return "", "closed: " + text, nil
+	default:
+		return "", "", fmt.Errorf("%q is not open, split, merge or close", op.Action)
+	}
 }
 
 // alertsOf finds the incident's alerts by service, name or id.
