@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"iter"
 	"path"
 	"regexp"
 	"strings"
@@ -37,20 +38,11 @@ var (
 	inAddress  = regexp.MustCompile(`(://[^/\s:@]*:)[^/\s@]+@`)
 )
 
-// diff walks both manifests, which are sorted by path.
+// diff describes every file that differs, until there is enough to read.
 func (d *differ) diff(before, after []entry) string {
 	var b strings.Builder
 	files := 0
-	for i, j := 0, 0; i < len(before) || j < len(after); {
-		var old, now *entry
-		switch {
-		case j == len(after) || (i < len(before) && before[i].path < after[j].path):
-			old, i = &before[i], i+1
-		case i == len(before) || after[j].path < before[i].path:
-			now, j = &after[j], j+1
-		default:
-			old, now, i, j = &before[i], &after[j], i+1, j+1
-		}
+	for old, now := range pairs(before, after) {
 		if old != nil && now != nil && old.sum == now.sum && old.kind == now.kind {
 			continue
 		}
@@ -68,6 +60,30 @@ func (d *differ) diff(before, after []entry) string {
 	return b.String()
 }
 
+// pairs walks two manifests that are sorted by path; nil is what is not there.
+func pairs(before, after []entry) iter.Seq2[*entry, *entry] {
+	return func(yield func(old, now *entry) bool) {
+		for i, j := 0, 0; i < len(before) || j < len(after); {
+			var old, now *entry
+			if i < len(before) && (j == len(after) || before[i].path <= after[j].path) {
+				old = &before[i]
+			}
+			if j < len(after) && (i == len(before) || after[j].path <= before[i].path) {
+				now = &after[j]
+			}
+			if old != nil {
+				i++
+			}
+			if now != nil {
+				j++
+			}
+			if !yield(old, now) {
+				return
+			}
+		}
+	}
+}
+
 // file compares one file of both; nil is one that is not there.
 func (d *differ) file(old, now *entry) string {
 	name := providers.Clean(or(pathOf(old), pathOf(now)))
@@ -76,7 +92,7 @@ func (d *differ) file(old, now *entry) string {
 		return fmt.Sprintf("mode of %s: %s, then %s\n", name, kindName(old), kindName(now))
 	case secretName.MatchString(path.Base(name)):
 		return fmt.Sprintf("%s differs; its content is not shown, as the name says that it is secret\n", name)
-	case !comparable2(old) || !comparable2(now):
+	case !readable(old) || !readable(now):
 		return fmt.Sprintf("%s: %s, then %s\n", name, kindName(old), kindName(now))
 	}
 	a, b := d.text(d.from, old), d.text(d.to, now)
@@ -103,8 +119,8 @@ func pathOf(e *entry) string {
 	return e.path
 }
 
-// comparable2 reports whether a side of a comparison is text that may be read: a small file, or none.
-func comparable2(e *entry) bool {
+// readable reports whether a side of a comparison is text that may be read: a small file, or none.
+func readable(e *entry) bool {
 	return e == nil || ((e.kind == 'f' || e.kind == 'x') && e.size <= diffFile)
 }
 

@@ -29,13 +29,17 @@ type entry struct {
 // order of the paths' bytes: kind, sum, length of the path, path. Modes beyond "executable", owners and times are not
 // content.
 func digestOf(entries []entry) string {
-	slices.SortFunc(entries, func(a, b entry) int { return strings.Compare(a.path, b.path) })
+	byPath(entries)
 	h := sha256.New()
 	h.Write([]byte("backout release v1\n"))
 	for _, e := range entries {
 		fmt.Fprintf(h, "%c %s %d:%s\n", e.kind, e.sum, len(e.path), e.path)
 	}
 	return "sha256:" + hexSum(h)
+}
+
+func byPath(entries []entry) {
+	slices.SortFunc(entries, func(a, b entry) int { return strings.Compare(a.path, b.path) })
 }
 
 func hexSum(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)) }

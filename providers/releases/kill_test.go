@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -75,4 +76,47 @@ func (s *shop) kill(ctx context.Context, op rollback.Operation, step rollback.St
 		return err
 	}
 	return nil
+}
+
+// A process applies and is killed at a random moment, while another deploys without asking. However they meet: current
+// always leads to a release, the last deploy is never lost, and the next one who locks leaves nothing half done.
+func TestKilledWhileOthersDeploy(t *testing.T) {
+	s := twoReleases(t)
+	p := s.provider()
+	needExchange(t, p)
+	s.release("r43", "app.txt", "hotfix")
+	for round := range 60 {
+		step := way(t, p, "r41")
+		op := rollback.Operation{ID: fmt.Sprintf("op%d", round), Fence: 1}
+		deployed := make(chan error, 1)
+		go func() {
+			time.Sleep(time.Duration(rand.IntN(6000)) * time.Microsecond)
+			deployed <- s.tryDeploy("releases/r43")
+		}()
+		if err := s.kill(t.Context(), op, step); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-deployed; err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(filepath.Join(s.base, "current", "app.txt")); err != nil {
+			t.Fatalf("round %d: current leads nowhere: %v", round, err)
+		}
+		release, err := p.Lock(t.Context(), pricing, op, time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.target(); got != "releases/r43" {
+			t.Fatalf("round %d: the deploy is lost, current is %s", round, got)
+		}
+		res := apply(t, p, op.ID, step)
+		if res.Outcome != rollback.PreconditionFailed {
+			t.Fatalf("round %d: applied again, it gave %+v", round, res)
+		}
+		if err := release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		noLeftovers(t, s)
+		s.deploy("r42")
+	}
 }

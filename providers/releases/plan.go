@@ -78,6 +78,8 @@ func (p *Provider) compare(ctx context.Context, u *unit, from, to string, obs ro
 	if err != nil {
 		return fmt.Errorf("%s: read the release to go back to: %w", u.id, err)
 	}
+	byPath(before)
+	byPath(after)
 	d := differ{ctx: ctx, host: p.host, u: u, from: from, to: to}
 	prop.Diff = d.diff(before, after)
 	if d.err != nil {

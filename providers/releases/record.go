@@ -17,6 +17,7 @@ type switched struct {
 	about  bool      // at is when the release was made rather than when it went live
 	before string    // the release that was current before
 	seen   time.Time // when backout last saw it current
+	kept   time.Time // when the archive last heard of it
 	op     string
 	by     string
 	commit string
@@ -43,41 +44,51 @@ func (p *Provider) notice(ctx context.Context, u *unit, l link) {
 	if !l.inside || l.label == "" {
 		return
 	}
-	now := p.now().UTC()
+	for _, s := range p.remember(u, l, p.now().UTC()) {
+		p.keep(ctx, u, s)
+	}
+}
+
+// remember keeps a look in memory and gives what the archive should hear of.
+func (p *Provider) remember(u *unit, l link, now time.Time) []switched {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	mine := p.seen[u.name]
-	last := len(mine) - 1
-	write := true
-	if last >= 0 && mine[last].label == l.label && mine[last].at.Equal(l.made) {
-		write = now.Sub(mine[last].seen) >= time.Minute
-		if write {
-			mine[last].seen = now
-		}
-	} else {
-		s := switched{label: l.label, at: l.made.UTC(), seen: now, op: l.op}
-		// Seen a moment ago with another release: nothing else can have served in between.
-		if last >= 0 && now.Sub(mine[last].seen) <= time.Minute && l.made.After(mine[last].at) && l.made.Sub(mine[last].seen) <= 2*p.poll {
-			s.before = mine[last].label
-		}
-		mine = append(mine, s)
-		if len(mine) > 1000 {
-			mine = slices.Clone(mine[len(mine)-1000:])
-		}
+	fresh := switched{label: l.label, at: l.made.UTC(), seen: now, kept: now, op: l.op}
+	if len(mine) == 0 {
+		p.seen[u.name] = []switched{fresh}
+		return []switched{fresh}
 	}
-	p.seen[u.name] = mine
-	s := mine[len(mine)-1]
-	p.mu.Unlock()
-	if !write {
-		return
+	last := &mine[len(mine)-1]
+	if last.label == l.label && last.at.Equal(l.made) {
+		last.seen = now
+		if now.Sub(last.kept) < time.Minute {
+			return nil
+		}
+		last.kept = now
+		return []switched{*last}
 	}
+	// Seen a moment ago with another release: nothing else can have served in between.
+	if l.made.After(last.at) && l.made.Sub(last.seen).Abs() <= 2*p.poll {
+		fresh.before = last.label
+	}
+	before := *last
+	mine = append(mine, fresh)
+	p.seen[u.name] = slices.Clone(mine[max(len(mine)-1000, 0):])
+	return []switched{before, fresh}
+}
+
+func (p *Provider) keep(ctx context.Context, u *unit, s switched) {
 	k := kept{Label: printable(s.label), At: s.at, Before: printable(s.before), Seen: s.seen, Op: s.op}
 	if digest, err := p.digests.digest(ctx, p.host, u, s.label); err == nil {
 		k.Digest = digest
 	}
-	if data, err := json.Marshal(k); err == nil {
-		if err := p.archive.Put(ctx, p.name, archiveKey(u, s.at), data); err != nil {
-			p.vitals.Note("what was seen is not kept: " + err.Error())
-		}
+	data, err := json.Marshal(k)
+	if err == nil {
+		err = p.archive.Put(ctx, p.name, archiveKey(u, s.at), data)
+	}
+	if err != nil && ctx.Err() == nil {
+		p.vitals.Note("what was seen is not kept: " + err.Error())
 	}
 }
 

@@ -2,6 +2,7 @@ package releases
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -71,10 +72,8 @@ func good(ts []term, is func(term) bool, soak time.Duration) []string {
 			evidence = append(evidence, t.words)
 		}
 	}
-	if n := len(evidence); n > 3 {
-		evidence = evidence[n-3:]
-	}
-	return evidence
+	slices.Reverse(evidence) // the newest says most
+	return evidence[:min(len(evidence), 3)]
 }
 
 // revision describes one release with what is known of its service.

@@ -91,7 +91,7 @@ func (s *settings) check() error {
 		}
 	}
 	if strings.ContainsAny(s.Scope, "/:") {
-		return fmt.Errorf("scope %q: it is the middle of provider:scope/name and holds neither / nor :", s.Scope)
+		return fmt.Errorf("scope %q holds a slash or a colon: it is the middle of provider:scope/name", s.Scope)
 	}
 	s.defaults()
 	if len(s.Units) == 0 {
