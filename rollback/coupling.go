@@ -103,11 +103,18 @@ func (w *world) sharedWith(id UnitID, ch choice, n identity, v Unit) (out []Find
 	if when := revs[at].Since; !when.IsZero() && !start.IsZero() && when.Sub(start).Abs() > shareWindow {
 		return nil, false
 	}
-	evidence := fmt.Sprintf("%s of %s and %s of %s carry the same change (%s)", name(ch.revs[ch.culprit]), id, name(revs[at]), v.ID,
-		strings.Join(append(briefs(n.commits), n.sets...), ", "))
+	// Both units get the same sentence, so that it has to be read only once.
+	both := []string{string(id), string(v.ID)}
+	carry := []string{name(ch.revs[ch.culprit]) + " of " + string(id), name(revs[at]) + " of " + string(v.ID)}
+	if v.ID < id {
+		slices.Reverse(both)
+		slices.Reverse(carry)
+	}
 	f := Finding{
-		Rule: ruleShared, Verdict: Coupled, Units: []UnitID{v.ID}, Evidence: evidence, Source: "history", SeenAt: w.obs[v.ID].At,
-		Text: fmt.Sprintf("the same change is live on %s: one cannot go back without the other", v.ID),
+		Rule: ruleShared, Verdict: Coupled, Units: []UnitID{v.ID}, Source: "history", SeenAt: w.obs[v.ID].At,
+		Evidence: strings.Join(carry, " and ") + " carry " + strings.Join(briefs(n.commits), ", "),
+		Text: fmt.Sprintf("the same change%s is live on %s: neither goes back without the other", inBrackets(n.sets),
+			strings.Join(both, " and ")),
 	}
 	if e, ok := w.declared(id, v.ID, providers.EdgeIndependent); ok {
 		f.Verdict, f.Units, f.Source = Conditional, nil, e.Source
@@ -184,6 +191,13 @@ func compact(l []string) []string {
 		l = l[1:]
 	}
 	return l
+}
+
+func inBrackets(l []string) string {
+	if len(l) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(l, ", ") + ")"
 }
 
 func briefs(commits []string) []string {

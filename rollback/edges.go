@@ -3,6 +3,7 @@ package rollback
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/backout-dev/backout/providers"
 )
@@ -12,8 +13,12 @@ func couples(k providers.EdgeKind) bool {
 	return k == providers.EdgeRequires || k == providers.EdgeContract || k == providers.EdgeOrder
 }
 
-// bound judges the declared edges of a unit. An edge whose other end served before anything that would be taken back began
-// is cleared by that: the two have proven to work together.
+// togetherFor is how long two units must have served side by side before that shows that they work together. Releases of
+// one change go live within minutes of each other.
+const togetherFor = 10 * time.Minute
+
+// bound judges the declared edges of a unit. An edge whose other end served for a while before anything that would be
+// taken back began is cleared by that: the two have proven to work together.
 func (w *world) bound(id UnitID, ch choice) []Finding {
 	u, _ := w.unit(id)
 	var out []Finding
@@ -49,7 +54,7 @@ func (w *world) across(e providers.Edge, id, v UnitID, ch choice) Finding {
 		return w.edgeFinding(e, Unknown, nil, fmt.Sprintf("%s is declared to depend on %s, and one of them cannot be seen: %v", e.From, e.To, err))
 	}
 	theirs, start := w.obs[v].Current, since(ch.taken())
-	if !theirs.Since.IsZero() && !start.IsZero() && theirs.Since.Before(start) {
+	if !theirs.Since.IsZero() && !start.IsZero() && start.Sub(theirs.Since) >= togetherFor {
 		f := w.edgeFinding(e, Independent, nil, fmt.Sprintf("%s has served since before what would be taken back from %s: they worked together", v, id))
 		f.Evidence = fmt.Sprintf("%s has served %s since %s", v, name(theirs), theirs.Since.UTC().Format("2006-01-02T15:04:05Z"))
 		return f

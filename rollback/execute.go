@@ -22,6 +22,8 @@ type execution struct {
 	op    string
 	fence store.Fence
 	shown []string // the last look that was journaled
+	// subject is what the last line of the log was about.
+	subject string
 }
 
 // ending is how a run ends; the zero value means that it goes on.
@@ -272,11 +274,14 @@ func (x *execution) enter(ctx context.Context, state RunState, detail string) er
 	if x.run.State == state && x.run.Detail == providers.Clean(detail) {
 		return nil
 	}
-	return x.show(ctx, state, detail)
+	return x.show(ctx, state, detail, detail)
 }
 
-func (x *execution) show(ctx context.Context, state RunState, detail string) error {
-	before := x.run.State == state && x.run.Detail == providers.Clean(detail)
+// show journals what is true now. The log gets a line where the state or the subject is another one than before; the rest
+// of the detail, such as how long an answer took, changes with every look.
+func (x *execution) show(ctx context.Context, state RunState, detail, subject string) error {
+	before := x.run.State == state && x.subject == subject
+	x.subject = subject
 	x.run.State, x.run.Detail = state, providers.Clean(detail)
 	return x.write(ctx, "state", func(tx *store.Tx) error {
 		if err := x.save(tx); err != nil || before {

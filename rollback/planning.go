@@ -50,6 +50,15 @@ func (e *Engine) Plan(ctx context.Context, req Request) (Plan, error) {
 	return p, err
 }
 
+// unserved is a change of which nothing can be switched back. It matches [ErrNotFound].
+type unserved struct{}
+
+func (unserved) Error() string {
+	return "no unit here serves this change, so nothing of it can be switched back"
+}
+
+func (unserved) Is(target error) bool { return target == ErrNotFound }
+
 // primary finds the units that were asked for.
 func (e *Engine) primary(ctx context.Context, req Request, units []Unit) ([]UnitID, error) {
 	var ids []UnitID
@@ -64,7 +73,7 @@ func (e *Engine) primary(ctx context.Context, req Request, units []Unit) ([]Unit
 			ids = append(ids, u.ID)
 		}
 		if len(ids) == 0 {
-			return nil, fmt.Errorf("no unit is known to carry change %s: %w", req.Change.ID, ErrNotFound)
+			return nil, unserved{}
 		}
 	default:
 		return nil, fmt.Errorf("a plan needs a change or a unit: %w", ErrNotFound)

@@ -150,7 +150,7 @@ func TestVerdicts(t *testing.T) {
 		},
 		"B: already there": {world{req: rollback.Request{To: "r42"}}, rollback.NoOp, []string{"pricing r42>r42"}, "B", "nothing to do", false},
 		"H: the same commit on another unit": {
-			world{others: store}, rollback.Coupled, []string{"storefront s9>s8", "pricing r42>r41"}, "H", "cannot go back without", true,
+			world{others: store}, rollback.Coupled, []string{"storefront s9>s8", "pricing r42>r41"}, "H", "neither goes back without the other", true,
 		},
 		"H: the same change set on another unit": {
 			world{
@@ -159,7 +159,7 @@ func TestVerdicts(t *testing.T) {
 					{ID: "1", Service: "pricing", Commit: rev("", "bad", 0).Commit, ChangeSet: "PR-7"},
 					{ID: "2", Service: "storefront", Commit: rev("", "other", 0).Commit, ChangeSet: "PR-7"},
 				},
-			}, rollback.Coupled, []string{"storefront s9>s8", "pricing r42>r41"}, "H", "cannot go back without", true,
+			}, rollback.Coupled, []string{"storefront s9>s8", "pricing r42>r41"}, "H", "neither goes back without the other", true,
 		},
 		"H: declared independent": {
 			world{others: store, edges: edge(providers.EdgeIndependent, "storefront", "pricing")},
@@ -239,6 +239,12 @@ func TestVerdicts(t *testing.T) {
 			rollback.Independent,
 			[]string{"pricing r42>r41"},
 			"edge contract", "worked together", true,
+		},
+		"edge: released minutes apart shows nothing": {
+			world{
+				others: map[string][]rollback.Revision{"storefront": {rev("s9", "other", 12), rev("s8", "s8", 90)}},
+				edges:  edge(providers.EdgeRequires, "storefront", "pricing"),
+			}, rollback.Coupled, []string{"storefront s9>s8", "pricing r42>r41"}, "edge requires", "cannot serve without", true,
 		},
 		"edge: the consumer is no unit": {
 			world{edges: edge(providers.EdgeRequires, "mobile app", "pricing")},

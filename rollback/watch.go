@@ -262,9 +262,16 @@ func unwell(checks []Check, symptoms []Symptom, applied time.Time) []string {
 	return bad
 }
 
+// wellness says what was well; a run that had no alert to cure does not speak of alerts.
 func (x *execution) wellness() string {
-	return fmt.Sprintf("%d %s resolved, %d %s passed",
-		len(x.run.Symptoms), plural(len(x.run.Symptoms), "alert", "alerts"), len(x.run.Checks), plural(len(x.run.Checks), "check", "checks"))
+	var parts []string
+	if n := len(x.run.Symptoms); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d %s resolved", n, plural(n, "alert", "alerts")))
+	}
+	if n := len(x.run.Checks); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d %s passed", n, plural(n, "check", "checks")))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // progress shows the last look to whoever follows the run.
@@ -273,24 +280,25 @@ func (x *execution) progress(ctx context.Context, bad []string) error {
 	if len(bad) > 0 {
 		detail = strings.Join(bad, "; ")
 	}
-	now := states(x.run.Checks, x.run.Symptoms)
+	subject, now := states(x.run.Checks, x.run.Symptoms)
 	if slices.Equal(now, x.shown) && x.run.State == RunVerifying && x.run.Detail == providers.Clean(detail) {
 		return nil
 	}
 	x.shown = now
-	return x.show(ctx, RunVerifying, detail)
+	return x.show(ctx, RunVerifying, detail, fmt.Sprintf("%d not well; %s", len(bad), subject))
 }
 
-// states is what of checks and symptoms is worth a write.
-func states(checks []Check, symptoms []Symptom) []string {
-	out := []string{}
+// states is what of checks and symptoms the log tells of, and with what was observed, what is worth a write.
+func states(checks []Check, symptoms []Symptom) (subject string, observed []string) {
+	told := make([]string, 0, len(checks)+len(symptoms))
 	for _, c := range checks {
-		out = append(out, c.Name+"="+string(c.State)+" "+c.Observed)
+		told = append(told, c.Name+"="+string(c.State))
+		observed = append(observed, c.Name+"="+string(c.State)+" "+c.Observed)
 	}
 	for _, s := range symptoms {
-		out = append(out, s.Provider+"/"+s.ID+"="+string(s.State))
+		told = append(told, s.Provider+"/"+s.ID+"="+string(s.State))
 	}
-	return out
+	return strings.Join(told, "; "), append(observed, told...)
 }
 
 // stopAsked reads who asked the run to stop, from any process.
