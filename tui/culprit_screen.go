@@ -1,7 +1,10 @@
 package tui
 
 import (
+	"cmp"
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -31,7 +34,7 @@ func newCulpritScreen(c *console, change string) *culpritScreen {
 		{keys: []string{"o"}, label: "o", desc: "copy link", brief: true, why: func() string {
 			return whyIf(s.link() == "", "no link is known for it")
 		}, do: func() tea.Cmd { return c.copy(s.link()) }},
-		{keys: []string{"r"}, label: "r", desc: "plan rollback", brief: true, why: s.whyNoPlan, do: s.plan},
+		{keys: []string{"r"}, label: "r", desc: "plan", brief: true, why: s.whyNoPlan, do: s.plan},
 		{keys: []string{"y"}, label: "y", desc: "copy id", brief: true, why: s.whyNone, do: func() tea.Cmd { return c.copy(c.handle(s.change)) }},
 		{keys: []string{"tab", "enter"}, label: "tab", desc: "timeline", do: func() tea.Cmd { c.pop(); return nil }},
 	}
@@ -155,6 +158,32 @@ func (c *console) noneSentence() string {
 	return fmt.Sprintf("NOTHING LISTED IS LIKELY TO BLAME: none of these %s, first suspect %s", share(r.None), share(r.Ranking[0].P))
 }
 
+// elsewhere says where to look when no listed change is likely to blame: first at what alerts without any change to it.
+func (c *console) elsewhere() string {
+	text := "look at the services themselves, at what they depend on, and at what no source here reports"
+	changed := map[string]bool{"": true}
+	for i := range c.st.Ranking.Ranking {
+		if ch, ok := c.change(c.st.Ranking.Ranking[i].Change); ok {
+			changed[ch.Service] = true
+		}
+	}
+	var untouched []string
+	for _, a := range c.st.Incident.Alerts {
+		if !changed[a.Service] {
+			changed[a.Service] = true
+			untouched = append(untouched, plain(a.Service))
+		}
+	}
+	switch len(untouched) {
+	case 0:
+		return text
+	case 1:
+		return untouched[0] + " alerts, and no earlier change to it is known: look there first. Then " + text
+	default:
+		return strings.Join(untouched, ", ") + " alert, and no earlier change to them is known: look there first. Then " + text
+	}
+}
+
 // culpritLines draw the i-th suspect. Full adds the details that only the screen of its own has room for.
 func (c *console) culpritLines(p *page, i int, full bool) {
 	r := &c.st.Ranking
@@ -166,7 +195,7 @@ func (c *console) culpritLines(p *page, i int, full bool) {
 		for _, l := range wrap(c.noneSentence(), p.w-2) {
 			p.add(" " + c.style.bold(l))
 		}
-		for _, l := range wrap("look at the services themselves, at what they depend on, and at what no source here reports", p.w-2) {
+		for _, l := range wrap(c.elsewhere(), p.w-2) {
 			p.add(" " + l)
 		}
 		p.add("")
@@ -207,7 +236,17 @@ func (c *console) suspectFacts(p *page, id string, full bool) {
 		return
 	}
 	e := changeEntry(&ch)
-	p.add(" " + c.style.bold(cut(plain(e.unit)+"  "+plain(e.what), p.w-2)))
+	what := plain(e.what)
+	if went := plain(e.went); went != "" {
+		what = went
+	}
+	p.add(" " + c.style.bold(cut(plain(e.unit)+"  "+what, p.w-2)))
+	if title := plain(ch.Title); title != "" && !strings.Contains(what, title) {
+		lines := wrap(title, p.w-2)
+		for _, l := range lines[:min(len(lines), 2)] {
+			p.add(" " + l)
+		}
+	}
 	by := ""
 	if ch.Author.Name != "" {
 		by = " by " + plain(ch.Author.Name)
@@ -221,9 +260,6 @@ func (c *console) suspectFacts(p *page, id string, full bool) {
 	}
 	if !full {
 		return
-	}
-	if !strings.Contains(e.what, ch.Title) {
-		p.add(" " + plain(ch.Title))
 	}
 	var from []string
 	for _, src := range ch.Sources {
@@ -250,34 +286,47 @@ func assistanceWords(a *providers.Assistance) string {
 	return text
 }
 
-// evidenceLines list what speaks for and against, heaviest first as the ranking has them, and what is not known.
+// evidenceLines list what speaks for and against, heaviest first, then what is not known and what does not count.
 func (c *console) evidenceLines(p *page, s *culprit.Suspect) {
-	part := func(title, sign string, want func(w float64) bool) {
+	all := slices.Clone(s.Evidence)
+	slices.SortStableFunc(all, func(a, b culprit.Evidence) int { return cmp.Compare(math.Abs(b.Weight), math.Abs(a.Weight)) })
+	first := true
+	part := func(title, sign string, want func(e *culprit.Evidence) bool) {
 		any := false
-		for _, e := range s.Evidence {
-			if !want(e.Weight) {
+		for i := range all {
+			e := &all[i]
+			if !want(e) {
 				continue
 			}
 			if !any {
-				p.add(between(" "+c.style.bold(title), map[bool]string{true: "weight ", false: ""}[title == "WHY"], p.w))
-				any = true
+				unit := ""
+				if first {
+					unit = "weight "
+				}
+				p.add(between(" "+c.style.bold(title), unit, p.w))
+				any, first = true, false
 			}
 			weight := ""
 			if e.Weight != 0 {
 				weight = fmt.Sprintf("%+.1f ", e.Weight)
 			}
-			lines := wrap(plain(e.Text), p.w-11)
+			lines := wrap(strings.TrimPrefix(plain(e.Text), unknownPrefix), p.w-11)
 			p.add(between("  "+sign+" "+lines[0], weight, p.w))
 			for _, l := range lines[1:] {
 				p.add("    " + l)
 			}
 		}
 	}
-	part("WHY", "+", func(w float64) bool { return w > 0 })
-	part("AGAINST", "-", func(w float64) bool { return w < 0 })
-	part("NOT KNOWN", "?", func(w float64) bool { return w == 0 })
+	missing := func(e *culprit.Evidence) bool { return strings.HasPrefix(e.Text, unknownPrefix) }
+	part("WHY", "+", func(e *culprit.Evidence) bool { return e.Weight > 0 })
+	part("AGAINST", "-", func(e *culprit.Evidence) bool { return e.Weight < 0 })
+	part("NOT KNOWN", "?", func(e *culprit.Evidence) bool { return e.Weight == 0 && missing(e) })
+	part("DOES NOT COUNT", " ", func(e *culprit.Evidence) bool { return e.Weight == 0 && !missing(e) })
 	p.add("")
 }
+
+// unknownPrefix begins the text of evidence that could not be weighed.
+const unknownPrefix = "unknown: "
 
 // readinessLines say whether it can be taken back, as far as is known without planning.
 func (c *console) readinessLines(p *page, id string) {
@@ -288,9 +337,15 @@ func (c *console) readinessLines(p *page, id string) {
 	case !ok:
 		p.add(" " + c.style.bold("ROLLBACK") + "  not looked at yet: r plans it")
 	case r.WhyNot != "":
-		p.add(" "+c.style.bold("ROLLBACK")+"  "+c.style.careful("not ready"), "  "+plain(r.WhyNot))
+		p.add(" " + c.style.bold("ROLLBACK") + "  " + c.style.careful("not ready"))
+		for _, l := range wrap(plain(r.WhyNot), p.w-4) {
+			p.add("  " + l)
+		}
 	default:
-		p.add(" "+c.style.bold("ROLLBACK")+"  ready  "+c.tested(r.Tested), "  "+plain(string(r.Unit))+" -> "+plain(r.To))
+		p.add(" " + c.style.bold("ROLLBACK") + "  ready  " + c.tested(r.Tested))
+		for _, l := range wrap(plain(r.Way), p.w-4) {
+			p.add("  " + l)
+		}
 	}
 }
 

@@ -18,7 +18,8 @@ type entry struct {
 	alert, open    bool
 	kind           string
 	unit, what, ai string
-	loaded         bool // what and ai are known
+	went           string // from what to what, where a change says so
+	loaded         bool   // what and ai are known
 	change         *providers.Change
 }
 
@@ -125,14 +126,22 @@ func eventEntry(ev providers.Event) entry {
 		return changeEntry(ev.Change)
 	case ev.Alert != nil:
 		a := ev.Alert
-		e := entry{id: a.ID, provider: a.Provider, at: a.StartsAt, end: a.EndsAt, alert: true, unit: a.Service, what: a.Name, loaded: true}
+		e := entry{id: a.ID, provider: a.Provider, at: a.StartsAt, end: a.EndsAt, alert: true, unit: a.Service, what: alertName(a.Service, a.Name), loaded: true}
 		if a.Summary != "" && a.Summary != a.Name {
-			e.what += "  " + a.Summary
+			e.what += ": " + a.Summary
 		}
 		return e
 	default:
 		return entry{}
 	}
+}
+
+// alertName leaves out of an alert's name the service that stands beside it.
+func alertName(service, name string) string {
+	if rest, ok := strings.CutPrefix(name, service+" "); ok && service != "" && rest != "" {
+		return rest
+	}
+	return name
 }
 
 // changeEntry is a change as a line: where it says from what to what, that; else its title.
@@ -147,7 +156,8 @@ func changeEntry(c *providers.Change) entry {
 	from, to := shortRevision(c.From), shortRevision(c.To)
 	switch {
 	case from != "" && to != "":
-		e.what = strings.TrimRight(to+" <- "+from+"  "+c.Title, " ")
+		e.went = to + " <- " + from
+		e.what = strings.TrimRight(e.went+"  "+c.Title, " ")
 	case e.what != "":
 	case to != "":
 		e.what = to

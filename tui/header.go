@@ -5,11 +5,13 @@ import (
 	"time"
 
 	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/timeline"
 )
 
 // header never scrolls: environment, incident, freshness, mode and identity; on tall screens the sources below.
 func (c *console) header(w, h int) []string {
-	line := between(c.headLeft(w), c.headRight(w), w)
+	right := c.headRight(w)
+	line := between(c.headLeft(w, w-width(right)-1), right, w)
 	if c.prod() {
 		line = c.style.reverse(line)
 	}
@@ -20,37 +22,43 @@ func (c *console) header(w, h int) []string {
 	return append(lines, c.style.rule(w))
 }
 
-func (c *console) headLeft(w int) string {
+// headLeft is the environment, the screen and the incident in n columns. The incident's title gives way, not its state.
+func (c *console) headLeft(w, n int) string {
 	gap := "  "
 	if w >= wideWidth {
 		gap = "   "
 	}
-	parts := []string{" " + c.style.bold(c.badge()) + " " + plain(c.opts.Context)}
-	if inc := c.st.Incident; inc != nil {
-		span := c.now().Sub(inc.OpenedAt)
-		state := "open " + ago(span)
-		if !inc.ClosedAt.IsZero() {
-			state = "closed"
-		}
-		name := strings.TrimSpace(plain(inc.ID) + " " + plain(inc.Title))
-		if w < wideWidth && c.top().Title() != "" {
-			name = plain(inc.ID)
-		}
-		parts = append(parts, name)
-		if inc.Severity != "" {
-			parts = append(parts, strings.ToUpper(plain(inc.Severity)))
-		}
-		if n := c.others(inc.ID); n > 0 {
-			state += " (+" + itoa(n) + " more)"
-		}
-		parts = append(parts, state)
-	} else {
-		parts = append(parts, "no incident")
-	}
+	parts := []string{strings.TrimRight(" "+c.style.bold(c.badge())+" "+plain(c.opts.Context), " ")}
 	if t := c.top().Title(); t != "" {
-		parts = append(parts[:2], append([]string{t}, parts[2:]...)...)
+		parts = append(parts, t)
+	}
+	inc := c.st.Incident
+	if inc == nil {
+		return strings.Join(append(parts, "no incident"), gap)
+	}
+	name := plain(inc.ID)
+	parts = append(parts, name)
+	at := len(parts) - 1
+	if inc.Severity != "" {
+		parts = append(parts, strings.ToUpper(plain(inc.Severity)))
+	}
+	parts = append(parts, c.incidentState(inc))
+	if room := n - width(strings.Join(parts, gap)) - 1; room >= 12 && inc.Title != "" {
+		parts[at] += " " + cut(plain(inc.Title), room)
 	}
 	return strings.Join(parts, gap)
+}
+
+// incidentState says for how long an incident is open, or since when it is over, and how many others are open.
+func (c *console) incidentState(inc *timeline.Incident) string {
+	text := "open " + ago(c.now().Sub(inc.OpenedAt))
+	if !inc.Open() {
+		text = "closed " + ago(max(c.now().Sub(inc.ClosedAt), 0)) + " ago"
+	}
+	if n := c.others(inc.ID); n > 0 {
+		text += " (+" + itoa(n) + " more)"
+	}
+	return text
 }
 
 // others counts the open incidents that are not shown.

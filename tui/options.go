@@ -27,8 +27,7 @@ type State struct {
 
 // Readiness says whether a change can be taken back, as far as is known without planning.
 type Readiness struct {
-	Unit   rollback.UnitID
-	To     string // the revision it would go back to
+	Way    string // what goes back to what, in order where several units go together: "pricing r218 -> r206"
 	Tested string // "untested", or the proof in words: "tested 3d ago, 41s"
 	WhyNot string // "" when a plan can be made
 }

@@ -47,7 +47,7 @@ func verbs() []verb {
 		{name: "suspect", usage: "suspect confirm|dismiss REASON", help: "judge the suspect that is shown", words: func(*console) []string {
 			return []string{"confirm", "dismiss"}
 		}, do: judge},
-		{name: "window", usage: "window 15m|1h|2h|6h|24h|7d|30d|1y|all", help: "how far back the timeline shows", words: func(*console) []string {
+		{name: "window", usage: "window 15m|1h|2h|6h|12h|24h|7d|30d|1y|all", help: "how far back the timeline shows", words: func(*console) []string {
 			var out []string
 			for _, s := range spans() {
 				out = append(out, s.name)
@@ -241,6 +241,6 @@ func window(c *console, args string) tea.Cmd {
 			return nil
 		}
 	}
-	c.say("windows: 15m 1h 2h 6h 24h 7d 30d 1y all")
+	c.say("windows: 15m 1h 2h 6h 12h 24h 7d 30d 1y all")
 	return nil
 }

@@ -152,28 +152,38 @@ func (c columns) row(s *timelineScreen, e entry, here bool, ck clock) string {
 		put(&b, plain(kind), c.kind)
 	}
 	put(&b, plain(e.unit), c.unit)
-	put(&b, plain(e.what), c.what)
-	if c.ai > 0 {
-		put(&b, e.ai, c.ai)
-	}
-	p := ""
-	if i, ok := s.c.probability(e); ok {
-		p = i
-	}
-	b.WriteString(fitRight(p, c.p))
+	c.rest(&b, s.c, &e)
 	if here {
 		return s.c.style.reverse(b.String())
 	}
 	return b.String()
 }
 
-// probability is the P of a change, as ".62".
-func (c *console) probability(e entry) (string, bool) {
+// rest is what happened, with AI and P for a change. An alert has neither, and takes their place for its text.
+func (c columns) rest(b *strings.Builder, con *console, e *entry) {
+	tail := c.p
+	if c.ai > 0 {
+		tail += c.ai + 1
+	}
 	if e.alert {
+		b.WriteString(fit(plain(e.what), c.what+1+tail))
+		return
+	}
+	put(b, plain(e.what), c.what)
+	if c.ai > 0 {
+		put(b, e.ai, c.ai)
+	}
+	p, _ := con.probability(e)
+	b.WriteString(fitRight(p, c.p))
+}
+
+// probability is the P of a change, as ".62".
+func (c *console) probability(e *entry) (string, bool) {
+	p, ok := c.board.p[e.id]
+	if !ok {
 		return "", false
 	}
-	p, ok := c.board.p[e.id]
-	return share(p), ok
+	return share(p), true
 }
 
 // share writes a probability in three columns.

@@ -22,6 +22,7 @@ func spans() []span {
 		{"1h", time.Hour},
 		{"2h", 2 * time.Hour},
 		{"6h", 6 * time.Hour},
+		{"12h", 12 * time.Hour},
 		{"24h", day},
 		{"7d", 7 * day},
 		{"30d", 30 * day},
@@ -58,7 +59,7 @@ func newTimelineScreen(c *console) *timelineScreen {
 		}},
 		{keys: []string{"t"}, label: "t", desc: "window", brief: true, do: s.nextSpan},
 		{keys: []string{"enter", "tab"}, label: "enter", desc: "culprit", brief: true, do: s.open},
-		{keys: []string{"r"}, label: "r", desc: "plan rollback", brief: true, why: s.whyNoPlan, do: s.plan},
+		{keys: []string{"r"}, label: "r", desc: "plan", brief: true, why: s.whyNoPlan, do: s.plan},
 		{keys: []string{"n"}, label: "n/p", desc: "next, previous suspect", why: s.whyNoSuspect, do: func() tea.Cmd { return s.suspect(1) }},
 		{keys: []string{"p"}, why: s.whyNoSuspect, do: func() tea.Cmd { return s.suspect(-1) }},
 		{keys: []string{"f"}, label: "f", desc: "follow the newest", do: s.follow},
@@ -324,7 +325,12 @@ func (s *timelineScreen) status(w int) string {
 	parts := []string{count(n) + " in " + s.span.name}
 	if end := s.end(); s.span.d > 0 && s.span.d <= 24*time.Hour {
 		ck := s.c.clock()
-		parts[0] += " " + ck.in(end.Add(-s.span.d)).Format("15:04") + "-" + ck.in(end).Format("15:04") + " " + ck.offset()
+		from, to := ck.in(end.Add(-s.span.d)), ck.in(end)
+		day := ""
+		if from.YearDay() != to.YearDay() {
+			day = "01-02 "
+		}
+		parts[0] += " " + from.Format(day+"15:04") + "-" + to.Format(day+"15:04") + " " + ck.offset()
 	}
 	if s.filter != "" {
 		parts = append(parts, count(s.view.hidden())+" hidden by filter: "+plain(s.filter))

@@ -98,7 +98,7 @@ func TestTieIsSaid(t *testing.T) {
 
 func TestWindowsAndZones(t *testing.T) {
 	w := newWorld(t, nil)
-	for _, want := range []string{"in 2h", "in 6h", "in 24h", "in 7d", "in 30d", "in 1y", "in all", "in 15m", "in 1h"} {
+	for _, want := range []string{"in 2h", "in 6h", "in 12h", "in 24h", "in 7d", "in 30d", "in 1y", "in all", "in 15m", "in 1h"} {
 		w.press("t", "k")
 		if !strings.Contains(w.screen(), want) {
 			t.Errorf("no %q on\n%s", want, w.screen())

@@ -65,7 +65,8 @@ func ranking() culprit.Ranking {
 			{Term: "T2", Weight: 1.5, Text: "same service as the first alert"},
 			{Term: "T5", Weight: 1.1, Text: "storefront, which alerts too, calls oven"},
 			{Term: "T9", Weight: -.4, Text: "new-tax-engine changed in the same minutes"},
-			{Term: "T7", Text: "no signal of the error ratio before the change"},
+			{Term: "T7", Text: "unknown: no signal of the error ratio before the change"},
+			{Term: "T20", Text: "AI assistance: assisted (Loaf), shown and not counted"},
 		}},
 		{Change: "c08", P: .09, Score: 2.1, Evidence: []culprit.Evidence{{Term: "T1", Weight: 2.1, Text: "took effect 4m52s before the first alert"}}},
 		{Change: "c07", P: .06, Score: 1.8, Evidence: []culprit.Evidence{{Term: "T1", Weight: 1.8, Text: "took effect 7m18s before the first alert"}}},
@@ -228,7 +229,7 @@ func newWorld(t testing.TB, change func(o *Options, f *fake)) *world {
 	w.f.st = State{
 		Version: 1, Snapshot: snap, Incident: &inc, Incidents: []timeline.Incident{inc}, Ranking: ranking(), Health: health(),
 		Rollback: map[string]Readiness{
-			"c09": {Unit: "releases:bakery/oven", To: "r40", Tested: "untested"},
+			"c09": {Way: "oven r41 -> r40", Tested: "untested"},
 			"c08": {WhyNot: "no unit is known that this change touched"},
 		},
 	}

@@ -2,6 +2,8 @@ package session
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/backout-dev/backout/rollback"
@@ -114,7 +116,7 @@ func (s *Session) refreshReadiness(ctx context.Context) {
 			continue
 		}
 		ctx, cancel := context.WithTimeout(ctx, readTimeout)
-		found[id] = s.readinessOf(ctx, change.ID, &rollback.Request{Change: &change})
+		found[id] = s.readinessOf(ctx, &rollback.Request{Change: &change})
 		cancel()
 	}
 	s.mu.Lock()
@@ -125,7 +127,7 @@ func (s *Session) refreshReadiness(ctx context.Context) {
 	}
 }
 
-func (s *Session) readinessOf(ctx context.Context, _ string, r *rollback.Request) tui.Readiness {
+func (s *Session) readinessOf(ctx context.Context, r *rollback.Request) tui.Readiness {
 	if err := s.Prepare(ctx, r); err != nil {
 		return tui.Readiness{WhyNot: err.Error()}
 	}
@@ -136,12 +138,38 @@ func (s *Session) readinessOf(ctx context.Context, _ string, r *rollback.Request
 	if len(plan.Units) == 0 {
 		return tui.Readiness{WhyNot: "no unit known that this change touched"}
 	}
-	first := plan.Units[0]
-	out := tui.Readiness{Unit: first.Unit.ID, To: first.To.Label, Tested: first.Tested}
+	out := tui.Readiness{Way: way(plan.Units), Tested: plan.Units[0].Tested}
+	for _, u := range plan.Units {
+		if !strings.HasPrefix(u.Tested, "tested") {
+			out.Tested = u.Tested // what is least known of the set holds for all of it
+		}
+	}
 	if !plan.Decision.Allowed && len(plan.Decision.Reasons) > 0 {
 		out.WhyNot = plan.Decision.Reasons[0]
 	}
 	return out
+}
+
+// way is what goes back to what, in the order of the plan.
+func way(units []rollback.UnitPlan) string {
+	var parts []string
+	for _, u := range units {
+		id := string(u.Unit.ID)
+		parts = append(parts, id[strings.LastIndexAny(id, "/:")+1:]+" "+label(u.From)+" -> "+label(u.To))
+	}
+	if len(parts) < 2 {
+		return strings.Join(parts, "")
+	}
+	return fmt.Sprintf("%d units together: %s", len(parts), strings.Join(parts, ", then "))
+}
+
+// label is what people call a revision, its digest where it has no name.
+func label(r rollback.Revision) string {
+	if r.Label != "" {
+		return r.Label
+	}
+	d := strings.TrimPrefix(r.Digest, "sha256:")
+	return d[:min(len(d), 12)]
 }
 
 func equalReadiness(a, b map[string]tui.Readiness) bool {
