@@ -130,6 +130,14 @@ func lasted(d time.Duration) string {
 	}
 }
 
+// roughly is an estimated span.
+func roughly(d time.Duration) string {
+	if d < time.Second {
+		return "<1s"
+	}
+	return lasted(d.Round(time.Second))
+}
+
 // elapsed is a running clock: "0:31".
 func elapsed(d time.Duration) string {
 	d = max(d, 0)

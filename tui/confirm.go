@@ -113,21 +113,10 @@ func (s *confirmScreen) Render(w, h int) string {
 		verb = "BRING FORWARD IN "
 	}
 	lines := []string{s.c.style.bold(verb + s.where()), ""}
-	for i := range s.plan.Units {
-		u := &s.plan.Units[i]
-		if i == 3 && len(s.plan.Units) > 4 {
-			lines = append(lines, fmt.Sprintf(" and %d units more", len(s.plan.Units)-3))
-			break
-		}
-		est := "time unknown"
-		if u.Estimate > 0 {
-			est = "about " + lasted(u.Estimate)
-		}
-		lines = append(lines, cut(" unit     "+plain(string(u.Unit.ID)), in), cut("          "+revision(u.From)+" -> "+revision(u.To)+"   "+est, in))
-	}
+	lines = append(lines, s.units(in)...)
 	lines = append(lines, " plan     "+shortHash(s.plan.Hash), " proof    "+s.c.tested(s.plan.Units[0].Tested))
 	lines = append(lines, s.leftBehind(in)...)
-	lines = append(lines, cut(" command  "+s.of.line(), in), "")
+	lines = append(append(lines, labelled(" command  ", s.of.line(), in)...), "")
 	question := s.question(in)
 	if room := h - 2 - len(question); len(lines) > room { // the question has to be seen, whatever the plan's size
 		lines = append(lines[:max(room-1, 1)], " more is on the plan's own screen")
@@ -147,19 +136,54 @@ func (s *confirmScreen) where() string {
 	return strings.ToUpper(plain(s.c.opts.Environment))
 }
 
-func (s *confirmScreen) leftBehind(w int) []string {
+// units are what goes from what to what, in the order of the plan.
+func (s *confirmScreen) units(w int) []string {
 	var out []string
+	n := len(s.plan.Units)
+	if n > 1 {
+		out = append(out, " together, in this order:")
+	}
+	for i := range s.plan.Units {
+		u := &s.plan.Units[i]
+		if i == 3 && n > 4 {
+			return append(out, fmt.Sprintf(" and %d units more", n-3))
+		}
+		est := "time unknown"
+		if u.Estimate > 0 {
+			est = "about " + roughly(u.Estimate)
+		}
+		out = append(out, cut(" unit     "+plain(string(u.Unit.ID)), w), cut("          "+revision(u.From)+" -> "+revision(u.To)+"   "+est, w))
+	}
+	return out
+}
+
+// leftBehind is what stays as it is and what is destroyed; all of it is on the plan's own screen.
+func (s *confirmScreen) leftBehind(w int) []string {
+	var stays, gone []string
 	for i := range s.plan.Units {
 		for _, t := range s.plan.Units[i].NotRestored {
-			if len(out) < 2 {
-				out = append(out, cut(" stays    "+plain(t), w))
+			if len(stays) == 0 {
+				stays = labelled(" stays    ", plain(t), w)
 			}
 		}
 		for _, t := range s.plan.Units[i].Destroys {
-			out = append(out, cut(" destroys "+plain(t), w))
+			gone = append(gone, labelled(" destroys ", plain(t), w)...)
 		}
 	}
-	return out[:min(len(out), 3)]
+	return append(gone[:min(len(gone), 4)], stays[:min(len(stays), 3)]...)
+}
+
+// labelled is text behind a label, wrapped under itself.
+func labelled(label, text string, w int) []string {
+	lines := wrap(text, w-len(label))
+	for i := range lines {
+		if i == 0 {
+			lines[i] = label + lines[i]
+		} else {
+			lines[i] = pad(len(label)) + lines[i]
+		}
+	}
+	return lines
 }
 
 func (s *confirmScreen) question(w int) []string {

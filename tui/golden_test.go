@@ -28,6 +28,14 @@ func shots() map[string]func(w *world) {
 			w.send(stateMsg{w.f.st})
 		},
 		"plan": typed("r"),
+		"coupled": func(w *world) {
+			w.f.plan = together()
+			w.press("r")
+		},
+		"coupled-confirm": func(w *world) {
+			w.f.plan = together()
+			w.press("r", "R")
+		},
 		"diff": typed("r", "d"),
 		"refused": func(w *world) {
 			w.f.plan.Verdict, w.f.plan.Units[0].Verdict = rollback.Blocked, rollback.Blocked

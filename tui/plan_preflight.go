@@ -7,64 +7,110 @@ import (
 	"github.com/backout-dev/backout/rollback"
 )
 
-// preflight lists what every rule found, the worst word first on its line, with what it rests on.
+// finding is one line of the preflight. What holds for several units in the same words is one line for all of them.
+type finding struct {
+	ok             bool
+	word           string
+	units          []string
+	text, evidence string
+}
+
+// preflight lists what every rule found: first what has to be known, then what is well.
 func (s *planScreen) preflight(p *page) {
-	var ok, other int
-	var lines []string
-	add := func(word, text, evidence string) {
-		body := wrap(text, p.w-11)
-		lines = append(lines, "  "+word+" "+body[0])
-		for _, l := range body[1:] {
-			lines = append(lines, pad(10)+l)
+	all := s.findings()
+	slices.SortStableFunc(all, func(a, b finding) int {
+		switch {
+		case a.ok == b.ok:
+			return 0
+		case b.ok:
+			return -1
+		default:
+			return 1
 		}
-		if evidence != "" {
-			for _, l := range wrap(evidence, p.w-13) {
-				lines = append(lines, pad(10)+s.c.style.faint(l))
-			}
+	})
+	ok := 0
+	for i := range all {
+		if all[i].ok {
+			ok++
 		}
-	}
-	for i := range s.plan.Units {
-		u := &s.plan.Units[i]
-		name := unitName(u.Unit.ID)
-		for _, f := range u.Findings {
-			word := s.findingWord(f.Verdict)
-			if f.Verdict == rollback.Independent || f.Verdict == rollback.NoOp {
-				ok++
-			} else {
-				other++
-			}
-			add(word, name+"  "+plain(f.Rule)+": "+plain(f.Text), plain(f.Evidence))
-		}
-		for _, m := range u.Missing {
-			other++
-			add(s.c.style.bad("MISSING"), name+"  "+plain(m), "")
-		}
-		if !strings.HasPrefix(u.Tested, "tested") {
-			other++
-			add(s.c.style.careful("WARN   "), name+"  "+proof(u.Tested)+": this way back was never proved", "")
-		}
-		for _, t := range u.Warnings {
-			other++
-			add(s.c.style.careful("WARN   "), name+"  "+plain(t), "")
-		}
-	}
-	for _, t := range s.planWarnings() {
-		other++
-		add(s.c.style.careful("WARN   "), plain(t), "")
-	}
-	for _, r := range s.reasons() {
-		if !s.plan.Decision.Allowed {
-			other++
-		}
-		add(r[0], r[1], "")
 	}
 	busy := ""
 	if s.busy != "" {
 		busy = ", " + s.busy
 	}
-	p.add(" " + s.c.style.bold("PREFLIGHT") + "  " + itoa(ok) + " ok, " + itoa(other) + " to know (read-only, looked " +
+	p.add(" " + s.c.style.bold("PREFLIGHT") + "  " + itoa(ok) + " ok, " + itoa(len(all)-ok) + " to know (read-only, looked " +
 		s.c.clock().stamp(s.plan.CreatedAt) + busy + ")")
-	p.add(lines...)
+	for i := range all {
+		s.findingLines(p, &all[i])
+	}
+}
+
+// findingLines write one finding, and what it rests on behind it where there is room.
+func (s *planScreen) findingLines(p *page, f *finding) {
+	text := f.text
+	if len(f.units) > 0 {
+		text = strings.Join(f.units, ", ") + "  " + text
+	}
+	lines := wrap(text, p.w-11)
+	if last := lines[len(lines)-1]; f.evidence != "" && width(last)+width(f.evidence)+13 <= p.w {
+		lines[len(lines)-1] = last + "  " + s.c.style.faint(f.evidence)
+	} else if f.evidence != "" {
+		for _, l := range wrap(f.evidence, p.w-13) {
+			lines = append(lines, s.c.style.faint(l))
+		}
+	}
+	p.add("  " + f.word + " " + lines[0])
+	for _, l := range lines[1:] {
+		p.add(pad(10) + l)
+	}
+}
+
+// findings are what the rules, the providers and the policy say of the plan.
+func (s *planScreen) findings() []finding {
+	var all []finding
+	add := func(f finding, unit string) {
+		for i := range all {
+			if o := &all[i]; unit != "" && o.word == f.word && o.text == f.text && o.evidence == f.evidence {
+				if !slices.Contains(o.units, unit) {
+					o.units = append(o.units, unit)
+				}
+				return
+			}
+		}
+		if unit != "" {
+			f.units = []string{unit}
+		}
+		all = append(all, f)
+	}
+	warn := s.c.style.careful("WARN   ")
+	for i := range s.plan.Units {
+		u := &s.plan.Units[i]
+		name := unitName(u.Unit.ID)
+		for _, f := range u.Findings {
+			text := plain(f.Text)
+			ok := f.Verdict == rollback.Independent || f.Verdict == rollback.NoOp
+			if ok { // the unit stands at the beginning of the line
+				text = strings.ReplaceAll(text, plain(string(u.Unit.ID)), "it")
+			}
+			add(finding{ok: ok, word: s.findingWord(f.Verdict), text: plain(f.Rule) + ": " + text, evidence: plain(f.Evidence)}, name)
+		}
+		for _, m := range u.Missing {
+			add(finding{word: s.c.style.bad("MISSING"), text: plain(m)}, name)
+		}
+		if !strings.HasPrefix(u.Tested, "tested") {
+			add(finding{word: warn, text: proof(u.Tested) + ": this way back was never proved"}, name)
+		}
+		for _, t := range u.Warnings {
+			add(finding{word: warn, text: plain(t)}, name)
+		}
+	}
+	for _, t := range s.planWarnings() {
+		add(finding{word: warn, text: plain(t)}, "")
+	}
+	for _, r := range s.reasons() {
+		add(finding{ok: s.plan.Decision.Allowed, word: r[0], text: r[1]}, "")
+	}
+	return all
 }
 
 // reasons are what the policy says, as pairs of word and text; a warning that stands above already is left out.

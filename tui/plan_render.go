@@ -92,9 +92,22 @@ func (s *planScreen) headline(p *page) {
 	}
 	head := plural(len(s.plan.Units), "unit") + "   verdict " + s.verdict(s.plan.Verdict) + "   hash " + shortHash(s.plan.Hash)
 	if s.plan.Hold > 0 {
-		head += "   verified after " + lasted(s.plan.Hold) + " of good health"
+		head += "   verified if well for " + lasted(s.plan.Hold)
 	}
 	p.add(" " + head)
+	if n := len(s.plan.Units); n > 1 {
+		names := make([]string, n)
+		for i := range s.plan.Units {
+			names[i] = itoa(i+1) + " " + unitName(s.plan.Units[i].Unit.ID)
+		}
+		text := "they go back together, in this order: "
+		if s.plan.Atomic {
+			text = "they need each other in a circle and go back as one set: "
+		}
+		for _, l := range wrap(text+strings.Join(names, ", ")+". Why: COUPLED below", p.w-2) {
+			p.add(" " + s.c.style.bold(l))
+		}
+	}
 }
 
 // differences says in words what is another between two plans for the same request.
@@ -132,13 +145,12 @@ func differences(old, now *rollback.Plan) []string {
 
 func (s *planScreen) unitTable(p *page) {
 	wide := p.w >= wideWidth
-	name := 22
+	name, kinds := 22, 10
 	rev := max((p.w-name-46)/2, 6)
 	if wide {
-		name = 34
-		rev = 16
+		name, kinds, rev = 30, 17, 16
 	}
-	p.add(s.c.style.faint("     " + fit("UNIT", name) + " " + fit("KIND", 10) + " " + fit("FROM", rev) + " " + fit("TO", rev) + " " +
+	p.add(s.c.style.faint("     " + fit("UNIT", name) + " " + fit("KIND", kinds) + " " + fit("FROM", rev) + " " + fit("TO", rev) + " " +
 		fit("ALONE", 9) + " " + fit("PROOF", 8) + " " + "EST"))
 	for i, r := range s.rows() {
 		mark := "[ ]"
@@ -149,7 +161,7 @@ func (s *planScreen) unitTable(p *page) {
 		if i == s.list.cursor {
 			cur = ">"
 		}
-		kind := fit(plain(r.unit.Kind), 10)
+		kind := fit(kindIn(r.unit.Kind, kinds), kinds)
 		if r.plan == nil {
 			p.add(cur + mark + " " + fit(unitLabel(r.id, name), name) + " " + kind + " not in this plan")
 			continue
@@ -157,7 +169,7 @@ func (s *planScreen) unitTable(p *page) {
 		u := r.plan
 		est := "unknown"
 		if u.Estimate > 0 {
-			est = "~" + lasted(u.Estimate)
+			est = "~" + roughly(u.Estimate)
 		}
 		line := cur + mark + " " + fit(unitLabel(r.id, name), name) + " " + kind + " " + fit(revisionIn(u.From, rev), rev) + " " + fit(revisionIn(u.To, rev), rev) +
 			" " + fit(alone(u.Verdict), 9) + " " + fit(proof(u.Tested), 8) + " " + est
@@ -166,6 +178,15 @@ func (s *planScreen) unitTable(p *page) {
 		}
 		p.add(line)
 	}
+}
+
+// kindIn is a kind of unit in w columns: the first of its words where not all fit.
+func kindIn(kind string, w int) string {
+	kind = plain(kind)
+	if first, _, ok := strings.Cut(kind, " "); ok && width(kind) > w {
+		return first
+	}
+	return kind
 }
 
 // unitLabel is the whole id of a unit where it fits into w columns, else its name.
@@ -243,14 +264,23 @@ func (s *planScreen) steps(p *page) {
 	for i := range s.plan.Units {
 		for _, st := range s.plan.Units[i].Steps {
 			n++
-			p.add("  " + fitRight(itoa(n), 2) + " " + plain(st.Title))
+			p.add("  " + fitRight(itoa(n), 2) + " " + stepTitle(&st))
 		}
 	}
 	if n == 0 {
 		p.add("   none: there is nothing to do")
 		return
 	}
-	p.add("  " + fitRight(itoa(n+1), 2) + " verify from outside: " + s.verifies())
+	p.add(labelled("  "+fitRight(itoa(n+1), 2)+" ", "verify from outside: "+s.verifies(), p.w-1)...)
+}
+
+// stepTitle is what a step does, and to which unit.
+func stepTitle(st *rollback.Step) string {
+	name, title := unitName(st.Unit), plain(st.Title)
+	if name == "" || strings.Contains(title, name) {
+		return title
+	}
+	return name + ": " + title
 }
 
 func (s *planScreen) verifies() string {
@@ -264,13 +294,20 @@ func (s *planScreen) verifies() string {
 
 // leaves says what is destroyed and what a rollback does not bring back.
 func (s *planScreen) leaves(p *page) {
+	add := func(word, text string) {
+		lines := wrap(text, p.w-16)
+		p.add(" " + word + "  " + lines[0])
+		for _, l := range lines[1:] {
+			p.add(pad(15) + l)
+		}
+	}
 	for i := range s.plan.Units {
 		u := &s.plan.Units[i]
 		for _, d := range u.Destroys {
-			p.add(" " + s.c.style.bad("DESTROYS") + "      " + unitName(u.Unit.ID) + ": " + plain(d))
+			add(s.c.style.bad("DESTROYS    "), unitName(u.Unit.ID)+": "+plain(d))
 		}
 		for _, d := range u.NotRestored {
-			p.add(" " + s.c.style.careful("NOT RESTORED") + "  " + unitName(u.Unit.ID) + ": " + plain(d))
+			add(s.c.style.careful("NOT RESTORED"), unitName(u.Unit.ID)+": "+plain(d))
 		}
 	}
 }

@@ -111,6 +111,29 @@ func plan() rollback.Plan {
 	}
 }
 
+// together is a plan of two units that cannot go back one without the other.
+func together() rollback.Plan {
+	p := plan()
+	oven := p.Units[0]
+	shared := rollback.Finding{
+		Rule: "H shared change", Verdict: rollback.Coupled, Units: []rollback.UnitID{"releases:bakery/mixer"},
+		Text:     "the same change (#31) is live on releases:bakery/mixer and releases:bakery/oven: neither goes back without the other",
+		Evidence: "r12 of releases:bakery/mixer and r41 of releases:bakery/oven carry 41aa0f3c9d77",
+	}
+	flight := func(id string) rollback.Finding {
+		return rollback.Finding{Rule: "A in-flight", Verdict: rollback.Independent, Text: "nothing is under way on " + id}
+	}
+	oven.Verdict, oven.Findings = rollback.Coupled, []rollback.Finding{flight("releases:bakery/oven"), shared}
+	mixer := oven
+	mixer.Unit.ID, mixer.Unit.Service = "releases:bakery/mixer", "mixer"
+	mixer.From.Label, mixer.To.Label = "r12", "r11"
+	mixer.Findings = []rollback.Finding{flight("releases:bakery/mixer"), shared}
+	mixer.Steps = []rollback.Step{{N: 1, Unit: mixer.Unit.ID, Title: "switch current to r11"}}
+	mixer.NotRestored, mixer.Warnings = nil, nil
+	p.Verdict, p.Units = rollback.Coupled, []rollback.UnitPlan{mixer, oven}
+	return p
+}
+
 func run(state rollback.RunState) rollback.Run {
 	p := plan()
 	r := rollback.Run{
