@@ -2,6 +2,7 @@ package tui
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/rollback"
+	"github.com/backout-dev/backout/timeline"
 	"github.com/backout-dev/backout/timeline/culprit"
 )
 
@@ -32,6 +34,7 @@ type console struct {
 	board  *board
 
 	shown  *atomic.Pointer[string] // the incident that the pump asks for
+	kept   string                  // the one that is asked for only because it closed while it was shown
 	title  string                  // of the window, once a run has ended
 	ended  map[string]rollback.RunState
 	opened time.Time // when the modal opened
@@ -166,7 +169,35 @@ func (c *console) incidentID() string {
 }
 
 // show asks the pump for another incident.
-func (c *console) show(incident string) { c.shown.Store(&incident) }
+func (c *console) show(incident string) {
+	c.kept = ""
+	c.shown.Store(&incident)
+}
+
+// keepClosed is for how long an incident that is over stays on the screen while no other opens.
+const keepClosed = time.Hour
+
+// keep leaves an incident on the screen that closed while it was shown, so that what is noted, judged or brought forward
+// afterwards lands in it; the next one that opens takes its place. One that a person asked for stays in any case.
+func (c *console) keep(st *State) {
+	was, asked := c.st.Incident, *c.shown.Load()
+	if st.Incident == nil && was != nil && asked == "" {
+		for i := range st.Incidents {
+			if inc := st.Incidents[i]; inc.ID == was.ID {
+				c.show(inc.ID)
+				c.kept, st.Incident, st.Ranking = inc.ID, &inc, c.st.Ranking
+			}
+		}
+		return
+	}
+	if c.kept == "" || st.Incident == nil || st.Incident.ID != c.kept {
+		return
+	}
+	other := slices.ContainsFunc(st.Incidents, func(i timeline.Incident) bool { return i.Open() })
+	if other || c.now().Sub(st.Incident.ClosedAt) > keepClosed {
+		c.show("")
+	}
+}
 
 // readOnly is why nothing may be altered, "" when it may.
 func (c *console) readOnly() string { return c.opts.ReadOnly }

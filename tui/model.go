@@ -167,6 +167,7 @@ func (m *Model) overlay(lines []string, w, h int) {
 
 // accept takes a newer state and tells the screens.
 func (m *Model) accept(st State) tea.Cmd {
+	m.keep(&st)
 	m.st = st
 	m.board.use(st.Snapshot, &st.Ranking)
 	return tea.Batch(m.runsEnded(), m.broadcast(stateMsg{st}))

@@ -68,49 +68,55 @@ func (s *planScreen) findingLines(p *page, f *finding) {
 // findings are what the rules, the providers and the policy say of the plan.
 func (s *planScreen) findings() []finding {
 	var all []finding
-	add := func(f finding, unit string) {
-		for i := range all {
-			if o := &all[i]; unit != "" && o.word == f.word && o.text == f.text && o.evidence == f.evidence {
-				if !slices.Contains(o.units, unit) {
-					o.units = append(o.units, unit)
-				}
-				return
-			}
-		}
-		if unit != "" {
-			f.units = []string{unit}
-		}
-		all = append(all, f)
-	}
-	warn := s.c.style.careful("WARN   ")
 	for i := range s.plan.Units {
-		u := &s.plan.Units[i]
-		name := unitName(u.Unit.ID)
-		for _, f := range u.Findings {
-			text := plain(f.Text)
-			ok := f.Verdict == rollback.Independent || f.Verdict == rollback.NoOp
-			if ok { // the unit stands at the beginning of the line
-				text = strings.ReplaceAll(text, plain(string(u.Unit.ID)), "it")
-			}
-			add(finding{ok: ok, word: s.findingWord(f.Verdict), text: plain(f.Rule) + ": " + text, evidence: plain(f.Evidence)}, name)
-		}
-		for _, m := range u.Missing {
-			add(finding{word: s.c.style.bad("MISSING"), text: plain(m)}, name)
-		}
-		if !strings.HasPrefix(u.Tested, "tested") {
-			add(finding{word: warn, text: proof(u.Tested) + ": this way back was never proved"}, name)
-		}
-		for _, t := range u.Warnings {
-			add(finding{word: warn, text: plain(t)}, name)
+		for _, f := range s.unitFindings(&s.plan.Units[i]) {
+			all = merge(all, f)
 		}
 	}
 	for _, t := range s.planWarnings() {
-		add(finding{word: warn, text: plain(t)}, "")
+		all = append(all, finding{word: s.c.style.careful("WARN   "), text: plain(t)})
 	}
 	for _, r := range s.reasons() {
-		add(finding{ok: s.plan.Decision.Allowed, word: r[0], text: r[1]}, "")
+		all = append(all, finding{ok: s.plan.Decision.Allowed, word: r[0], text: r[1]})
 	}
 	return all
+}
+
+// merge adds the finding of a unit; where the same was found for another one, it is said once for both.
+func merge(all []finding, f finding) []finding {
+	for i := range all {
+		if o := &all[i]; o.word == f.word && o.text == f.text && o.evidence == f.evidence {
+			if !slices.Contains(o.units, f.units[0]) {
+				o.units = append(o.units, f.units[0])
+			}
+			return all
+		}
+	}
+	return append(all, f)
+}
+
+func (s *planScreen) unitFindings(u *rollback.UnitPlan) []finding {
+	var out []finding
+	units := []string{unitName(u.Unit.ID)}
+	for _, f := range u.Findings {
+		text := plain(f.Text)
+		ok := f.Verdict == rollback.Independent || f.Verdict == rollback.NoOp
+		if ok { // the unit stands at the beginning of the line
+			text = strings.ReplaceAll(text, plain(string(u.Unit.ID)), "it")
+		}
+		out = append(out, finding{ok, s.findingWord(f.Verdict), units, plain(f.Rule) + ": " + text, plain(f.Evidence)})
+	}
+	for _, m := range u.Missing {
+		out = append(out, finding{word: s.c.style.bad("MISSING"), units: units, text: plain(m)})
+	}
+	warn := s.c.style.careful("WARN   ")
+	if !strings.HasPrefix(u.Tested, "tested") {
+		out = append(out, finding{word: warn, units: units, text: proof(u.Tested) + ": this way back was never proved"})
+	}
+	for _, t := range u.Warnings {
+		out = append(out, finding{word: warn, units: units, text: plain(t)})
+	}
+	return out
 }
 
 // reasons are what the policy says, as pairs of word and text; a warning that stands above already is left out.

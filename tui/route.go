@@ -33,7 +33,28 @@ func (m *Model) press(k tea.KeyPressMsg) tea.Cmd {
 	if cmd, ok := m.global(name); ok {
 		return cmd
 	}
+	if why := m.noKey(name); why != "" {
+		m.say(why)
+		return nil
+	}
 	return m.top().Update(k)
+}
+
+// noKey says what to do instead of a key that the screen does not have, "" where it has it.
+func (m *Model) noKey(name string) string {
+	for _, a := range m.top().keys() {
+		if a.matches(name) {
+			return ""
+		}
+	}
+	switch name {
+	case "R":
+		return "R works on a plan: r on a change makes one"
+	case "A", "U", "P":
+		return name + " works on a run: 4 shows the runs"
+	default:
+		return plain(name) + " is no key of this screen: ? lists its keys"
+	}
 }
 
 // pressModal gives a key to the modal, unless it was meant for what was there before the modal or comes from a paste.

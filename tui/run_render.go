@@ -54,7 +54,7 @@ func (s *runScreen) headline(p *page) {
 		span = r.EndedAt.Sub(r.StartedAt)
 	}
 	clock := "elapsed " + elapsed(span)
-	if est := estimate(&r.Plan); est > 0 {
+	if est := estimate(&r.Plan); est > 0 && !r.State.Final() {
 		clock += " of about " + elapsed(est)
 	}
 	left := " " + s.c.style.bold(plain(r.ID)) + "  " + what(&r.Plan)
@@ -83,9 +83,9 @@ func what(p *rollback.Plan) string {
 	}
 }
 
-// estimate is the sum over the units, 0 where one of them is not known.
+// estimate is the sum over the units and how long all has to be well, 0 where one of them is not known.
 func estimate(p *rollback.Plan) time.Duration {
-	var sum time.Duration
+	sum := p.Hold
 	for i := range p.Units {
 		if p.Units[i].Estimate == 0 {
 			return 0
@@ -157,7 +157,7 @@ func (s *runScreen) stepLines(p *page) {
 		case st.State == rollback.StepIntent:
 			took = lasted(s.c.now().Sub(st.At))
 		}
-		text := mark + " " + word + " " + itoa(st.N) + " " + plain(st.Title)
+		text := mark + " " + word + " " + itoa(st.N) + " " + stepTitle(&st.Step)
 		if st.Result != nil && st.Result.Detail != "" {
 			text += "   " + plain(st.Result.Detail)
 		}
@@ -203,42 +203,45 @@ func (s *runScreen) stepWord(st rollback.StepState) string {
 
 // verifyLines list the symptoms and checks. An unknown one is never shown as good.
 func (s *runScreen) verifyLines(p *page) {
-	p.add(" " + s.c.style.bold(fit("VERIFY", 30)) + "  " + fit("BEFORE", 12) + " " + fit("NOW", 18) + " GOAL")
-	n := 0
+	name, now := 29, 18
+	if p.w >= wideWidth {
+		name, now = 40, 28
+	}
+	p.add(" " + s.c.style.bold(fit("VERIFY", name+1)) + "  " + fit("BEFORE", 12) + " " + fit("NOW", now) + " GOAL")
 	for i := range s.run.Symptoms {
 		y := &s.run.Symptoms[i]
-		name := y.Name
-		if name == "" {
-			name = y.ID
+		called := y.Name
+		if called == "" {
+			called = y.ID
 		}
-		now := fit(string(y.State), 18)
+		if alertName(y.Service, called) == called && called != y.Service { // the service does not stand in it yet
+			called = strings.TrimSpace(y.Service + " " + called)
+		}
+		state := fit(string(y.State), now)
 		switch y.State {
 		case providers.AlertResolved:
-			now = s.c.style.good(now)
+			state = s.c.style.good(state)
 		case providers.AlertFiring:
-			now = s.c.style.bad(now)
+			state = s.c.style.bad(state)
 		default:
-			now = s.c.style.careful(now)
+			state = s.c.style.careful(state)
 		}
-		p.add("  " + fit(strings.TrimSpace(plain(y.Service)+" "+plain(name)), 29) + "  " + fit(s.fired(y), 12) + " " + now + " resolved  " + plain(y.Detail))
-		n++
+		p.add("  " + fit(plain(called), name) + "  " + fit(s.fired(y), 12) + " " + state + " resolved  " + plain(y.Detail))
 	}
 	for i := range s.run.Checks {
 		k := &s.run.Checks[i]
-		word := strings.TrimSpace(string(k.State) + " " + plain(k.Observed))
-		now := fit(word, 18)
+		state := fit(strings.TrimSpace(string(k.State)+" "+plain(k.Observed)), now)
 		switch k.State {
 		case rollback.CheckPass:
-			now = s.c.style.good(now)
+			state = s.c.style.good(state)
 		case rollback.CheckFail:
-			now = s.c.style.bad(now)
+			state = s.c.style.bad(state)
 		default:
-			now = s.c.style.careful(now)
+			state = s.c.style.careful(state)
 		}
-		p.add("  " + fit(plain(k.Name), 29) + "  " + fit("-", 12) + " " + now + " " + plain(k.Goal))
-		n++
+		p.add("  " + fit(plain(k.Name), name) + "  " + fit("-", 12) + " " + state + " " + plain(k.Goal))
 	}
-	if n == 0 {
+	if len(s.run.Symptoms)+len(s.run.Checks) == 0 {
 		p.add("  nothing measured yet")
 	}
 }

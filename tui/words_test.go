@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/rollback"
+	"github.com/backout-dev/backout/timeline"
 	"github.com/backout-dev/backout/timeline/culprit"
 )
 
@@ -66,5 +68,81 @@ func TestEvidenceIsHeaviestFirst(t *testing.T) {
 			t.Fatalf("%q is missing or stands above what weighs more:\n%s", want, text)
 		}
 		last = i
+	}
+}
+
+// Every key does something or says why it does not.
+func TestKeyThatIsNotThereSaysSo(t *testing.T) {
+	for _, c := range []struct{ key, want string }{
+		{"R", "R works on a plan"}, {"U", "U works on a run"}, {"A", "A works on a run"}, {"z", "z is no key of this screen"},
+	} {
+		w := newWorld(t, nil)
+		w.press(c.key)
+		if !strings.Contains(w.screen(), c.want) {
+			t.Errorf("%s on the timeline does not say %q", c.key, c.want)
+		}
+	}
+	w := newWorld(t, nil)
+	w.press("j", "k", "g", "G")
+	if s := w.screen(); strings.Contains(s, "is no key") {
+		t.Errorf("moving is said to be no key:\n%s", s)
+	}
+}
+
+func TestStepNamesItsUnitOnce(t *testing.T) {
+	for title, want := range map[string]string{"switch current to r40": "oven: switch current to r40", "reload oven": "reload oven"} {
+		if got := stepTitle(&rollback.Step{Unit: "releases:bakery/oven", Title: title}); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// A closed incident stays on the screen, so that what is noted and judged lands in it, until another one opens.
+func TestClosedIncidentStays(t *testing.T) {
+	w := newWorld(t, nil)
+	inc := *w.f.st.Incident
+	closed := inc
+	closed.ClosedAt = w.time
+	w.f.st.Incidents = []timeline.Incident{closed}
+	w.f.st.Incident, w.f.st.Ranking = nil, culprit.Ranking{}
+	w.send(stateMsg{w.f.st})
+	if head := first(w.screen()); !strings.Contains(head, "INC-1") || !strings.Contains(head, "closed 0s ago") {
+		t.Errorf("the incident is gone: %s", head)
+	}
+	if got := *w.m.shown.Load(); got != "INC-1" {
+		t.Errorf("the source is asked for %q", got)
+	}
+	if !strings.Contains(w.screen(), "LIKELY CULPRIT") {
+		t.Errorf("its ranking is gone:\n%s", w.screen())
+	}
+	other := inc
+	other.ID, other.Title = "INC-2", "mixer stands still"
+	w.f.st.Incidents = []timeline.Incident{other, closed}
+	w.f.st.Incident = &closed // as it was asked for
+	w.send(stateMsg{w.f.st})
+	if got := *w.m.shown.Load(); got != "" {
+		t.Errorf("a new incident is open and the source is still asked for %q", got)
+	}
+}
+
+// What a person asked for stays, whatever opens.
+func TestChosenIncidentStays(t *testing.T) {
+	w := newWorld(t, nil)
+	closed := *w.f.st.Incident
+	closed.ClosedAt = w.time
+	other := *w.f.st.Incident
+	other.ID = "INC-2"
+	w.press(":")
+	for _, k := range strings.Split("incident show INC-1", "") {
+		if k == " " {
+			k = "space"
+		}
+		w.press(k)
+	}
+	w.press("enter")
+	w.f.st.Incidents, w.f.st.Incident = []timeline.Incident{other, closed}, &closed
+	w.send(stateMsg{w.f.st})
+	if got := *w.m.shown.Load(); got != "INC-1" {
+		t.Errorf("the source is asked for %q", got)
 	}
 }
