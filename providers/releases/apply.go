@@ -59,7 +59,9 @@ func (p *Provider) unchanged(ctx context.Context, u *unit, label string, step ro
 	digest, err := p.digests.digest(ctx, p.host, u, label)
 	switch {
 	case ctx.Err() != nil:
-		return failed("the time was up before the switch: nothing happened"), false
+		return unknown("no answer in time; the switch was not sent"), false
+	case errors.Is(err, errNonsense):
+		return unknown("the switch was not sent: %v", err), false
 	case missing(err):
 		return failed("nothing was done: release %s is gone; deploy it again or choose another", providers.Clean(label)), false
 	case err != nil:
@@ -114,7 +116,7 @@ func (p *Provider) Status(ctx context.Context, id rollback.UnitID, to rollback.R
 	if !l.inside || l.broken {
 		return rollback.Convergence{Failed: l.broken, Detail: "current points to " + providers.Clean(l.target) + ", where no release is"}, nil
 	}
-	digest, err := p.digests.digest(ctx, p.host, u, l.label)
+	digest, err := p.digests.seen(ctx, p.host, u, l.label, l.print)
 	if err != nil {
 		return c, fmt.Errorf("%s: identify what serves: %w", id, err)
 	}

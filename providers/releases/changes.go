@@ -49,9 +49,9 @@ func (p *Provider) changes(ctx context.Context, u *unit) (out []providers.Change
 	}
 	history := p.history(ctx, u, s)
 	for i := range history {
-		if _, there := byLabel[history[i].label]; there && history[i].digest == "" {
+		if r, there := byLabel[history[i].label]; there && history[i].digest == "" {
 			// A release that cannot be read has no digest, which is no reason to lose that it was switched to.
-			history[i].digest, _ = p.digests.digest(ctx, p.host, u, history[i].label)
+			history[i].digest, _ = p.digests.seen(ctx, p.host, u, r.label, r.print)
 		}
 	}
 	if err := ctx.Err(); err != nil {

@@ -44,10 +44,7 @@ func TestProviderKeepsTheContract(t *testing.T) {
 func (s *shop) suite(p *Provider) rollbacktest.Suite {
 	return rollbacktest.Suite{
 		Reverser: p, Unit: pricing, Timeout: 20 * time.Second,
-		State: func(ctx context.Context) (string, error) {
-			target, err := os.Readlink(filepath.Join(s.base, "current"))
-			return target, err
-		},
+		State:   s.state,
 		Foreign: func(_ context.Context, to rollback.Revision) error { return s.tryDeploy("releases/" + to.Label) },
 		Relabel: func(context.Context) error {
 			return os.CopyFS(s.dir("again"), os.DirFS(filepath.Join(s.base, "current")))

@@ -70,6 +70,18 @@ func (c *digestCache) digest(ctx context.Context, h host, u *unit, label string)
 	if err != nil {
 		return "", err
 	}
+	return c.printed(ctx, h, u, label, print)
+}
+
+// seen is the digest of a release whose fingerprint came with a look, if it did.
+func (c *digestCache) seen(ctx context.Context, h host, u *unit, label, print string) (string, error) {
+	if print == "" {
+		return c.digest(ctx, h, u, label)
+	}
+	return c.printed(ctx, h, u, label, print)
+}
+
+func (c *digestCache) printed(ctx context.Context, h host, u *unit, label, print string) (string, error) {
 	key := "digest/" + printable(u.name) + "/" + printable(label)
 	if f, ok := c.lookup(ctx, key); ok && print != "" && f.Fingerprint == print {
 		return f.Digest, nil

@@ -52,6 +52,7 @@ type release struct {
 	about    []byte    // the file release.json
 	stamps   []stampNote
 	writable bool
+	print    string // the fingerprint, where looking at the host gave it at once
 }
 
 // stampNote is what one switch by backout noted inside the release that it switched to.

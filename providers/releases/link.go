@@ -30,6 +30,7 @@ type link struct {
 	step     int
 	inside   bool   // it points to a release of the unit
 	broken   bool   // what it points to is not there
+	print    string // the fingerprint of the release, where the look gave it at once
 	physical string // where it leads, every link resolved; empty where that is not known
 }
 

@@ -18,6 +18,7 @@ type note struct {
 	Token string    `json:"token,omitempty"` // what the switch compares with
 	From  string    `json:"from,omitempty"`  // the release before
 	At    time.Time `json:"at,omitzero"`     // when the new link was made
+	Unix  string    `json:"unix,omitempty"`  // the same, as a shell script can tell it
 }
 
 func (n note) text() string {
@@ -32,6 +33,9 @@ func readNote(s string) (n note, ok bool) {
 	}
 	from, err := unprintable(n.From)
 	n.From = from
+	if n.Unix != "" && err == nil {
+		n.At, err = unixTime(n.Unix)
+	}
 	return n, err == nil
 }
 

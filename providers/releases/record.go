@@ -45,7 +45,11 @@ func (p *Provider) notice(ctx context.Context, u *unit, l link) {
 		return
 	}
 	for _, s := range p.remember(u, l, p.now().UTC()) {
-		p.keep(ctx, u, s)
+		print := ""
+		if s.label == l.label {
+			print = l.print
+		}
+		p.keep(ctx, u, s, print)
 	}
 }
 
@@ -78,9 +82,9 @@ func (p *Provider) remember(u *unit, l link, now time.Time) []switched {
 	return []switched{before, fresh}
 }
 
-func (p *Provider) keep(ctx context.Context, u *unit, s switched) {
+func (p *Provider) keep(ctx context.Context, u *unit, s switched, print string) {
 	k := kept{Label: printable(s.label), At: s.at, Before: printable(s.before), Seen: s.seen, Op: s.op}
-	if digest, err := p.digests.digest(ctx, p.host, u, s.label); err == nil {
+	if digest, err := p.digests.seen(ctx, p.host, u, s.label, print); err == nil {
 		k.Digest = digest
 	}
 	data, err := json.Marshal(k)

@@ -85,6 +85,8 @@ func explainSSH(err error) error {
 	}
 }
 
+var errNonsense = errors.New("the host's answer makes no sense")
+
 // answer reads fields that end with a NUL. After the first one that is missing, bad is set and all are empty.
 type answer struct {
 	rest string
@@ -103,7 +105,7 @@ func (a *answer) next() string {
 
 func (a *answer) err() error {
 	if a.bad {
-		return providers.Permanent(errors.New("the host's answer makes no sense"))
+		return providers.Permanent(errNonsense)
 	}
 	return nil
 }
@@ -137,13 +139,19 @@ func (a *answer) meta() (inode string, made, changed time.Time) {
 }
 
 func (a *answer) time(s string) time.Time {
+	t, err := unixTime(s)
+	if err != nil {
+		a.bad = true
+	}
+	return t
+}
+
+// unixTime reads seconds with or without a fraction.
+func unixTime(s string) (time.Time, error) {
 	sec, frac, _ := strings.Cut(s, ".")
 	n, err := strconv.ParseInt(sec, 10, 64)
 	ns, err2 := strconv.ParseInt((frac + "000000000")[:9], 10, 64)
-	if errors.Join(err, err2) != nil {
-		a.bad = true
-	}
-	return time.Unix(n, ns).UTC()
+	return time.Unix(n, ns).UTC(), errors.Join(err, err2)
 }
 
 func (r *remote) glance(ctx context.Context, u *unit) (link, error) {
@@ -156,6 +164,7 @@ func (r *remote) glance(ctx context.Context, u *unit) (link, error) {
 		return l, fmt.Errorf("%s: %w", u.link(), err)
 	}
 	l.parse(u, a.next())
+	l.print = a.next()
 	return l, a.err()
 }
 
@@ -176,6 +185,10 @@ func (r *remote) look(ctx context.Context, u *unit) (sight, error) {
 		rel.revision, rel.about = strings.TrimSpace(a.next()), []byte(a.next())
 		for a.next() == "stamp" && !a.bad {
 			rel.stamps = append(rel.stamps, stampNote{name: a.next(), marks: a.notes()})
+		}
+		rel.print = a.next()
+		if rel.label == s.link.label {
+			s.link.print = rel.print
 		}
 		s.releases = append(s.releases, rel)
 	}

@@ -40,6 +40,7 @@ glance() { # base releases current
 	show "$1/$3"
 	text where "$1/$2"
 	f "${t%"$nl"}"
+	prints "$1/$3"
 	f end
 }
 
@@ -66,6 +67,7 @@ look() { # base releases current
 				if [ -d "$s" ]; then f stamp; f "${s##*/}"; notes "$s"; fi
 			done
 			f .
+			prints "$d"
 		fi
 	done
 	f .
@@ -82,17 +84,21 @@ sums() {
 	fi
 }
 
-fingerprint() { # directory of a release
-	cd -P "$1" 2>/dev/null || { f none; f end; return; }
-	: >/dev/null
+# prints DIRECTORY: one field that changes whenever a file below it may have changed; empty where it is not known.
+prints() { f "$(cd -P "$1" 2>/dev/null && print_here)"; }
+
+print_here() {
 	if stat -c %i . >/dev/null 2>&1; then
 		set -- -c '%n %d.%i %s %.9Y %.9Z %f'
 		case $(stat "$@" . 2>/dev/null) in *[?%]* | '') set -- -c '%n %d.%i %s %Y %Z %f' ;; esac
 	else
 		set -- -f '%N %d.%i %z %m %c %p'
 	fi
-	text_sum=$(find . -path ./.backout -prune -o ! -type d -exec stat "$@" {} + | sums) || fail "read the release"
-	f "${text_sum%% *}"
+	s=$(find . -path ./.backout -prune -o ! -type d -exec stat "$@" {} + 2>&1 | sums) && printf '%s' "${s%% *}"
+}
+
+fingerprint() { # directory of a release
+	if [ -d "$1" ]; then prints "$1"; else f none; fi
 	f end
 }
 
@@ -161,7 +167,7 @@ same() { # current target meta: is current still this link?
 
 answer() { f "$1"; f "$2"; show "$cur"; f end; }
 
-switch() { # base releases current label stamp new-target old-target old-meta intent
+switch() { # base releases current label stamp new-target old-target old-meta intent done
 	cur=$1/$3
 	dir=$1/$2/$4
 	guard=$1/.$3.backout.switch
@@ -189,7 +195,10 @@ switch() { # base releases current label stamp new-target old-target old-meta in
 	read -r go || go=
 	[ "$go" = go ] || { answer failed "called off before the switch"; return; }
 	if ! same "$cur" "$7" "$8"; then answer refused "current is another link than the plan saw"; return; fi
+	meta "$temp"
+	rest=${m#* }
 	if ! place "$temp" "$cur"; then answer failed "no mv that replaces a link"; return; fi
+	printf '%s%s"}' "${10}" "${rest%% *}" >"$dir/.backout/$5/.new" && mv -f "$dir/.backout/$5/.new" "$dir/.backout/$5/done"
 	answer applied "switched"
 }
 

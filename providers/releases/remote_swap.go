@@ -23,21 +23,15 @@ func (r *remote) swap(ctx context.Context, u *unit, s swap) (rollback.Result, er
 	if err != nil {
 		return refused("the plan's token is none of this host's: %v", err), nil //nolint:nilerr // it is in the outcome
 	}
-	now, err := r.glance(ctx, u)
-	switch {
-	case ctx.Err() != nil:
-		return unknown("the host gave no answer in time"), nil
-	case missing(err) || errors.Is(err, errNotLink):
-		return refused("%v", err), nil
-	case err != nil:
-		return failed("nothing was switched: %v", err), nil
-	}
-	intent := note{Token: s.token, From: now.label}.text()
+	before := link{target: oldTarget}
+	before.parse(u, "")
+	intent := note{Token: s.token, From: before.label}.text()
+	done := strings.TrimSuffix(note{From: before.label}.text(), "}") + `,"unix":"`
 	in, feed := io.Pipe()
 	defer func() { _ = feed.Close() }()
 	go func() {
 		_, _ = io.WriteString(feed, script("switch", []string{
-			u.base, u.releases, u.current, s.label, s.stamp(), stampedTarget(u.releases, s.label, s.op, s.step), oldTarget, oldMeta, intent,
+			u.base, u.releases, u.current, s.label, s.stamp(), stampedTarget(u.releases, s.label, s.op, s.step), oldTarget, oldMeta, intent, done,
 		}))
 	}()
 	var out string
@@ -60,7 +54,7 @@ func (r *remote) swap(ctx context.Context, u *unit, s swap) (rollback.Result, er
 		out = first + string(rest)
 		return err
 	})
-	res := r.result(ctx, u, s, now, out, sent, err)
+	res := r.result(ctx, u, s, before, out, sent, err)
 	return res, nil
 }
 
@@ -86,11 +80,9 @@ func (r *remote) result(ctx context.Context, u *unit, s swap, before link, out s
 	}
 	switch verdict {
 	case "applied":
-		text := note{From: before.label, At: now.made.UTC()}.text()
-		_ = r.mark(ctx, u, s.label, s.stamp(), markDone, text)
 		return rollback.Result{
 			Outcome: rollback.Applied, Token: now.token(),
-			Detail: fmt.Sprintf("%s now points to %s, before to %s", u.current, providers.Clean(s.label), describe(before)),
+			Detail: fmt.Sprintf("%s now points to %s, before to %s", u.current, providers.Clean(s.label), providers.Clean(before.label)),
 		}
 	case "already":
 		return rollback.Result{Outcome: rollback.AlreadyApplied, Token: now.token(), Detail: detail}

@@ -80,7 +80,7 @@ func (p *Provider) survey(ctx context.Context, u *unit) (sight, map[string]strin
 	p.notice(ctx, u, s.link)
 	digests := map[string]string{}
 	for _, r := range s.releases {
-		digest, err := p.digests.digest(ctx, p.host, u, r.label)
+		digest, err := p.digests.seen(ctx, p.host, u, r.label, r.print)
 		switch {
 		case err == nil:
 			digests[r.label] = digest

@@ -66,8 +66,14 @@ func TestAReleaseThatVanished(t *testing.T) {
 	if res := apply(t, p, "op1", step); res.Outcome != rollback.Failed || !strings.Contains(res.Detail, "other content") {
 		t.Errorf("apply %+v", res)
 	}
+}
+
+func TestAReleaseThatVanishedWhileItServed(t *testing.T) {
+	s := twoReleases(t)
+	p := s.provider()
 	s.must(os.RemoveAll(s.dir("r42")))
-	if obs, err := p.Observe(t.Context(), pricing); err == nil || !strings.Contains(err.Error(), "r42") || !strings.Contains(err.Error(), "gone") {
+	obs, err := p.Observe(t.Context(), pricing)
+	if err == nil || !strings.Contains(err.Error(), "r42") || !strings.Contains(err.Error(), "gone") {
 		t.Errorf("what serves is gone, and it was observed as %+v, %v", obs.Current, err)
 	}
 	if c, err := p.Status(t.Context(), pricing, obs.Current); err == nil && (c.Done || !c.Failed) {
@@ -115,18 +121,30 @@ func TestAbsoluteAndLinkedPathsAreTheSameUnit(t *testing.T) {
 	}
 }
 
-func TestReload(t *testing.T) {
+// reloads is a unit whose reload fails while a file named broken is there.
+func reloads(t *testing.T) (*shop, *Provider) {
+	t.Helper()
 	s := twoReleases(t)
 	s.must(os.WriteFile(filepath.Join(s.base, "reload.sh"), []byte("#!/bin/sh\nreadlink current >> reloads\n[ ! -e broken ] || { echo no pid >&2; exit 1; }\necho fine\n"), 0o755))
-	p := s.provider("reload", []string{"./reload.sh"})
+	return s, s.provider("reload", []string{"./reload.sh"})
+}
+
+func TestAReloadThatFailsIsSaidAndDoneAgain(t *testing.T) {
+	s, p := reloads(t)
 	step := way(t, p, "r41")
 	to := labelled(t, observe(t, p), "r41")
+	status := func() rollback.Convergence {
+		t.Helper()
+		c, err := p.Status(t.Context(), pricing, to)
+		s.must(err)
+		return c
+	}
 	s.must(os.WriteFile(filepath.Join(s.base, "broken"), nil, 0o644))
 	if res := apply(t, p, "op1", step); res.Outcome != rollback.Applied || !strings.Contains(res.Detail, "the reload failed") || !strings.Contains(res.Detail, "no pid") {
 		t.Errorf("got %+v", res)
 	}
-	if c, err := p.Status(t.Context(), pricing, to); err != nil || c.Done || !c.Failed || !strings.Contains(c.Detail, "no pid") {
-		t.Errorf("status %+v, %v", c, err)
+	if c := status(); c.Done || !c.Failed || !strings.Contains(c.Detail, "no pid") {
+		t.Errorf("status %+v", c)
 	}
 	s.must(os.Remove(filepath.Join(s.base, "broken")))
 	for range 2 { // the second time there is nothing left to do
@@ -134,12 +152,12 @@ func TestReload(t *testing.T) {
 			t.Errorf("got %+v", res)
 		}
 	}
-	if c, err := p.Status(t.Context(), pricing, to); err != nil || !c.Done || c.Failed {
-		t.Errorf("status %+v, %v", c, err)
+	if c := status(); !c.Done || c.Failed {
+		t.Errorf("status %+v", c)
 	}
-	reloads, err := os.ReadFile(filepath.Join(s.base, "reloads"))
-	if n := strings.Count(string(reloads), "\n"); err != nil || n != 2 || strings.Contains(string(reloads), "r42") {
-		t.Errorf("%d reloads, %q, %v", n, reloads, err)
+	said, err := os.ReadFile(filepath.Join(s.base, "reloads"))
+	if n := strings.Count(string(said), "\n"); err != nil || n != 2 || strings.Contains(string(said), "r42") {
+		t.Errorf("%d reloads, %q, %v", n, said, err)
 	}
 }
 

@@ -52,7 +52,7 @@ func (p *Provider) serves(ctx context.Context, u *unit, to rollback.Revision) ro
 		c.Observed = providers.Clean(err.Error())
 		return c
 	}
-	digest, err := p.digests.digest(ctx, p.host, u, l.label)
+	digest, err := p.digests.seen(ctx, p.host, u, l.label, l.print)
 	switch {
 	case missing(err):
 		c.State, c.Observed = rollback.CheckFail, providers.Clean(l.label)+", whose directory is gone"

@@ -85,7 +85,8 @@ func (s *shop) target() string {
 	return target
 }
 
-// state is every name below base with its size, target and inode: what a look must leave as it is.
+// state is every name below base with its target, inode and time: what a look must leave as it is. Directories go by name
+// alone, as a lock that comes and goes leaves its mark on them.
 func (s *shop) state(context.Context) (string, error) {
 	var b strings.Builder
 	err := filepath.WalkDir(s.base, func(path string, d os.DirEntry, err error) error {
@@ -93,7 +94,8 @@ func (s *shop) state(context.Context) (string, error) {
 			return err
 		}
 		info, err := d.Info()
-		if err != nil {
+		if err != nil || d.IsDir() {
+			fmt.Fprintln(&b, path)
 			return err
 		}
 		target, _ := os.Readlink(path)
