@@ -122,7 +122,13 @@ func (x *execution) settled(ctx context.Context, s *StepRun, what sight, o Obser
 		err := x.result(ctx, s, StepUnknown, Result{Outcome: OutcomeUnknown, Token: o.Token, Detail: "at the goal, without a stamp"})
 		return end(RunUnknown, "%s serves %s, but carries no stamp: whether this run or somebody else switched it cannot be told", s.Unit, goal), err
 	case sightSuperseded:
-		err := x.result(ctx, s, StepPrecondFailed, Result{Outcome: PreconditionFailed, Token: o.Token, Detail: "serves " + name(o.Current)})
+		// What an earlier attempt did stays unknown: the run may be killed between this and its end, and whoever resumes it
+		// must not take the look for an answer to that attempt.
+		state, outcome := StepPrecondFailed, PreconditionFailed
+		if s.loose() {
+			state, outcome = StepUnknown, OutcomeUnknown
+		}
+		err := x.result(ctx, s, state, Result{Outcome: outcome, Token: o.Token, Detail: "serves " + name(o.Current)})
 		if x.applied() {
 			return end(RunNeedsHuman, "stopped half way: %s; %s now serves %s, which this plan does not know", x.done(), s.Unit, name(o.Current)), err
 		}
