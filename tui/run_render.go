@@ -158,10 +158,17 @@ func (s *runScreen) stepLines(p *page) {
 			took = lasted(s.c.now().Sub(st.At))
 		}
 		text := mark + " " + word + " " + itoa(st.N) + " " + stepTitle(&st.Step)
-		if st.Result != nil && st.Result.Detail != "" {
-			text += "   " + plain(st.Result.Detail)
+		detail := ""
+		if st.Result != nil {
+			detail = plain(st.Result.Detail)
+		}
+		if room := p.w - width(text) - width(took) - 5; detail != "" && width(detail) <= room {
+			text, detail = text+"   "+detail, ""
 		}
 		p.add(between(text, took+" ", p.w))
+		if detail != "" && p.w >= wideWidth {
+			p.add(labelled(pad(12), detail, p.w-1)...)
+		}
 	}
 	mark, word := " ", "queued "
 	switch {
@@ -205,7 +212,7 @@ func (s *runScreen) stepWord(st rollback.StepState) string {
 func (s *runScreen) verifyLines(p *page) {
 	name, now := 29, 18
 	if p.w >= wideWidth {
-		name, now = 40, 28
+		name, now = 34, 20
 	}
 	p.add(" " + s.c.style.bold(fit("VERIFY", name+1)) + "  " + fit("BEFORE", 12) + " " + fit("NOW", now) + " GOAL")
 	for i := range s.run.Symptoms {

@@ -122,7 +122,7 @@ func TestAnAlertOpensAndClosesWithItsService(t *testing.T) {
 	next := watched(t, p)
 	s.status.Store(http.StatusServiceUnavailable)
 	a := next()
-	if a.State != providers.AlertFiring || a.Service != "pricing" || a.Environment != "prod" || a.Summary != "3 failures in a row: answered 503" {
+	if a.State != providers.AlertFiring || a.Service != "pricing" || a.Environment != "prod" || a.Summary != "answered 503, 3 times in a row" {
 		t.Fatalf("opened as %+v", a)
 	}
 	s.status.Store(http.StatusNoContent)

@@ -92,7 +92,7 @@ func (p *Provider) opened(c *check, since time.Time, last outcome) *providers.Al
 		Service:     c.set.Service,
 		Environment: c.set.Environment,
 		Severity:    c.set.Severity,
-		Summary:     fmt.Sprintf("%d failures in a row: %s", c.set.FailAfter, last.seen),
+		Summary:     fmt.Sprintf("%s, %d times in a row", last.seen, c.set.FailAfter),
 		Labels:      map[string]string{"check": c.set.Name, "target": c.set.HTTP + c.set.TCP},
 		StartsAt:    since,
 		URL:         c.set.HTTP,

@@ -71,7 +71,7 @@ func (p *Provider) settle(ctx context.Context, c *check) providers.AlertStatus {
 		case !o.ok:
 			return providers.AlertStatus{State: providers.AlertFiring, SeenAt: o.at, Detail: providers.Clean(o.seen)}
 		case a.good >= c.set.RecoverAfter:
-			return providers.AlertStatus{State: providers.AlertResolved, SeenAt: o.at, Detail: fmt.Sprintf("%d good answers in a row: %s", a.good, o.seen)}
+			return providers.AlertStatus{State: providers.AlertResolved, SeenAt: o.at, Detail: fmt.Sprintf("%s, well %d times in a row", o.seen, a.good)}
 		}
 	}
 	p.mu.Lock()

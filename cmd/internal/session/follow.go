@@ -48,6 +48,7 @@ func (s *Session) follow(ctx context.Context) {
 	tick := time.NewTicker(runsEvery)
 	defer tick.Stop()
 	var readyAt, signalsAt time.Time
+	var symptoms string
 	remembered := s.opts.Now()
 	for {
 		select {
@@ -61,15 +62,25 @@ func (s *Session) follow(ctx context.Context) {
 			s.refreshReadiness(ctx)
 			readyAt = s.opts.Now()
 		}
-		if now.Sub(signalsAt) >= signalsEvery {
+		// What alerts anew is measured at once: a person waits for the answer.
+		if seen := s.symptomKey(); now.Sub(signalsAt) >= signalsEvery || seen != symptoms && now.Sub(signalsAt) >= readinessEvery {
 			s.fetchSignals(ctx)
-			signalsAt = s.opts.Now()
+			signalsAt, symptoms = s.opts.Now(), seen
 		}
 		if now.Sub(remembered) >= rememberEvery {
 			s.remember()
 			remembered = s.opts.Now()
 		}
 	}
+}
+
+// symptomKey changes when another incident is open, or more of it alerts.
+func (s *Session) symptomKey() string {
+	inc, ok := s.Incident("")
+	if !ok || !inc.Open() {
+		return ""
+	}
+	return fmt.Sprint(inc.ID, " ", len(inc.Alerts))
 }
 
 func (s *Session) refreshRuns(ctx context.Context) {
@@ -144,10 +155,25 @@ func (s *Session) readinessOf(ctx context.Context, r *rollback.Request) tui.Read
 			out.Tested = u.Tested // what is least known of the set holds for all of it
 		}
 	}
-	if !plan.Decision.Allowed && len(plan.Decision.Reasons) > 0 {
-		out.WhyNot = plan.Decision.Reasons[0]
+	if !plan.Decision.Allowed {
+		out.WhyNot = whyNot(&plan)
 	}
 	return out
+}
+
+// whyNot is the finding that a refused plan fails by, else what the policy says.
+func whyNot(p *rollback.Plan) string {
+	for _, u := range p.Units {
+		for _, f := range u.Findings {
+			if f.Verdict == p.Verdict && f.Text != "" {
+				return f.Text
+			}
+		}
+	}
+	if len(p.Decision.Reasons) > 0 {
+		return p.Decision.Reasons[0]
+	}
+	return "refused by policy"
 }
 
 // way is what goes back to what, in the order of the plan.
