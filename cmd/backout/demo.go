@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -75,12 +77,29 @@ func (a *app) world(ctx context.Context, f demoFlags) (*demo.World, *settings, e
 	if err := w.Start(ctx); err != nil {
 		return nil, nil, errors.Join(err, w.Close())
 	}
-	a.flags.config = w.ConfigPath()
+	a.moveInto(w, f.headless)
 	st, err := a.load()
 	if err != nil {
 		return nil, nil, errors.Join(err, w.Close())
 	}
 	return w, st, nil
+}
+
+// ownSettings are what of the user's environment holds in the demo too: who somebody is, how things look, and caution.
+var ownSettings = [...]string{"BACKOUT_IDENTITY_", "BACKOUT_TUI_", "BACKOUT_LOG_LEVEL=", "BACKOUT_READONLY="}
+
+// moveInto makes the world's configuration the only one, so that nothing of the user's own is read or written, here and in
+// the processes of the runs.
+func (a *app) moveInto(w *demo.World, headless bool) {
+	a.env = slices.DeleteFunc(slices.Clone(a.env), func(kv string) bool {
+		own := slices.ContainsFunc(ownSettings[:], func(prefix string) bool { return strings.HasPrefix(kv, prefix) })
+		return strings.HasPrefix(kv, "BACKOUT_") && !own
+	})
+	a.env = append(a.env, w.Env()...)
+	if headless { // nobody sits there, whoever started it
+		a.env = append(a.env, "BACKOUT_IDENTITY_NAME=demo", "BACKOUT_IDENTITY_KIND=automation")
+	}
+	a.flags.config, a.flags.context, a.flags.store = w.ConfigPath(), "", ""
 }
 
 func (a *app) demoConsole(ctx context.Context, f demoFlags) (err error) {
