@@ -11,9 +11,10 @@ import (
 // is judged by the engine's own see.
 
 // protections can be taken away one by one, to show that each of them matters.
-type protections struct{ lease, fence, observe, stamp, intent, cas bool }
+// Memory: what a look finds is no answer to an attempt whose outcome nobody knows.
+type protections struct{ lease, fence, observe, stamp, intent, cas, memory bool }
 
-var full = protections{true, true, true, true, true, true}
+var full = protections{true, true, true, true, true, true, true}
 
 const (
 	contentB = iota
@@ -47,6 +48,7 @@ const (
 	atSend
 	atWait
 	atResult
+	atEnding // what was seen is journaled, the end of the run is not yet
 	atEnd
 )
 
@@ -54,6 +56,7 @@ type modelExecutor struct {
 	at, step, version, token uint8
 	landed                   bool // what the answer says
 	resumed                  bool
+	ending                   uint8 // how the run is about to end
 }
 
 // request is on its way to the target; by is the executor that still waits for the answer, or none.
@@ -223,6 +226,8 @@ func (m model) executor(p protections, k int, yield func(model, bool)) {
 		}
 	case atResult:
 		m.result(p, k, yield)
+	case atEnding:
+		yield(m.end(p, k), false)
 	case atEnd:
 	}
 }
@@ -303,11 +308,25 @@ func (m model) look(p protections, k int, yield func(model, bool)) {
 	case sightOurs:
 		m.steps[e.step] = stepDone
 	case sightForeign, sightUndecidable:
-		m.run, e.at = runRestored, atEnd
+		e.ending, e.at = runRestored, atEnding
 	case sightSuperseded, sightBusy:
-		m.run, e.at = runSuperseded, atEnd
+		e.ending, e.at = runSuperseded, atEnding
+		if !p.memory {
+			m.steps[e.step] = stepPending
+		}
 	}
 	yield(m, false)
+}
+
+// end journals how the run ended, in a transaction of its own after that of what was seen.
+func (m model) end(p protections, k int) model {
+	e := &m.ex[k]
+	if m.fenced(p, k) || m.run != runOpen {
+		m.restart(k)
+		return m
+	}
+	m.run, e.at, e.ending = e.ending, atEnd, 0
+	return m
 }
 
 // see asks the engine. Without stamps a model of a careless engine takes every goal for its own work.
@@ -342,17 +361,18 @@ func TestProtocolModelAblations(t *testing.T) {
 		without func(*protections)
 		shows   func(violations) int
 	}{
-		"target compare-and-set":      {func(p *protections) { p.cas = false }, func(v violations) int { return min(v.double, v.overwrote) }},
-		"operation stamp":             {func(p *protections) { p.stamp = false }, func(v violations) int { return v.falseDone }},
-		"intent record":               {func(p *protections) { p.intent = false }, func(v violations) int { return v.falseConflict + v.double + v.overwrote }},
-		"observe on resume":           {func(p *protections) { p.observe = false }, func(v violations) int { return v.falseConflict }},
-		"compare-and-set, lease held": {func(p *protections) { p.cas, p.observe = false, false }, func(v violations) int { return v.double }},
+		"target compare-and-set":       {func(p *protections) { p.cas = false }, func(v violations) int { return min(v.double, v.overwrote) }},
+		"operation stamp":              {func(p *protections) { p.stamp = false }, func(v violations) int { return v.falseDone }},
+		"intent record":                {func(p *protections) { p.intent = false }, func(v violations) int { return v.falseConflict + v.double + v.overwrote }},
+		"observe on resume":            {func(p *protections) { p.observe = false }, func(v violations) int { return v.falseConflict }},
+		"memory of an unknown attempt": {func(p *protections) { p.memory = false }, func(v violations) int { return min(v.double, v.overwrote) }},
+		"compare-and-set, lease held":  {func(p *protections) { p.cas, p.observe = false, false }, func(v violations) int { return v.double }},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			p := full
 			c.without(&p)
-			states, v := explore(p, 1, 1, 1, 1)
+			states, v := explore(p, 2, 1, 1, 1)
 			t.Logf("without %s: %d states, %+v", name, states, v)
 			if c.shows(v) == 0 {
 				t.Errorf("nothing goes wrong without it: %+v", v)
