@@ -145,30 +145,7 @@ func (s *runScreen) progressed() (done, all int) {
 
 func (s *runScreen) stepLines(p *page) {
 	for i := range s.run.Steps {
-		st := &s.run.Steps[i]
-		mark, word := " ", s.stepWord(st.State)
-		if st.State == rollback.StepIntent {
-			mark = ">"
-		}
-		took := ""
-		switch {
-		case !st.EndedAt.IsZero() && !st.At.IsZero():
-			took = lasted(st.EndedAt.Sub(st.At))
-		case st.State == rollback.StepIntent:
-			took = lasted(s.c.now().Sub(st.At))
-		}
-		text := mark + " " + word + " " + itoa(st.N) + " " + stepTitle(&st.Step)
-		detail := ""
-		if st.Result != nil {
-			detail = plain(st.Result.Detail)
-		}
-		if room := p.w - width(text) - width(took) - 5; detail != "" && width(detail) <= room {
-			text, detail = text+"   "+detail, ""
-		}
-		p.add(between(text, took+" ", p.w))
-		if detail != "" && p.w >= wideWidth {
-			p.add(labelled(pad(12), detail, p.w-1)...)
-		}
+		s.stepLine(p, &s.run.Steps[i])
 	}
 	mark, word := " ", "queued "
 	switch {
@@ -186,6 +163,32 @@ func (s *runScreen) stepLines(p *page) {
 		hold = ", well for " + lasted(s.run.Plan.Hold)
 	}
 	p.add(mark + " " + word + " " + itoa(len(s.run.Steps)+1) + " verify from outside" + hold)
+}
+
+// stepLine is one step and how long it took. What came of it stands behind it, or below where there is no room.
+func (s *runScreen) stepLine(p *page, st *rollback.StepRun) {
+	mark, word, took := " ", s.stepWord(st.State), ""
+	switch {
+	case !st.EndedAt.IsZero() && !st.At.IsZero():
+		took = lasted(st.EndedAt.Sub(st.At))
+	case st.State == rollback.StepIntent:
+		took = lasted(s.c.now().Sub(st.At))
+	}
+	if st.State == rollback.StepIntent {
+		mark = ">"
+	}
+	text := mark + " " + word + " " + itoa(st.N) + " " + stepTitle(&st.Step)
+	detail := ""
+	if st.Result != nil {
+		detail = plain(st.Result.Detail)
+	}
+	if room := p.w - width(text) - width(took) - 5; detail != "" && width(detail) <= room {
+		text, detail = text+"   "+detail, ""
+	}
+	p.add(between(text, took+" ", p.w))
+	if detail != "" && p.w >= wideWidth {
+		p.add(labelled(pad(12), detail, p.w-1)...)
+	}
 }
 
 // stepWord is a step's state in seven columns.
