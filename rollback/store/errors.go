@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"syscall"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -14,7 +15,7 @@ var (
 	ErrNewer    = errors.New("the database was made by a newer backout: update this one, or point --store elsewhere")
 	ErrForeign  = errors.New("the file is a database of another program: point --store elsewhere")
 	ErrCorrupt  = errors.New("the database is damaged: put the newest backup (*.bak) in its place, the damaged file is left as it is")
-	ErrReadOnly = errors.New("the database cannot be written: check the rights of the file and its directory, or use --readonly")
+	ErrReadOnly = errors.New("the database cannot be written: check the rights of the file and its directory, or point state_dir or --store elsewhere")
 	ErrFull     = errors.New("no room left to write the database: free some space, nothing was lost")
 	ErrBusy     = errors.New("another process holds the database: try again")
 	ErrNotFound = errors.New("not in the database")
@@ -34,10 +35,7 @@ func classify(err error) error {
 	}
 	var e *sqlite.Error
 	if !errors.As(err, &e) {
-		if errors.Is(err, fs.ErrPermission) {
-			return fmt.Errorf("%w (%w)", ErrReadOnly, err)
-		}
-		return err
+		return classifyFile(err)
 	}
 	var is error
 	switch e.Code() & 0xff {
@@ -53,8 +51,11 @@ func classify(err error) error {
 			is = errNoSharedMemory
 		}
 	case sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR:
-		if e.Code() == sqlite3.SQLITE_IOERR_SHORT_READ {
+		switch e.Code() {
+		case sqlite3.SQLITE_IOERR_SHORT_READ:
 			is = ErrCorrupt
+		case sqlite3.SQLITE_IOERR_SHMSIZE: // the shared memory of the log could not grow
+			is = ErrFull
 		}
 	case sqlite3.SQLITE_CANTOPEN:
 		is = errNoSharedMemory
@@ -63,4 +64,21 @@ func classify(err error) error {
 		return err
 	}
 	return fmt.Errorf("%w (%w)", is, err)
+}
+
+// classifyFile does the same for what the file system says of the file itself.
+func classifyFile(err error) error {
+	for _, no := range []struct{ is, as error }{
+		{syscall.ENOSPC, ErrFull},
+		{syscall.EDQUOT, ErrFull},
+		{fs.ErrPermission, ErrReadOnly},
+		{syscall.EROFS, ErrReadOnly},
+		{syscall.ENOTDIR, ErrReadOnly},
+		{syscall.EISDIR, ErrReadOnly},
+	} {
+		if errors.Is(err, no.is) {
+			return fmt.Errorf("%w (%w)", no.as, err)
+		}
+	}
+	return err
 }

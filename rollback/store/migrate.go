@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/pressly/goose/v3"
 	"github.com/rogpeppe/go-internal/lockedfile"
@@ -30,7 +31,7 @@ func (d *DB) migrate(ctx context.Context, target int64) error {
 	if have == target {
 		return nil
 	}
-	unlock, err := lockedfile.MutexAt(d.path + ".lock").Lock()
+	unlock, err := d.alone()
 	if err != nil {
 		return fmt.Errorf("lock for the migration: %w", err)
 	}
@@ -58,6 +59,14 @@ func (d *DB) migrate(ctx context.Context, target int64) error {
 		return fmt.Errorf("migrate from schema %d to %d: %w", have, target, err)
 	}
 	return nil
+}
+
+// alone keeps other processes from migrating the same file.
+func (d *DB) alone() (unlock func(), err error) {
+	if strings.HasPrefix(d.path, memory) {
+		return func() {}, nil // no other process has it
+	}
+	return lockedfile.MutexAt(d.path + ".lock").Lock()
 }
 
 // backup copies a database of an older schema beside itself. An earlier copy of the same schema is kept: it may be the

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/oklog/ulid/v2"
 	_ "modernc.org/sqlite" // the database driver
 )
 
@@ -63,6 +64,27 @@ func Open(ctx context.Context, path string, opts Options) (*DB, error) {
 	return d, nil
 }
 
+// Empty is a database that lies nowhere, holds nothing and takes nothing: it stands in for one that cannot be read, so
+// that what does not come from it can still be looked at. Whoever opens it has to say that the real one is missing.
+func Empty(ctx context.Context) (*DB, error) {
+	d := &DB{path: memory + ulid.Make().String(), readOnly: true, now: time.Now}
+	query := url.Values{"vfs": {"memdb"}}
+	var err error
+	if d.write, err = pool(d.path, time.Second, 1, query); err == nil {
+		err = d.migrate(ctx, latest)
+	}
+	if err == nil {
+		d.read, err = pool(d.path, time.Second, 4, query)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open an empty database: %w", classify(err)), d.Close())
+	}
+	return d, nil
+}
+
+// memory is the path of databases that lie in memory alone.
+const memory = "/memory-"
+
 // Path is where the database is.
 func (d *DB) Path() string { return d.path }
 
@@ -102,8 +124,8 @@ func (d *DB) openToWrite(ctx context.Context, opts Options) error {
 	return err
 }
 
-// openToRead also serves where the directory cannot be written: SQLite then cannot keep the shared memory of its
-// write-ahead log, so the file is read as it is, which is only right when that log is empty.
+// openToRead also serves where the directory cannot be written, or no room is left: SQLite then cannot keep the shared
+// memory of its write-ahead log, so the file is read as it is, which is only right when that log is empty.
 func (d *DB) openToRead(ctx context.Context, opts Options) error {
 	if _, err := os.Stat(d.path); err != nil {
 		return err
@@ -113,7 +135,7 @@ func (d *DB) openToRead(ctx context.Context, opts Options) error {
 		return err
 	}
 	version, err := d.version(ctx, d.read)
-	if errors.Is(classify(err), errNoSharedMemory) {
+	if unshared := classify(err); errors.Is(unshared, errNoSharedMemory) || errors.Is(unshared, ErrFull) {
 		if wal, statErr := os.Stat(d.path + "-wal"); statErr == nil && wal.Size() > 0 {
 			return fmt.Errorf("%w: another program left changes in %s-wal, and the directory cannot be written to read them", ErrReadOnly, d.path)
 		}

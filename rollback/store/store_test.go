@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -302,5 +303,42 @@ func TestVerifyFindsWhatWasDoneToTheTables(t *testing.T) {
 				t.Errorf("%+v %v, want %q", r, err, c.damage)
 			}
 		})
+	}
+}
+
+func TestAnEmptyDatabaseIsReadAndNotWritten(t *testing.T) {
+	db, err := Empty(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	other, err := Empty(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if runs, err := db.Runs(t.Context()); err != nil || len(runs) != 0 {
+		t.Errorf("runs %v, %v", runs, err)
+	}
+	if report, err := db.Verify(t.Context()); err != nil || !report.OK || report.Entries != 0 {
+		t.Errorf("report %+v, %v", report, err)
+	}
+	if err := note(t.Context(), db, "one"); !errors.Is(err, ErrReadOnly) {
+		t.Errorf("written: %v", err)
+	}
+}
+
+func TestWhatTheFileSystemSays(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "state")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(t.Context(), filepath.Join(file, "b.db"), Options{}); !errors.Is(err, ErrReadOnly) {
+		t.Errorf("a file where the directory should be: %v", err)
+	}
+	for cause, want := range map[error]error{syscall.EROFS: ErrReadOnly, syscall.ENOSPC: ErrFull, syscall.EDQUOT: ErrFull, fs.ErrNotExist: fs.ErrNotExist} {
+		if err := classify(&fs.PathError{Op: "open", Path: "b.db", Err: cause}); !errors.Is(err, want) {
+			t.Errorf("%v: %v", cause, err)
+		}
 	}
 }
