@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/backout-dev/backout/rollback"
@@ -33,10 +35,29 @@ func decodeHolder(s string) (h holder, ok bool) {
 	return h, true
 }
 
+// holds reports whether the lock is still somebody's: it has not expired, and its process, if it is one of this machine,
+// is not known to be gone.
+func (h holder) holds(now time.Time) bool {
+	if h.Operation == "" || !h.Until.After(now) {
+		return false
+	}
+	host, pid, _ := strings.Cut(h.By, ":")
+	n, err := strconv.Atoi(pid)
+	return host == "" || host != hostname() || err != nil || !processGone(n)
+}
+
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	return name
+}
+
 // refuses reports whether h keeps want out at now. The same operation may take its own lock over, with a higher fence.
 func (h holder) refuses(want holder, now time.Time) error {
 	switch {
-	case h.Operation == "" || !h.Until.After(now):
+	case !h.holds(now):
 		return nil
 	case h.Operation != want.Operation:
 		return fmt.Errorf("operation %s of %s has it until %s: %w", h.Operation, h.By, h.Until.UTC().Format(time.TimeOnly+" UTC"), rollback.ErrLocked)

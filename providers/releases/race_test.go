@@ -3,7 +3,10 @@
 package releases
 
 import (
+	"encoding/json"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -269,5 +272,31 @@ func TestAReleaseOfALostLockTakesNothingAway(t *testing.T) {
 	}
 	if _, err := os.Stat(lockPath(p.units[0])); err != nil {
 		t.Errorf("the second one's lock is gone: %v", err)
+	}
+}
+
+func TestTheLockOfADeadProcessHoldsNobody(t *testing.T) {
+	s := twoReleases(t)
+	p := s.provider()
+	dead := exec.Command("true")
+	if err := dead.Run(); err != nil {
+		t.Fatal(err)
+	}
+	for by, free := range map[string]bool{
+		fmt.Sprintf("%s:%d", hostname(), dead.Process.Pid): true,
+		fmt.Sprintf("%s:%d", hostname(), os.Getpid()):      false,
+		fmt.Sprintf("elsewhere:%d", dead.Process.Pid):      false, // of another machine nothing is known
+	} {
+		h := holder{Operation: "op1", By: by, Until: time.Now().Add(time.Hour)}
+		text, err := json.Marshal(h)
+		s.must(err)
+		s.must(os.MkdirAll(lockPath(p.units[0]), 0o755))
+		s.must(os.WriteFile(filepath.Join(lockPath(p.units[0]), holderFile), text, 0o644))
+		if obs := observe(t, p); (obs.InFlight == "") != free {
+			t.Errorf("%s: in flight %q", by, obs.InFlight)
+		}
+		if _, err := p.Lock(t.Context(), pricing, rollback.Operation{ID: "op2"}, time.Nanosecond); (err == nil) != free {
+			t.Errorf("%s: %v", by, err)
+		}
 	}
 }

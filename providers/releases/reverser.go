@@ -117,7 +117,7 @@ func underWay(s sight, now time.Time) string {
 			return fmt.Sprintf("operation %s was cut off in its switch; what it replaced is kept as %s", o.op, providers.Clean(o.name))
 		}
 	}
-	if s.held.Operation != "" && s.held.Until.After(now) {
+	if s.held.holds(now) {
 		return fmt.Sprintf("operation %s of %s", providers.Clean(s.held.Operation), providers.Clean(s.held.By))
 	}
 	return ""
@@ -131,8 +131,7 @@ func (p *Provider) Lock(ctx context.Context, id rollback.UnitID, op rollback.Ope
 		return nil, err
 	}
 	now := p.now().UTC()
-	name, _ := os.Hostname()
-	want := holder{Operation: op.ID, Fence: op.Fence, By: fmt.Sprintf("%s:%d", name, os.Getpid()), Until: now.Add(ttl)}
+	want := holder{Operation: op.ID, Fence: op.Fence, By: fmt.Sprintf("%s:%d", hostname(), os.Getpid()), Until: now.Add(ttl)}
 	if err := p.host.lock(ctx, u, want, now); err != nil {
 		return nil, fmt.Errorf("lock %s: %w", id, err)
 	}

@@ -3,6 +3,7 @@
 package releases
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"strconv"
@@ -43,3 +44,6 @@ func persist(dir string) {
 		_ = f.Close()
 	}
 }
+
+// processGone reports that no process of this machine has the id.
+func processGone(pid int) bool { return pid > 0 && errors.Is(unix.Kill(pid, 0), unix.ESRCH) }
