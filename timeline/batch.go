@@ -131,8 +131,9 @@ func (b *batch) commit() {
 		if done[e] || e.event == (providers.Event{}) {
 			continue
 		}
-		for _, members := range b.s.changesAround(e, done) {
-			b.line(members)
+		group := b.s.changesAround(e, done)
+		for _, members := range group {
+			b.line(members, group)
 		}
 	}
 	if len(b.remove) == 0 && len(b.insert) == 0 {
@@ -145,12 +146,16 @@ func (b *batch) commit() {
 	b.s.publish()
 }
 
-// line puts one change or alert on the timeline in place of the lines that its reports had.
-func (b *batch) line(members []*entry) {
+// line puts one change or alert on the timeline in place of the lines that its reports had. Group is everything that
+// hangs together with it.
+func (b *batch) line(members []*entry, group [][]*entry) {
 	for _, m := range members {
 		b.drop(m.item)
 	}
 	it := merged(members)
+	if len(group) > 1 {
+		attribute(it, group)
+	}
 	for _, m := range members {
 		m.item = it
 	}

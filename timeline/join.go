@@ -26,6 +26,28 @@ func merged(members []*entry) *item {
 	return it
 }
 
+// attribute takes over what is known of AI in a commit from another change that carries the same one: a commit that is
+// released in two places was written once.
+func attribute(it *item, group [][]*entry) {
+	c := it.event.Change
+	if c == nil || c.Commit == "" || c.Assistance.State != "" {
+		return
+	}
+	var best providers.Assistance
+	for _, members := range group {
+		for _, e := range members {
+			if o := e.event.Change; o.Commit == c.Commit && rankOf(o.Assistance.State) > rankOf(best.State) {
+				best = o.Assistance
+			}
+		}
+	}
+	if best.State != "" {
+		own := *c
+		own.Assistance = best
+		it.event = providers.Event{Change: &own}
+	}
+}
+
 func titleOf(ev providers.Event) string {
 	switch {
 	case ev.Change != nil:

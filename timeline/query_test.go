@@ -159,6 +159,11 @@ func TestLandingAndReleaseAreOneEntry(t *testing.T) {
 	if d := cmp.Diff(want, all[0]); d != "" {
 		t.Error(d)
 	}
+	for _, c := range all {
+		if c.ID == other.ID && c.Assistance.State != git.Assistance.State {
+			t.Errorf("the same commit on another service: assistance %q, want %q", c.Assistance.State, git.Assistance.State)
+		}
+	}
 }
 
 func TestTakingOneReportBackKeepsTheOther(t *testing.T) {
