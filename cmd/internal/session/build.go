@@ -30,7 +30,7 @@ func (s *Session) makeProviders(ctx context.Context) error {
 	for i := range configured {
 		s.makeProvider(ctx, &configured[i])
 	}
-	s.providers = append(s.providers, ledgerprovider.New("backout", s.DB, s.opts.Now))
+	s.providers = append(s.providers, ledgerprovider.New("backout", s.reader(), s.opts.Now))
 	return nil
 }
 
@@ -41,7 +41,7 @@ func (s *Session) makeProvider(ctx context.Context, p *config.Provider) {
 	}
 	made, err := factory.New(providers.Environment{
 		Name: p.Name, Environment: s.opts.Config.Environment, Dir: p.Dir, Now: s.opts.Now, Log: s.opts.Log.With("provider", p.Name),
-		Archive: Archive{Dir: filepath.Join(s.opts.StateDir, "archive")},
+		Archive: s.archive(),
 	}, func(into any) error { return p.Decode(ctx, into) })
 	if err != nil {
 		s.problems = append(s.problems, providers.Health{Provider: p.Name, State: providers.HealthFailing, Detail: providers.Clean(err.Error())})
@@ -53,6 +53,8 @@ func (s *Session) makeProvider(ctx context.Context, p *config.Provider) {
 		s.reversers[made.Name()] = r
 	}
 }
+
+func (s *Session) archive() Archive { return Archive{Dir: filepath.Join(s.opts.StateDir, "archive")} }
 
 func (s *Session) builtIn(name, typ string, values map[string]any) (config.Provider, error) {
 	factory, _ := s.opts.Registry.Lookup(typ)

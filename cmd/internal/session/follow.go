@@ -59,6 +59,7 @@ func (s *Session) follow(ctx context.Context) {
 		now := s.opts.Now()
 		s.refreshRuns(ctx)
 		if now.Sub(readyAt) >= readinessEvery {
+			s.settle(ctx)
 			s.refreshReadiness(ctx)
 			readyAt = s.opts.Now()
 		}
@@ -68,7 +69,7 @@ func (s *Session) follow(ctx context.Context) {
 			signalsAt, symptoms = s.opts.Now(), seen
 		}
 		if now.Sub(remembered) >= rememberEvery {
-			s.remember()
+			s.keep()
 			remembered = s.opts.Now()
 		}
 	}

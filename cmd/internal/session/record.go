@@ -67,6 +67,9 @@ func (s *Session) take(e ledger.Entry) {
 
 // write puts an entry into the record and applies it.
 func (s *Session) write(ctx context.Context, e ledger.Entry) error {
+	if s.NoRecord != nil {
+		return fmt.Errorf("write the record: %w", s.NoRecord)
+	}
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	e.Actor, e.ActorKind, e.At = s.opts.Principal.ID, string(s.opts.Principal.Kind), s.opts.Now().UTC()
@@ -109,6 +112,9 @@ func (s *Session) Suspect(ctx context.Context, incident, changeID string, confir
 
 // Entries gives the record's entries of an incident and its time, for an export.
 func (s *Session) Entries(ctx context.Context, incident string, w providers.Window) ([]ledger.Entry, error) {
+	if err := s.Readable(); err != nil {
+		return nil, err // an export that holds no rollback would say that there was none
+	}
 	var out []ledger.Entry
 	for e, err := range s.DB.All(ctx) {
 		if err != nil {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -45,7 +44,8 @@ type Session struct {
 	Feed      *timeline.Feed
 	DB        *store.DB
 	Engine    *rollback.Engine
-	NoRecord  string // why the record cannot be written, and so nothing may be done; "" it can
+	NoRecord  error // why the record cannot be written, and so nothing may be done; nil: it can
+	Lost      error // why the record cannot be read either; DB is empty then
 
 	mu       sync.Mutex
 	state    cached
@@ -54,62 +54,54 @@ type Session struct {
 	runs     runList
 	signals  signalCache
 	cachedAt time.Time
-	feedDone chan struct{}
+	past     history
+	done     sync.WaitGroup
+	keep     func() // writes down what is known, at the end
 	stop     context.CancelFunc
 }
 
 // Open makes the providers and opens the database. Nothing is read from outside before Start.
 func Open(ctx context.Context, o Options) (*Session, error) {
 	s := &Session{opts: o, reversers: map[string]rollback.Reverser{}, Timeline: timeline.New(o.Now)}
-	path := o.Database
-	if path == "" {
-		path = filepath.Join(o.StateDir, "backout.db")
-	}
-	db, err := store.Open(ctx, path, store.Options{Now: o.Now})
-	if errors.Is(err, store.ErrReadOnly) || errors.Is(err, store.ErrFull) {
-		// Looking must still work where nothing can be written; acting must not, because it could not be recorded.
-		s.NoRecord = err.Error()
-		db, err = store.Open(ctx, path, store.Options{Now: o.Now, ReadOnly: true})
-	}
-	if err != nil {
+	if err := s.openRecord(ctx); err != nil {
 		return nil, err
 	}
-	s.DB = db
 	if err := s.makeProviders(ctx); err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, errors.Join(err, s.DB.Close())
 	}
 	engine, err := rollback.New(rollback.Config{
-		Store: db, Reversers: s.reversers, Symptoms: s, Checks: s.outsideChecks, Now: o.Now, ReadOnly: o.Config.ReadOnly || s.NoRecord != "", Tier: o.Config.Tier,
+		Store: s.DB, Reversers: s.reversers, Symptoms: s, Checks: s.outsideChecks, Now: o.Now, ReadOnly: o.Config.ReadOnly || s.NoRecord != nil, Tier: o.Config.Tier,
 		Hold: o.Config.Rollback.Hold, Deadline: o.Config.Rollback.Deadline, Poll: o.Config.Rollback.Poll, Cap: o.Config.Rollback.Cap,
 		Executor: executor(), HolderDead: holderDead, Log: o.Log,
 	})
 	if err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, errors.Join(err, s.DB.Close())
 	}
 	s.Engine = engine
-	if err := s.replay(ctx); err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
 	return s, nil
 }
 
 // Start begins to read the providers, after showing what was known last. It returns at once.
 func (s *Session) Start(ctx context.Context) {
 	s.recall()
+	s.recallAlerts(ctx)
+	lasting := context.WithoutCancel(ctx) // what is known is written down when ctx has ended
+	s.keep = func() {
+		s.remember()
+		s.keepAlerts(lasting)
+	}
 	ctx, s.stop = context.WithCancel(ctx)
 	s.Timeline.SetTopology("configuration", s.catalogue(), s.declaredEdges())
 	s.Feed = timeline.NewFeed(s.Timeline, timeline.FeedOptions{Window: s.backfill(), Now: s.opts.Now, Log: s.opts.Log})
 	for _, p := range s.providers {
 		s.Feed.Add(p)
 	}
-	s.feedDone = make(chan struct{})
-	go func() {
-		defer close(s.feedDone)
+	s.done.Go(func() {
 		if err := s.Feed.Run(ctx); err != nil && !errors.Is(err, context.Canceled) {
 			s.opts.Log.Error("feed ended", "error", err)
 		}
-	}()
-	go s.follow(ctx)
+	})
+	s.done.Go(func() { s.follow(ctx) })
 }
 
 // backfill is the window that the providers are asked for: at least as far back as a ranking looks for candidates.
@@ -128,6 +120,7 @@ func (s *Session) Backfill(ctx context.Context) map[string]error {
 	case <-s.Feed.Backfilled():
 	case <-ctx.Done():
 	}
+	s.settle(ctx)
 	missing := map[string]error{}
 	answered := s.Feed.Answered()
 	for _, p := range s.providers {
@@ -149,8 +142,8 @@ func (s *Session) Backfill(ctx context.Context) map[string]error {
 func (s *Session) Close() error {
 	if s.stop != nil {
 		s.stop()
-		<-s.feedDone
-		s.remember()
+		s.done.Wait()
+		s.keep()
 	}
 	return s.DB.Close()
 }
