@@ -31,7 +31,7 @@ type history struct {
 
 // keepAlerts writes down the alerts that are on the timeline. Losing the file loses what the sources forgot, nothing else.
 func (s *Session) keepAlerts(ctx context.Context) {
-	if s.opts.File != "" || s.NoRecord != "" {
+	if s.opts.File != "" || s.NoRecord != nil {
 		return
 	}
 	now := s.opts.Now().UTC()
