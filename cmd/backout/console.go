@@ -46,8 +46,10 @@ func (a *app) tuiOptions(s *opened) tui.Options {
 	readOnly := ""
 	if s.settings.ReadOnly {
 		readOnly = "read-only mode"
-	} else if s.NoRecord != "" {
-		readOnly = "read-only: the record cannot be written"
+	} else if s.Lost != nil {
+		readOnly = "read-only: the record cannot be read: 'backout doctor' says why"
+	} else if s.NoRecord != nil {
+		readOnly = "read-only: the record cannot be written: 'backout doctor' says why"
 	}
 	at, _ := parseTime(a.flags.at, a.now())
 	zone := time.Local

@@ -152,15 +152,7 @@ func (a *app) session(ctx context.Context) (out []finding) {
 			out = append(out, finding{"FAIL", "record", err.Error()})
 		}
 	}()
-	report, err := s.DB.Verify(ctx)
-	switch {
-	case err != nil:
-		out = append(out, finding{"FAIL", "record", err.Error()})
-	case !report.OK:
-		out = append(out, finding{"FAIL", "record", reportText(report)})
-	default:
-		out = append(out, finding{"ok", "record", reportText(report)})
-	}
+	out = append(out, recordFinding(ctx, s))
 	if pending, err := s.Pending(ctx); err == nil && len(pending) > 0 {
 		out = append(out, finding{"warn", "runs", fmt.Sprintf("interrupted: %s; 'backout runs resume' goes on", strings.Join(pending, ", "))})
 	}
@@ -175,6 +167,23 @@ func (a *app) session(ctx context.Context) (out []finding) {
 		out = append(out, finding{"warn", "configuration", h})
 	}
 	return out
+}
+
+// recordFinding says whether the record can be read and written, and whether its chain holds.
+func recordFinding(ctx context.Context, s *opened) finding {
+	if s.Lost != nil {
+		return finding{"FAIL", "record", s.Lost.Error()}
+	}
+	report, err := s.DB.Verify(ctx)
+	switch {
+	case err != nil:
+		return finding{"FAIL", "record", err.Error()}
+	case !report.OK:
+		return finding{"FAIL", "record", reportText(report)}
+	case s.NoRecord != nil:
+		return finding{"FAIL", "record", s.NoRecord.Error()}
+	}
+	return finding{"ok", "record", reportText(report)}
 }
 
 // maxSkew is how far a source's clock may be off before its times mislead.

@@ -48,8 +48,11 @@ func (a *app) openWith(ctx context.Context, st *settings, span time.Duration) (*
 	if err != nil {
 		return nil, errors.Join(err, closeLog())
 	}
-	if s.NoRecord != "" {
-		a.warn("read-only, because the record cannot be written: %s", s.NoRecord)
+	switch {
+	case s.Lost != nil:
+		a.warn("read-only, and without runs, notes and what people said of suspects: %v", s.Lost)
+	case s.NoRecord != nil:
+		a.warn("read-only, because the record cannot be written: %v", s.NoRecord)
 	}
 	return &opened{Session: s, settings: st, close: func() error { return errors.Join(s.Close(), closeLog()) }}, nil
 }
@@ -116,8 +119,18 @@ func (a *app) await(ctx context.Context, s *opened) int {
 	return len(missing)
 }
 
-// record opens only what the record needs: no provider is read.
-func (a *app) record(ctx context.Context, do func(context.Context, *opened) error) (err error) {
+// record opens only what the record needs: no provider is read. A record that cannot be read is an error here.
+func (a *app) record(ctx context.Context, do func(context.Context, *opened) error) error {
+	return a.unread(ctx, func(ctx context.Context, s *opened) error {
+		if err := s.Readable(); err != nil {
+			return err
+		}
+		return do(ctx, s)
+	})
+}
+
+// unread opens a session of which no provider is read.
+func (a *app) unread(ctx context.Context, do func(context.Context, *opened) error) (err error) {
 	s, err := a.open(ctx, 0)
 	if err != nil {
 		return err

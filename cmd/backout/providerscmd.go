@@ -21,7 +21,7 @@ func (a *app) providersCmd() *cobra.Command {
 		Example: `  backout providers list
   backout providers check --strict
   backout providers conformance deploy-script`,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.record(cmd.Context(), a.listProviders) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.unread(cmd.Context(), a.listProviders) },
 	}
 	var apply bool
 	try := &cobra.Command{
@@ -35,14 +35,14 @@ Only ever do that to a unit made for it.`,
 	try.Flags().StringVar(&to, "to", "", "the revision to switch it to")
 	try.Flags().BoolVar(&apply, "apply", false, "really apply; without it only what changes nothing is tried")
 	try.RunE = func(cmd *cobra.Command, args []string) error {
-		return a.record(cmd.Context(), func(ctx context.Context, s *opened) error {
+		return a.unread(cmd.Context(), func(ctx context.Context, s *opened) error {
 			return a.conformance(ctx, s, args[0], unit, to, apply)
 		})
 	}
 	cmd.AddCommand(
 		&cobra.Command{
 			Use: "list", Short: "List the configured providers, what each can do, and the units", Args: noArgs,
-			RunE: func(cmd *cobra.Command, _ []string) error { return a.record(cmd.Context(), a.listProviders) },
+			RunE: func(cmd *cobra.Command, _ []string) error { return a.unread(cmd.Context(), a.listProviders) },
 		},
 		&cobra.Command{
 			Use: "check", Short: "Ask every provider once and print its health line", Args: noArgs,
