@@ -37,3 +37,23 @@ func TestLogTellsWhatBecameDifferent(t *testing.T) {
 		}
 	})
 }
+
+// Where several units are checked, each check says of which.
+func TestChecksOfSeveralUnitsNameTheUnit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.pricing()
+		b.target.add("storefront", rev("s9", "bad", 9), rev("s8", "s8", 90))
+		run, err := b.Execute(t.Context(), b.confirmed(t, rollback.Request{}).ID)
+		if err != nil || run.State != rollback.RunSucceeded {
+			t.Fatalf("%s %s %v", run.State, run.Detail, err)
+		}
+		var names []string
+		for _, c := range run.Checks {
+			names = append(names, c.Name)
+		}
+		if got := strings.Join(names, ", "); got != "storefront: answers, pricing: answers" {
+			t.Errorf("checks %q", got)
+		}
+	})
+}

@@ -184,7 +184,12 @@ func (x *execution) check(ctx context.Context) []Check {
 			mine, err = r.Verify(callCtx, u.Unit.ID, u.To)
 			cancel()
 		}
-		checks = append(checks, mine...)
+		for _, c := range mine {
+			if len(x.run.Plan.Units) > 1 && !strings.Contains(c.Name, segment(u.Unit.ID)) { // several units may call a check the same
+				c.Name = segment(u.Unit.ID) + ": " + c.Name
+			}
+			checks = append(checks, c)
+		}
 		if err != nil {
 			checks = append(checks, Check{Name: "checks of " + string(u.Unit.ID), State: CheckUnknown, Observed: err.Error()})
 		}
@@ -203,6 +208,12 @@ func (x *execution) check(ctx context.Context) []Check {
 		checks[i].Name, checks[i].Observed = providers.Clean(checks[i].Name), providers.Clean(checks[i].Observed)
 	}
 	return checks
+}
+
+// segment is the last part of a unit's id.
+func segment(id UnitID) string {
+	s := string(id)
+	return s[strings.LastIndexAny(s, "/:")+1:]
 }
 
 // symptoms asks how the plan's alerts stand. One that is not answered for is unknown.

@@ -175,12 +175,13 @@ func (s *confirmScreen) leftBehind(w int) []string {
 
 // labelled is text behind a label, wrapped under itself.
 func labelled(label, text string, w int) []string {
-	lines := wrap(text, w-len(label))
+	n := width(label)
+	lines := wrap(text, w-n)
 	for i := range lines {
 		if i == 0 {
 			lines[i] = label + lines[i]
 		} else {
-			lines[i] = pad(len(label)) + lines[i]
+			lines[i] = pad(n) + lines[i]
 		}
 	}
 	return lines

@@ -211,6 +211,14 @@ func revision(r rollback.Revision) string {
 	}
 }
 
+// name is what people call a revision; the beginning of its digest where it has no name.
+func name(r rollback.Revision) string {
+	if r.Label != "" {
+		return plain(r.Label)
+	}
+	return revision(r)
+}
+
 // revisionIn leaves the digest out where there is no room for it.
 func revisionIn(r rollback.Revision, w int) string {
 	if s := revision(r); width(s) <= w || r.Label == "" {

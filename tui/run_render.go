@@ -62,7 +62,8 @@ func (s *runScreen) headline(p *page) {
 		left += "   started " + s.c.clock().stamp(r.StartedAt) + " by " + plain(r.By.By.ID)
 	}
 	p.add(between(left, clock+" ", p.w))
-	p.add(" " + s.stateWord() + "  " + plain(r.Detail))
+	lines := labelled(" "+s.stateWord()+"  ", plain(r.Detail), p.w-1)
+	p.add(lines[:min(len(lines), 2)]...)
 	if !r.State.Final() && !r.Alive && r.Executor != "" {
 		p.add(" " + s.c.style.careful("no process works on it") + "  " + s.c.command(CommandResume, r.ID))
 	}
@@ -79,7 +80,11 @@ func what(p *rollback.Plan) string {
 	case 1:
 		return unitName(p.Units[0].Unit.ID) + " " + revision(p.Units[0].From) + " -> " + revision(p.Units[0].To)
 	default:
-		return plural(len(p.Units), "unit")
+		var parts []string
+		for i := range p.Units {
+			parts = append(parts, unitName(p.Units[i].Unit.ID)+" "+name(p.Units[i].From)+" -> "+name(p.Units[i].To))
+		}
+		return strings.Join(parts, ", ")
 	}
 }
 
