@@ -94,7 +94,7 @@ func (c *core) stream(ctx context.Context, r request, read func(io.Reader) error
 	err = process.Program{
 		Argv: c.commands.byMethod()[r.Method], Dir: c.dir, Env: append(r.variables(), c.env...),
 		Stdin: bytes.NewReader(append(doc, '\n')), MaxOutput: c.maxOutput, Mask: c.mask,
-	}.Stream(run, read)
+	}.Stream(run, c.injected(run, r.Method, read))
 	if err == nil {
 		return nil
 	}

@@ -129,3 +129,14 @@ APP_DIR='`+a.dir+`' exec /bin/sh '`+a.script+`' backout
 	s.Garbage = func() func() { return set("garbage") }
 	rollbacktest.Run(t, s)
 }
+
+// The command has nothing but the provider and the user's program: the faults come from the provider itself.
+func TestFaultsCanBeTriedOnAnyProgram(t *testing.T) {
+	a := newApp(t)
+	p := made(t, a.settings())
+	for _, problem := range rollbacktest.Check(t.Context(), rollbacktest.Suite{Reverser: p.(rollback.Reverser), Unit: unit, Timeout: 20 * time.Second}) {
+		if !problem.Skipped || problem.Check == "hang" || problem.Check == "nonsense" {
+			t.Errorf("%s", problem)
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/backout-dev/backout/providers"
@@ -44,6 +45,7 @@ type core struct {
 	maxOutput   int64
 	vitals      *providers.Vitals
 	now         func() time.Time
+	fault       atomic.Value // string: see Inject
 }
 
 // Name implements providers.Provider.

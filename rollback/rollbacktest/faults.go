@@ -118,12 +118,13 @@ func (b *bench) hang(ctx context.Context) {
 		return
 	}
 	release := b.Hang()
+	op := b.operation()
 	var got rollback.Outcome
 	var detail string
 	b.within(300*time.Millisecond+grace/2, "a call that hangs", func() {
 		call, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
 		defer cancel()
-		got, detail = applyAll(call, b.Reverser, b.operation(), steps)
+		got, detail = applyAll(call, b.Reverser, op, steps)
 	})
 	if got != rollback.OutcomeUnknown {
 		b.fault("a call that got no answer gave %q (%s), want %q", got, detail, rollback.OutcomeUnknown)
@@ -135,8 +136,12 @@ func (b *bench) hang(ctx context.Context) {
 	release()
 	if late {
 		b.serves(ctx, b.from, "after a change from outside and then a late effect")
+		return
 	}
-	b.observe(ctx)
+	if got, detail := b.apply(ctx, op, steps); got != rollback.Applied && got != rollback.AlreadyApplied {
+		b.fault("asked again after a lost answer, it gave %q (%s)", got, detail)
+	}
+	b.serves(ctx, b.to, "asked again after a lost answer,")
 }
 
 // garbage: nonsense is an error or unknown, never a good state.

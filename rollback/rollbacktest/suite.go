@@ -30,10 +30,36 @@ type Suite struct {
 	Relabel func(ctx context.Context) error
 	// Kill runs Apply in a process of its own and kills that at a random instant. It returns when the process is gone.
 	Kill func(ctx context.Context, op rollback.Operation, step rollback.Step) error
-	// Hang makes the target swallow calls to Apply until release is called, which returns when no such call is left.
+	// Hang makes calls to Apply stay without an answer until release is called, which returns when no such call is left.
 	Hang func() (release func())
 	// Garbage makes the target answer nonsense until restore is called.
 	Garbage func() (restore func())
+}
+
+// Injector is an ability of a reverser that can misbehave towards its real target on purpose. Check uses it where a suite
+// has no Hang or Garbage: "lost answer" lets a call to Apply arrive and loses the answer, "garbage" spoils every answer.
+type Injector interface {
+	Inject(fault string) (restore func(), ok bool)
+}
+
+// injector fills in what the reverser itself offers.
+func (s *Suite) injector() {
+	in, ok := s.Reverser.(Injector)
+	if !ok {
+		return
+	}
+	for fault, hook := range map[Fault]*func() func(){FaultLost: &s.Hang, FaultGarbage: &s.Garbage} {
+		if *hook != nil {
+			continue
+		}
+		if restore, ok := in.Inject(string(fault)); ok {
+			restore()
+			*hook = func() func() {
+				restore, _ := in.Inject(string(fault))
+				return restore
+			}
+		}
+	}
 }
 
 // Problem is a promise that was not kept, or with Skipped one that could not be tried and why.
@@ -72,6 +98,7 @@ func Check(ctx context.Context, s Suite) []Problem {
 	if s.Timeout <= 0 {
 		s.Timeout = 30 * time.Second
 	}
+	s.injector()
 	s.Reverser = guard{s.Reverser}
 	b := &bench{Suite: s}
 	b.check = "observe"

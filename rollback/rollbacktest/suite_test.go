@@ -206,3 +206,20 @@ func (m *mutant) blind(ctx context.Context, op rollback.Operation, s rollback.St
 	}
 	return m.Target.Apply(ctx, op, s)
 }
+
+// faulty is a reverser that can misbehave on purpose.
+type faulty struct{ *rollbacktest.Target }
+
+func (f faulty) Inject(fault string) (func(), bool) {
+	f.Misbehave(rollbacktest.Fault(fault))
+	return func() { f.Misbehave(rollbacktest.FaultNone) }, true
+}
+
+func TestWhatAReverserOffersByItselfIsTried(t *testing.T) {
+	m := target()
+	for _, p := range rollbacktest.Check(t.Context(), rollbacktest.Suite{Reverser: faulty{m}, Unit: unit, Timeout: time.Second}) {
+		if !p.Skipped || p.Check == "hang" || p.Check == "nonsense" {
+			t.Errorf("%s", p)
+		}
+	}
+}
