@@ -63,7 +63,7 @@ func (l *line) health() providers.Health {
 		h.LastOK = l.lastOK
 	}
 	if why := l.why(); why != "" {
-		h.State, h.Detail = providers.HealthFailing, "failing: "+why
+		h.State, h.Detail = providers.HealthFailing, why
 		if !h.LastOK.IsZero() {
 			h.Detail += fmt.Sprintf(", last answer %s ago", age(now.Sub(h.LastOK)))
 		}
@@ -71,9 +71,7 @@ func (l *line) health() providers.Health {
 	}
 	switch {
 	case h.State == providers.HealthFailing:
-		if !strings.HasPrefix(h.Detail, "failing") {
-			h.Detail = "failing: " + cmp.Or(h.Detail, "the provider does not say why")
-		}
+		h.Detail = cmp.Or(h.Detail, "the provider does not say why")
 	case l.quiet(h.LastOK, now):
 		h.State = providers.HealthStale
 		since := h.LastOK
@@ -87,7 +85,20 @@ func (l *line) health() providers.Health {
 			h.State = providers.HealthOK
 		}
 	}
+	if h.Detail == "" && h.Skew.Abs() > maxSkew {
+		h.Detail = clock(h.Skew)
+	}
 	return h
+}
+
+// maxSkew is how far a source's clock may be off before its times mislead.
+const maxSkew = 2 * time.Second
+
+func clock(skew time.Duration) string {
+	if skew < 0 {
+		return fmt.Sprintf("its clock is %s behind ours: its times mislead", age(-skew))
+	}
+	return fmt.Sprintf("its clock is %s ahead of ours: its times mislead", age(skew))
 }
 
 // quiet reports whether the last complete answer is too old. A provider that watches and is asked again only now and then
@@ -108,20 +119,24 @@ func (l *line) quiet(lastOK, now time.Time) bool {
 	return now.Sub(lastOK) > limit
 }
 
+// why says what is wrong, once where it is the same for everything that was asked.
 func (l *line) why() string {
 	var parts []string
 	for what, why := range l.failures {
-		parts = append(parts, what+": "+why)
+		if what == askTopology {
+			why = what + ": " + why
+		}
+		parts = append(parts, why)
 	}
 	slices.Sort(parts)
-	return strings.Join(parts, "; ")
+	return strings.Join(slices.Compact(parts), "; ")
 }
 
 // own is the provider's health; a provider that breaks down over it is failing.
 func (l *line) own() (h providers.Health) {
 	defer func() {
 		if p := recover(); p != nil {
-			h = providers.Health{Provider: l.name, State: providers.HealthFailing, Detail: "failing: the provider broke down"}
+			h = providers.Health{Provider: l.name, State: providers.HealthFailing, Detail: "the provider broke down"}
 		}
 	}()
 	return l.p.Health()

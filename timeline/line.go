@@ -161,7 +161,7 @@ func (l *line) events(ctx context.Context) error {
 	if src, ok := l.p.(providers.ChangeSource); ok {
 		for c, err := range src.Changes(ctx, w) {
 			if err != nil {
-				failed = append(failed, fmt.Errorf("changes: %w", err))
+				failed = append(failed, err)
 				break
 			}
 			in.add(providers.Event{Change: &c})
@@ -170,7 +170,7 @@ func (l *line) events(ctx context.Context) error {
 	if src, ok := l.p.(providers.AlertSource); ok && ctx.Err() == nil {
 		for a, err := range src.Alerts(ctx, w) {
 			if err != nil {
-				failed = append(failed, fmt.Errorf("alerts: %w", err))
+				failed = append(failed, err)
 				break
 			}
 			in.add(providers.Event{Alert: &a})
