@@ -11,22 +11,23 @@ import (
 )
 
 const (
-	maxAtOnce = 16   // attempts under way
-	maxClosed = 1000 // closed alerts that are remembered
+	maxAtOnce = 16 // attempts under way
 	idTime    = "2006-01-02T15:04:05.000Z"
 )
 
 // Provider is a list of checks. It asks only while somebody watches it, or asks it. It is a Watcher, an AlertSource of what
-// it saw while it was watched, a SignalSource, a CheckSource, and tells AlertStates. It is safe for use by several goroutines.
+// every process saw that shares its archive, a SignalSource, a CheckSource, and tells AlertStates. It is safe for use by
+// several goroutines; however many of them want to know, a check is asked once in its interval.
 type Provider struct {
 	*providers.Vitals
-	env   providers.Environment
-	ask   *asker
-	slots chan struct{}
+	env    providers.Environment
+	ask    *asker
+	slots  chan struct{}
+	checks []*check
 
-	mu       sync.Mutex
-	checks   []*check
-	closed   []providers.Alert // oldest first
+	book sync.Mutex // held while an alert opens or ends, also over the archive's I/O; taken before mu
+
+	mu       sync.Mutex // for what the checks know, and for the rest
 	watchers map[*watcher]bool
 	halt     func() // ends the attempts that run for the watchers
 }
@@ -35,9 +36,18 @@ type Provider struct {
 type check struct {
 	set    checkSettings
 	streak streak
-	alert  *providers.Alert // while one is open
+	alert  *providers.Alert  // while one is open
+	seen   bool              // this process saw the check fail while alert was open
+	ended  []providers.Alert // oldest first
+	read   bool              // the archive was read
 	series ring
-	asked  asked
+
+	last     outcome       // of the newest attempt
+	good     int           // successes in a row up to it
+	outcomes int           // attempts that came to an end
+	asking   bool          // one is under way
+	began    time.Time     // when it, or the last one, began
+	news     chan struct{} // closed with the end of the next
 }
 
 func build(env providers.Environment, decode func(any) error) (providers.Provider, error) {
@@ -60,7 +70,7 @@ func build(env providers.Environment, decode func(any) error) (providers.Provide
 		if c.Environment == "" {
 			c.Environment = env.Environment
 		}
-		p.checks = append(p.checks, &check{set: c})
+		p.checks = append(p.checks, &check{set: c, news: make(chan struct{})})
 	}
 	return p, nil
 }

@@ -5,17 +5,9 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/backout-dev/backout/providers"
 )
-
-// asked is what AlertStates remembers of a check between two calls.
-type asked struct {
-	good int       // successes in a row
-	last time.Time // of the last attempt
-	seen string
-}
 
 // AlertStates implements providers.AlertStates by asking the targets now, also in a process that never saw the alerts. An
 // alert is open until its check succeeds recover_after times in a row, an interval apart: one failure says firing at once,
@@ -49,73 +41,30 @@ func (p *Provider) AlertStates(ctx context.Context, alerts []providers.AlertQuer
 
 // settle asks until the state of the check's alert is certain, or ctx does not leave time for the next attempt.
 func (p *Provider) settle(ctx context.Context, c *check) providers.AlertStatus {
-	answered := false
-	for {
-		p.mu.Lock()
-		wait := c.set.Interval - p.env.Now().Sub(c.asked.last)
-		p.mu.Unlock()
-		if !pause(ctx, wait) {
-			break
-		}
-		o, ok := p.attempt(ctx, c)
-		if !ok {
-			break
-		}
-		answered = true
-		p.Done(p.env.Now(), nil)
-		p.mu.Lock()
-		c.series.add(o)
-		a := c.count(o)
-		p.mu.Unlock()
+	for p.turn(ctx, c) {
+		last, good := p.newest(c)
 		switch {
-		case !o.ok:
-			return providers.AlertStatus{State: providers.AlertFiring, SeenAt: o.at, Detail: providers.Clean(o.seen)}
-		case a.good >= c.set.RecoverAfter:
-			return providers.AlertStatus{State: providers.AlertResolved, SeenAt: o.at, Detail: fmt.Sprintf("%s, well %d times in a row", o.seen, a.good)}
+		case !last.ok:
+			return providers.AlertStatus{State: providers.AlertFiring, SeenAt: last.at, Detail: providers.Clean(last.seen)}
+		case good >= c.set.RecoverAfter:
+			return providers.AlertStatus{State: providers.AlertResolved, SeenAt: last.at, Detail: providers.Clean(fmt.Sprintf("%d good answers in a row: %s", good, last.seen))}
 		}
 	}
-	p.mu.Lock()
-	a := c.asked
-	p.mu.Unlock()
-	if !answered && a.last.IsZero() {
+	last, good := p.newest(c)
+	if last.at.IsZero() {
 		return providers.AlertStatus{State: providers.AlertUnknown, Detail: "there was no time to ask"}
 	}
 	return providers.AlertStatus{
-		State: providers.AlertFiring, SeenAt: a.last,
-		Detail: fmt.Sprintf("%d of %d good answers so far: %s", a.good, c.set.RecoverAfter, a.seen),
+		State: providers.AlertFiring, SeenAt: last.at,
+		Detail: providers.Clean(fmt.Sprintf("%d of %d good answers so far: %s", min(good, c.set.RecoverAfter), c.set.RecoverAfter, last.seen)),
 	}
 }
 
-// count adds an outcome to what was asked. After a long break the successes before it prove nothing together with it.
-func (c *check) count(o outcome) asked {
-	broken := o.at.Sub(c.asked.last) > 10*c.set.Interval+c.set.Timeout
-	if !o.ok || broken {
-		c.asked.good = 0
-	}
-	apart := o.at.Sub(c.asked.last) >= c.set.Interval*9/10 // two callers at the same time are one look
-	if o.ok && (apart || c.asked.good == 0) {
-		c.asked.good++
-	}
-	c.asked.last, c.asked.seen = o.at, providers.Clean(o.seen)
-	return c.asked
-}
-
-// pause waits; it reports false, and at once, when ctx will be done before that.
-func pause(ctx context.Context, d time.Duration) bool {
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
-		return false
-	}
-	if ctx.Err() != nil || d <= 0 {
-		return ctx.Err() == nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
+// newest is the check's last outcome, and how many in a row were good up to it.
+func (p *Provider) newest(c *check) (last outcome, good int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return c.last, c.good
 }
 
 // Checks implements providers.CheckSource: each check of the services is asked now; one that fails is asked once more, so

@@ -18,7 +18,8 @@ type watcher struct {
 }
 
 // Watch implements providers.Watcher. The checks run while somebody watches; several watchers share them. A new watcher
-// first gets the alerts that are open.
+// first gets the alerts that this process knows to be open; one that is known from the archive alone is reported when its
+// check has been asked.
 func (p *Provider) Watch(ctx context.Context) iter.Seq2[providers.Event, error] {
 	return func(yield func(providers.Event, error) bool) {
 		if ctx.Err() != nil {
@@ -47,7 +48,7 @@ func (p *Provider) join(ctx context.Context, w *watcher) (leave func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, c := range p.checks {
-		if c.alert != nil {
+		if c.alert != nil && c.seen {
 			w.put(*c.alert)
 		}
 	}
@@ -81,51 +82,17 @@ func (p *Provider) start(ctx context.Context) {
 
 // repeat asks at the check's interval. The start is spread, so that many checks do not ask at the same instant.
 func (p *Provider) repeat(ctx context.Context, c *check) {
-	timer := time.NewTimer(rand.N(min(c.set.Interval, time.Second))) //nolint:gosec // spreads load, keeps no secret
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-timer.C:
-		}
-		timer.Reset(c.set.Interval)
-		if o, ok := p.attempt(ctx, c); ok {
-			p.observe(c, o)
-		}
-	}
-}
-
-// attempt asks once, with at most maxAtOnce others. It reports false when ctx ended first.
-func (p *Provider) attempt(ctx context.Context, c *check) (outcome, bool) {
-	select {
-	case p.slots <- struct{}{}:
-		defer func() { <-p.slots }()
-	case <-ctx.Done():
-		return outcome{}, false
-	}
-	return p.ask.attempt(ctx, &c.set)
-}
-
-// observe takes an outcome and tells the watchers when it opened or closed an alert.
-func (p *Provider) observe(c *check, o outcome) {
-	p.Done(p.env.Now(), nil) // a target that fails is an alert; this provider is well while it can ask
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	c.series.add(o)
-	var a providers.Alert
-	switch c.streak.add(o.at, o.ok, c.set.FailAfter, c.set.RecoverAfter) {
-	case opened:
-		c.alert = p.opened(c, c.streak.since, o)
-		a = *c.alert
-	case closed:
-		a = *c.alert
-		a.State, a.EndsAt = providers.AlertResolved, c.streak.first
-		c.alert = nil
-		p.closed = append(p.closed[max(0, len(p.closed)+1-maxClosed):], a)
-	default:
+	first := rand.N(min(c.set.Interval, time.Second)) //nolint:gosec // spreads load, keeps no secret
+	if !pause(ctx, first, nil) {
 		return
 	}
+	for ctx.Err() == nil {
+		p.turn(ctx, c)
+	}
+}
+
+// tell hands a report to every watcher. The caller holds mu.
+func (p *Provider) tell(a providers.Alert) {
 	for w := range p.watchers {
 		w.put(a)
 	}
@@ -149,27 +116,4 @@ func (p *Provider) take(w *watcher) []providers.Alert {
 	clear(w.pending)
 	slices.SortFunc(all, func(a, b providers.Alert) int { return a.StartsAt.Compare(b.StartsAt) })
 	return all
-}
-
-// Alerts implements providers.AlertSource: what this process saw while somebody watched.
-func (p *Provider) Alerts(ctx context.Context, w providers.Window) iter.Seq2[providers.Alert, error] {
-	return func(yield func(providers.Alert, error) bool) {
-		p.mu.Lock()
-		all := slices.Clone(p.closed)
-		for _, c := range p.checks {
-			if c.alert != nil {
-				all = append(all, *c.alert)
-			}
-		}
-		p.mu.Unlock()
-		for _, a := range all {
-			startsLate := !w.Until.IsZero() && !a.StartsAt.Before(w.Until)
-			if startsLate || (!a.EndsAt.IsZero() && a.EndsAt.Before(w.Since)) {
-				continue
-			}
-			if ctx.Err() != nil || !yield(a, nil) {
-				return
-			}
-		}
-	}
 }
