@@ -78,6 +78,12 @@ type Health struct {
 	Detail   string        `json:"detail,omitempty"` // why, and what the user can do
 }
 
+// maxSkew is how far two clocks may be apart before the times of one mislead: they are compared in whole seconds.
+const maxSkew = 2 * time.Second
+
+// ClockOff reports whether the source's clock is so far off that its times mislead.
+func (h Health) ClockOff() bool { return h.Skew.Abs() > maxSkew }
+
 // Archive keeps what a system may forget. It is given to a provider by the command that starts it.
 type Archive interface {
 	// Put keeps data under key. Putting the same key again replaces it.

@@ -85,16 +85,16 @@ func (l *line) health() providers.Health {
 			h.State = providers.HealthOK
 		}
 	}
-	if h.Detail == "" && h.Skew.Abs() > maxSkew {
+	if h.Detail == "" && h.ClockOff() {
 		h.Detail = clock(h.Skew)
 	}
 	return h
 }
 
-// maxSkew is how far a source's clock may be off before its times mislead.
-const maxSkew = 2 * time.Second
-
 func clock(skew time.Duration) string {
+	if skew.Abs() > time.Minute {
+		skew = skew.Round(time.Minute) // the way there and back takes its seconds
+	}
 	if skew < 0 {
 		return fmt.Sprintf("its clock is %s behind ours: its times mislead", age(-skew))
 	}

@@ -140,6 +140,9 @@ func (c *console) healthWord(h *providers.Health, why bool) string {
 	}
 	switch h.State {
 	case providers.HealthOK:
+		if h.ClockOff() {
+			return name + " ok " + old + " " + c.style.careful("CLOCK "+offset(h.Skew))
+		}
 		return name + " ok " + old
 	case providers.HealthSlow:
 		return name + " " + c.style.careful("SLOW "+lasted(h.Latency))
@@ -154,6 +157,14 @@ func (c *console) healthWord(h *providers.Health, why bool) string {
 	default:
 		return name + " " + c.style.faint("asking")
 	}
+}
+
+// offset is how far a clock is ahead, or behind, with its sign.
+func offset(d time.Duration) string {
+	if d < 0 {
+		return "-" + lasted(-d)
+	}
+	return "+" + lasted(d)
 }
 
 // troubled is the worst source in a sentence, "" when all are well.

@@ -12,6 +12,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
+
+	"github.com/backout-dev/backout/providers"
 )
 
 // app holds what every command shares: the streams, the environment, the clock and the global flags.
@@ -64,7 +66,7 @@ func (a *app) printError(code int, err error) {
 		_ = json.NewEncoder(a.errOut).Encode(map[string]any{"schema": "backout.error/v1", "code": code, "error": err.Error()})
 		return
 	}
-	fmt.Fprintf(a.errOut, "backout: %s\n", err)
+	fmt.Fprintf(a.errOut, "backout: %s\n", harmless(err.Error()))
 	if code == codeUsage {
 		fmt.Fprintln(a.errOut, "backout: see 'backout --help'")
 	}
@@ -97,8 +99,17 @@ func isTerminal(stream any) bool {
 // warn tells something beside the result, unless -q.
 func (a *app) warn(format string, args ...any) {
 	if !a.flags.quiet {
-		fmt.Fprintf(a.errOut, "backout: "+format+"\n", args...)
+		fmt.Fprintf(a.errOut, "backout: %s\n", harmless(fmt.Sprintf(format, args...)))
 	}
+}
+
+// harmless takes out of a message what could act on the terminal: it may hold what a source or a file said. Its lines stay.
+func harmless(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, l := range lines {
+		lines[i] = providers.Clean(l)
+	}
+	return strings.Join(lines, "\n")
 }
 
 // jsonOut reports whether the result is wanted as JSON.

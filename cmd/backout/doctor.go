@@ -186,9 +186,6 @@ func recordFinding(ctx context.Context, s *opened) finding {
 	return finding{"ok", "record", reportText(report)}
 }
 
-// maxSkew is how far a source's clock may be off before its times mislead.
-const maxSkew = 2 * time.Second
-
 func healthFinding(h providers.Health) finding {
 	f := finding{"ok", "provider " + h.Provider, string(h.State)}
 	if h.Detail != "" {
@@ -197,9 +194,7 @@ func healthFinding(h providers.Health) finding {
 	switch {
 	case h.State == providers.HealthFailing:
 		f.State = "FAIL"
-	case h.Skew.Abs() > maxSkew:
-		f.State, f.Text = "warn", fmt.Sprintf("%s; its clock is off by %s: its times mislead", f.Text, h.Skew.Round(time.Second))
-	case h.State != providers.HealthOK:
+	case h.State != providers.HealthOK || h.ClockOff():
 		f.State = "warn"
 	}
 	return f

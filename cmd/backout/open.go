@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/backout-dev/backout/cmd/internal/session"
+	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/providers/incident"
+	"github.com/backout-dev/backout/rollback"
 )
 
 // opened is a session with what belongs to it.
@@ -48,12 +50,6 @@ func (a *app) openWith(ctx context.Context, st *settings, span time.Duration) (*
 	if err != nil {
 		return nil, errors.Join(err, closeLog())
 	}
-	switch {
-	case s.Lost != nil:
-		a.warn("read-only, and without runs, notes and what people said of suspects: %v", s.Lost)
-	case s.NoRecord != nil:
-		a.warn("read-only, because the record cannot be written: %v", s.NoRecord)
-	}
 	return &opened{Session: s, settings: st, close: func() error { return errors.Join(s.Close(), closeLog()) }}, nil
 }
 
@@ -77,6 +73,24 @@ func (a *app) replay() error {
 	return nil
 }
 
+// warnRecord says that nothing can be done, and why.
+func (a *app) warnRecord(s *opened) {
+	switch {
+	case s.Lost != nil:
+		a.warn("read-only, and without runs, notes and what people said of suspects: %v", s.Lost)
+	case s.NoRecord != nil:
+		a.warn("read-only, because the record cannot be written: %v", s.NoRecord)
+	}
+}
+
+// reason says why nothing may be done where it is not --readonly that forbids it.
+func (s *opened) reason(err error) error {
+	if errors.Is(err, rollback.ErrReadOnly) && s.NoRecord != nil && !s.settings.ReadOnly {
+		return &coded{code: codeRefused, err: fmt.Errorf("nothing is done that cannot be recorded: %w", s.NoRecord)}
+	}
+	return err
+}
+
 // with opens a session, waits for the providers, and runs do.
 func (a *app) with(ctx context.Context, span time.Duration, do func(context.Context, *opened) error) (err error) {
 	s, err := a.open(ctx, span)
@@ -90,16 +104,27 @@ func (a *app) with(ctx context.Context, span time.Duration, do func(context.Cont
 		return err
 	}
 	if err := do(ctx, s); err != nil {
-		return err
+		return s.reason(err)
 	}
-	if a.flags.strict && missing > 0 {
-		return ended(codeStrict)
+	if a.flags.strict && len(missing) > 0 {
+		return ended(missingCode(missing))
 	}
 	return nil
 }
 
-// await gives the providers their time and says who did not answer; it returns how many.
-func (a *app) await(ctx context.Context, s *opened) int {
+// missingCode is the exit code for providers that did not answer: that of authentication where nothing else is wrong.
+func missingCode(missing map[string]error) int {
+	for _, err := range missing {
+		if providers.ClassOf(err) != providers.ClassAuth {
+			return codeStrict
+		}
+	}
+	return codeAuth
+}
+
+// await gives the providers their time and says who did not answer; it returns them, with why.
+func (a *app) await(ctx context.Context, s *opened) map[string]error {
+	a.warnRecord(s)
 	ctx, cancel := context.WithTimeout(ctx, a.flags.timeout)
 	defer cancel()
 	missing := s.Backfill(ctx)
@@ -116,7 +141,7 @@ func (a *app) await(ctx context.Context, s *opened) int {
 			a.warn("%s", h)
 		}
 	}
-	return len(missing)
+	return missing
 }
 
 // record opens only what the record needs: no provider is read. A record that cannot be read is an error here.
@@ -125,7 +150,8 @@ func (a *app) record(ctx context.Context, do func(context.Context, *opened) erro
 		if err := s.Readable(); err != nil {
 			return err
 		}
-		return do(ctx, s)
+		a.warnRecord(s)
+		return s.reason(do(ctx, s))
 	})
 }
 

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -128,11 +130,11 @@ func abilities(p providers.Provider) []string {
 }
 
 func (a *app) checkProviders(_ context.Context, s *opened) error {
-	bad := 0
-	health := s.Health()
+	health, bad := s.Health(), map[string]error{}
+	answered := s.Feed.Answered()
 	for _, h := range health {
 		if h.State == providers.HealthFailing {
-			bad++
+			bad[h.Provider] = cmp.Or(answered[h.Provider], errors.New(h.Detail))
 		}
 	}
 	err := printList(a, "backout.health/v1", health, func(out io.Writer, health []providers.Health) error {
@@ -149,8 +151,8 @@ func (a *app) checkProviders(_ context.Context, s *opened) error {
 	if err != nil {
 		return err
 	}
-	if bad > 0 {
-		return ended(codeStrict)
+	if len(bad) > 0 {
+		return ended(missingCode(bad))
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 var (
 	ErrNewer    = errors.New("the database was made by a newer backout: update this one, or point --store elsewhere")
 	ErrForeign  = errors.New("the file is a database of another program: point --store elsewhere")
-	ErrCorrupt  = errors.New("the database is damaged: put the newest backup (*.bak) in its place, the damaged file is left as it is")
+	ErrCorrupt  = errors.New("the database is damaged: put its newest backup (*.bak) in its place, or move it away to begin a new record; it is left as it is")
 	ErrReadOnly = errors.New("the database cannot be written: check the rights of the file and its directory, or point state_dir or --store elsewhere")
 	ErrFull     = errors.New("no room left to write the database: free some space, nothing was lost")
 	ErrBusy     = errors.New("another process holds the database: try again")

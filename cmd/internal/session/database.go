@@ -67,15 +67,17 @@ func (s *Session) reader() interface {
 	Entries(ctx context.Context, afterSeq int64, limit int) ([]ledger.Entry, error)
 } {
 	if s.Lost != nil {
-		return lost{s.Lost}
+		return lost{}
 	}
 	return s.DB
 }
 
-// lost is a record that cannot be read.
-type lost struct{ err error }
+// lost is a record that cannot be read. Why, is told where it was opened.
+type lost struct{}
+
+var errLost = errors.New("it cannot be read: 'backout doctor' says why")
 
 // Entries implements the reader of the ledger provider.
-func (l lost) Entries(context.Context, int64, int) ([]ledger.Entry, error) {
-	return nil, providers.Permanent(l.err)
+func (lost) Entries(context.Context, int64, int) ([]ledger.Entry, error) {
+	return nil, providers.Permanent(errLost)
 }
