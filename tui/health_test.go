@@ -1,0 +1,24 @@
+package tui
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/backout-dev/backout/providers"
+)
+
+// A source that answers but whose clock is off is well and misleads: both are said.
+func TestAClockThatIsOffIsOnTheHealthLine(t *testing.T) {
+	for skew, want := range map[time.Duration]string{10 * time.Minute: "CLOCK +10m00s", -40 * time.Second: "CLOCK -40s", time.Second: ""} {
+		w := newWorld(t, func(_ *Options, f *fake) {
+			f.st.Health = []providers.Health{{Provider: "alerts", State: providers.HealthOK, LastOK: at("14:21:00"), Skew: skew}}
+		})
+		line := ansi.Strip(strings.Join(w.m.header(120, 36), "\n"))
+		if got := strings.Contains(line, "CLOCK"); got != (want != "") || !strings.Contains(line, want) {
+			t.Errorf("skew %s: %s", skew, line)
+		}
+	}
+}
