@@ -40,7 +40,6 @@ type TUI struct {
 	ASCII      bool
 	Color      string
 	SyncOutput string
-	Mouse      bool
 }
 
 // Rollback holds how a run is verified.

@@ -54,8 +54,7 @@ func Fields() []Field {
 			{Name: "time_zone", Type: String, Default: "utc", Enum: []string{"utc", "local", "relative"}, Help: "T changes it"},
 			{Name: "ascii", Type: Bool, Default: false, Help: "plain ASCII instead of lines and blocks"},
 			{Name: "color", Type: String, Default: "auto", Enum: []string{"auto", "always", "never"}},
-			{Name: "sync_output", Type: String, Default: "auto", Enum: []string{"auto", "on", "off"}, Help: "synchronized output; auto asks the terminal"},
-			{Name: "mouse", Type: Bool, Default: false},
+			{Name: "sync_output", Type: String, Default: "auto", Enum: []string{"auto", "on"}, Help: "synchronized output; auto asks the terminal, which is not done over SSH"},
 		}},
 		{Name: "rollback", Type: Object, Help: "how a run is verified", Fields: []Field{
 			{Name: "hold", Type: Duration, Default: "60s", Help: "how long all has to be well before a run counts as verified"},

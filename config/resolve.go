@@ -93,7 +93,7 @@ func assemble(v *viper.Viper, layers []layer) (*Config, error) {
 		Identity: Identity{Name: v.GetString("identity.name"), Kind: v.GetString("identity.kind")},
 		TUI: TUI{
 			TimeZone: v.GetString("tui.time_zone"), ASCII: v.GetBool("tui.ascii"), Color: v.GetString("tui.color"),
-			SyncOutput: v.GetString("tui.sync_output"), Mouse: v.GetBool("tui.mouse"),
+			SyncOutput: v.GetString("tui.sync_output"),
 		},
 		Rollback: Rollback{
 			Hold: v.GetDuration("rollback.hold"), Deadline: v.GetDuration("rollback.deadline"), Poll: v.GetDuration("rollback.poll"),

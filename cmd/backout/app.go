@@ -32,7 +32,7 @@ type app struct {
 type globalFlags struct {
 	config, context, environment, output, color, store string
 	since, until                                       string
-	incident, at, file                                 string
+	incident, at, open, file                           string
 	readonly, write, noColor, ascii, accessible        bool
 	strict, noInput, quiet                             bool
 	verbose                                            int

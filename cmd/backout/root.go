@@ -70,6 +70,7 @@ func (a *app) globals(cmd *cobra.Command) {
 	f.StringVar(&g.since, "since", "", "start of the window: a time (RFC 3339) or how long ago (2h)")
 	f.StringVar(&g.until, "until", "", "end of the window: a time or how long ago")
 	f.StringVar(&g.incident, "incident", "", "the incident to open")
+	f.StringVar(&g.open, "open", "", "the change to stand on: an id, a handle or a commit")
 	f.StringVar(&g.at, "at", "", "the moment to look at")
 	f.StringVar(&g.file, "file", "", "an incident file to read instead of the providers")
 	f.BoolVar(&g.readonly, "readonly", false, "refuse every change to the world")
