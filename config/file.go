@@ -41,6 +41,13 @@ func readFile(path string) (source, error) {
 	if err := dec.Decode(&doc); err != nil && !errors.Is(err, io.EOF) {
 		return source{}, &Error{Problems: []Problem{syntax(path, err)}}
 	}
+	var more yaml.Node
+	switch err := dec.Decode(&more); {
+	case err == nil:
+		return source{}, &Error{Problems: []Problem{{File: path, Line: more.Line, Column: 1, Message: "begins a second document: only one is read, put both under one set of names"}}}
+	case !errors.Is(err, io.EOF):
+		return source{}, &Error{Problems: []Problem{syntax(path, err)}}
+	}
 	root := &yaml.Node{Kind: yaml.MappingNode, Line: 1, Column: 1}
 	if len(doc.Content) > 0 && doc.Content[0].Tag != "!!null" {
 		root = doc.Content[0]
@@ -68,12 +75,13 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// projectFile looks for backout.yaml from dir upwards, and stops at the top of a git work tree.
+// projectFile looks for backout.yaml from dir upwards, and stops at the top of a git work tree. What is there by that name
+// counts, a link to nothing included: another file further up would be somebody else's.
 func projectFile(dir string) string {
 	for {
 		for _, name := range []string{"backout.yaml", "backout.yml"} {
 			path := filepath.Join(dir, name)
-			if info, err := os.Stat(path); err == nil && !info.IsDir() {
+			if exists(path) {
 				return path
 			}
 		}
@@ -86,6 +94,15 @@ func projectFile(dir string) string {
 		}
 		dir = parent
 	}
+}
+
+// found reads a file that was looked for by its name. It has to be a file: a pipe that nobody writes to would hold up the
+// start for ever, while one that the user names may be written to by a shell.
+func found(path string) (source, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		return source{}, &Error{Problems: []Problem{{File: path, Message: "is not a file"}}}
+	}
+	return readFile(path)
 }
 
 // child finds the value of a key in a mapping, nil where it is not there.

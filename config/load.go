@@ -78,9 +78,9 @@ type layer struct {
 }
 
 func readSources(o Options) ([]source, error) {
-	paths := []string{o.Path}
+	paths, read := []string{o.Path}, readFile
 	if o.Path == "" {
-		paths = []string{projectFile(o.Dir)}
+		paths, read = []string{projectFile(o.Dir)}, found
 		if o.UserFile != "" && exists(o.UserFile) {
 			paths = append(paths, o.UserFile)
 		}
@@ -91,7 +91,7 @@ func readSources(o Options) ([]source, error) {
 		if p == "" {
 			continue
 		}
-		s, err := readFile(p)
+		s, err := read(p)
 		var bad *Error
 		if errors.As(err, &bad) {
 			problems = append(problems, bad.Problems...)
