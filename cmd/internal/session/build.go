@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/backout-dev/backout/config"
 	"github.com/backout-dev/backout/providers"
@@ -117,7 +118,11 @@ func (s *Session) Hints() []string {
 	}
 	var out []string
 	if len(s.providers) == 1 && len(s.problems) == 0 {
-		out = append(out, "nothing to show: no configuration, and no git work tree here: cd into one, or write a backout.yaml (docs/configuration.md)")
+		why := "no configuration, and no git work tree here: cd into one, or write a backout.yaml (docs/configuration.md)"
+		if files := s.opts.Config.Files; len(files) > 0 {
+			why = strings.Join(files, ", ") + " names no provider: half written? (docs/configuration.md)"
+		}
+		out = append(out, "nothing to show: "+why)
 	}
 	if !alerts {
 		out = append(out, "no alert source: add providers: {alertmanager: {url: http://HOST:9093}} to backout.yaml (docs/providers.md)")
