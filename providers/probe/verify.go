@@ -47,7 +47,7 @@ func (p *Provider) settle(ctx context.Context, c *check) providers.AlertStatus {
 		case !last.ok:
 			return providers.AlertStatus{State: providers.AlertFiring, SeenAt: last.at, Detail: providers.Clean(last.seen)}
 		case good >= c.set.RecoverAfter:
-			return providers.AlertStatus{State: providers.AlertResolved, SeenAt: last.at, Detail: providers.Clean(fmt.Sprintf("%d good answers in a row: %s", good, last.seen))}
+			return providers.AlertStatus{State: providers.AlertResolved, SeenAt: last.at, Detail: providers.Clean(fmt.Sprintf("%s, well %d times in a row", last.seen, good))}
 		}
 	}
 	last, good := p.newest(c)

@@ -48,7 +48,7 @@ func (s *Session) follow(ctx context.Context) {
 	tick := time.NewTicker(runsEvery)
 	defer tick.Stop()
 	var readyAt, signalsAt time.Time
-	var symptoms string
+	var symptoms, kept string
 	remembered := s.opts.Now()
 	for {
 		select {
@@ -68,11 +68,22 @@ func (s *Session) follow(ctx context.Context) {
 			s.fetchSignals(ctx)
 			signalsAt, symptoms = s.opts.Now(), seen
 		}
-		if now.Sub(remembered) >= rememberEvery {
+		// A new incident is written down at once: another process is to call it by the same id.
+		if seen := s.incidentKey(); seen != kept || now.Sub(remembered) >= rememberEvery {
+			kept = seen
 			s.keep()
 			remembered = s.opts.Now()
 		}
 	}
+}
+
+// incidentKey changes when there is another incident.
+func (s *Session) incidentKey() string {
+	all := s.Timeline.Snapshot().Incidents()
+	if len(all) == 0 {
+		return ""
+	}
+	return fmt.Sprint(len(all), " ", all[0].ID)
 }
 
 // symptomKey changes when another incident is open, or more of it alerts.

@@ -2,25 +2,28 @@ package session
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
-	"sort"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/rollback"
+	"github.com/backout-dev/backout/timeline"
 )
 
 // Sources such as Alertmanager forget an alert when it is over, and the people who write the post-incident timeline come
 // later. So the alerts that were seen are kept, bounded in age and number.
 const (
-	historyOwner = "session"
-	historyKey   = "alerts"
-	historyAge   = 30 * 24 * time.Hour
-	historyMax   = 2000
+	historyOwner  = "session"
+	historyPrefix = "alerts "
+	historyAge    = 30 * 24 * time.Hour
+	historyMax    = 2000
 )
 
 // history is what is known of the alerts of earlier processes.
@@ -35,40 +38,74 @@ func (s *Session) keepAlerts(ctx context.Context) {
 		return
 	}
 	now := s.opts.Now().UTC()
-	kept := map[string]providers.Alert{}
-	for _, a := range s.keptAlerts(ctx) {
-		kept[a.Provider+"\x00"+a.ID] = a
-	}
-	for _, a := range s.Timeline.Snapshot().Alerts(providers.Window{Since: now.Add(-historyAge)}) {
-		if a.State == providers.AlertUnknown {
-			continue // whoever saw it last knew more
-		}
-		kept[a.Provider+"\x00"+a.ID] = a
-	}
-	all := make([]providers.Alert, 0, len(kept))
-	for _, a := range kept {
-		if now.Sub(a.StartsAt) < historyAge {
-			all = append(all, a)
-		}
-	}
-	sort.Slice(all, func(i, j int) bool {
-		if !all[i].StartsAt.Equal(all[j].StartsAt) {
-			return all[i].StartsAt.After(all[j].StartsAt)
-		}
-		return all[i].Provider+all[i].ID < all[j].Provider+all[j].ID
-	})
-	all = all[:min(len(all), historyMax)]
+	snap := s.Timeline.Snapshot()
+	all := addAlerts(s.keptAlerts(ctx), snap.Alerts(providers.Window{Since: now.Add(-historyAge)}), snap.Incidents())
+	all = boundAlerts(all, now)
 	data, err := json.Marshal(all)
 	if err == nil && len(all) > 0 {
-		err = s.archive().Put(ctx, historyOwner, historyKey, data)
+		err = s.archive().Put(ctx, historyOwner, s.historyKey(), data)
 	}
 	if err != nil {
 		s.opts.Log.Warn("alerts that were seen cannot be kept", "error", err)
 	}
 }
 
+// addAlerts brings the kept alerts up to date. Their order is the one in which somebody learned of them, and of those that
+// come together the one that an incident has its id from stands first: a process that learns of them in this order gives
+// the incident the same id.
+func addAlerts(kept, seen []providers.Alert, incidents []timeline.Incident) []providers.Alert {
+	at := make(map[timeline.AlertRef]int, len(kept))
+	for i, a := range kept {
+		at[timeline.AlertRef{Provider: a.Provider, ID: a.ID}] = i
+	}
+	named := make(map[string]bool, len(incidents))
+	for i := range incidents {
+		named[incidents[i].ID] = true
+	}
+	var first, rest []providers.Alert
+	for _, a := range seen {
+		i, known := at[timeline.AlertRef{Provider: a.Provider, ID: a.ID}]
+		switch {
+		case a.State == providers.AlertUnknown: // whoever saw it last knew more
+		case known:
+			kept[i] = a
+		case named[timeline.IncidentID(a.Provider, a.ID, a.StartsAt)]:
+			first = append(first, a)
+		default:
+			rest = append(rest, a)
+		}
+	}
+	return slices.Concat(kept, first, rest)
+}
+
+// boundAlerts drops what is too old, and the oldest of what is too much.
+func boundAlerts(all []providers.Alert, now time.Time) []providers.Alert {
+	oldest := now.Add(-historyAge)
+	if len(all) > historyMax {
+		starts := make([]time.Time, len(all))
+		for i := range all {
+			starts[i] = all[i].StartsAt
+		}
+		slices.SortFunc(starts, time.Time.Compare)
+		if cut := starts[len(starts)-historyMax-1]; cut.After(oldest) {
+			oldest = cut
+		}
+	}
+	return slices.DeleteFunc(all, func(a providers.Alert) bool { return !a.StartsAt.After(oldest) })
+}
+
+// historyKey is one for each configuration: two of them may share a state directory, and their providers a name.
+func (s *Session) historyKey() string {
+	what := append([]string{s.opts.Config.Context, s.opts.Config.Environment}, s.opts.Config.Files...)
+	if len(s.opts.Config.Files) == 0 {
+		what = append(what, s.opts.Dir)
+	}
+	sum := sha256.Sum256([]byte(strings.Join(what, "\x00")))
+	return historyPrefix + hex.EncodeToString(sum[:8])
+}
+
 func (s *Session) keptAlerts(ctx context.Context) []providers.Alert {
-	data, err := s.archive().Get(ctx, historyOwner, historyKey)
+	data, err := s.archive().Get(ctx, historyOwner, s.historyKey())
 	if errors.Is(err, providers.ErrNotFound) {
 		return nil
 	}
@@ -83,7 +120,7 @@ func (s *Session) keptAlerts(ctx context.Context) []providers.Alert {
 }
 
 // recallAlerts puts kept alerts on the timeline: those that were over as they were, those that were open as unknown,
-// because nobody looked since.
+// because nobody looked since. One goes in after the other, so that an incident gets the id that it had.
 func (s *Session) recallAlerts(ctx context.Context) {
 	if s.opts.File != "" {
 		return
