@@ -26,6 +26,11 @@ func (s *set) has(id UnitID) bool {
 	return slices.ContainsFunc(s.parts, func(p part) bool { return p.id == id })
 }
 
+// forward reports that every unit goes to what backout once took it back from.
+func (s *set) forward() bool {
+	return !slices.ContainsFunc(s.parts, func(p part) bool { return !p.choice.forward })
+}
+
 func (s *set) ids() []UnitID {
 	out := make([]UnitID, len(s.parts))
 	for i, p := range s.parts {
@@ -43,14 +48,23 @@ func (w *world) gather(req Request, primary []UnitID, limit int) (*set, error) {
 			return nil, err
 		}
 		ch := w.locate(id, req.Change)
-		to := ""
-		if i == 0 {
+		to := w.before(id, &ch)
+		if i == 0 && req.To != "" {
 			to = req.To
 		}
 		if err := w.choose(id, &ch, to); err != nil {
 			return nil, err
 		}
-		s.parts = append(s.parts, w.assess(id, ch, req.Change))
+		s.parts = append(s.parts, part{id: id, choice: ch})
+	}
+	if s.forward() {
+		for i := range s.parts {
+			s.parts[i].findings = w.ahead(s.parts[i].id, s.parts[i].choice, s.ids())
+		}
+		return s, nil // nothing is brought along: what did not go back has nowhere to go forward to
+	}
+	for i := range s.parts {
+		s.parts[i] = w.assess(s.parts[i].id, s.parts[i].choice, req.Change)
 	}
 	for i := 0; i < len(s.parts); i++ {
 		p := s.parts[i]
@@ -103,7 +117,7 @@ func (w *world) assess(id UnitID, ch choice, c *providers.Change) part {
 		return p
 	}
 	p.findings = append(p.findings, w.shared(id, ch, c)...)
-	p.findings = append(p.findings, w.bound(id, ch)...)
+	p.findings = append(p.findings, w.bound(id, ch, nil)...)
 	return p
 }
 

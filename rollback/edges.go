@@ -18,8 +18,8 @@ func couples(k providers.EdgeKind) bool {
 const togetherFor = 10 * time.Minute
 
 // bound judges the declared edges of a unit. An edge whose other end served for a while before anything that would be
-// taken back began is cleared by that: the two have proven to work together.
-func (w *world) bound(id UnitID, ch choice) []Finding {
+// taken back began is cleared by that: the two have proven to work together. Units that are in the plan anyway are left out.
+func (w *world) bound(id UnitID, ch choice, in []UnitID) []Finding {
 	u, _ := w.unit(id)
 	var out []Finding
 	for _, e := range w.edges {
@@ -41,7 +41,7 @@ func (w *world) bound(id UnitID, ch choice) []Finding {
 			out = append(out, w.edgeFinding(e, Unknown, nil, fmt.Sprintf("%s is declared to depend on %s, and %s is no unit here", e.From, e.To, end)))
 		}
 		for _, v := range others {
-			if v != id {
+			if v != id && !slices.Contains(in, v) {
 				out = append(out, w.across(e, id, v, ch))
 			}
 		}

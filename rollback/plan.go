@@ -7,10 +7,12 @@ import (
 	"github.com/backout-dev/backout/rollback/policy"
 )
 
-// Request asks for a plan: for a change (Change set) or for a unit (Unit set).
+// Request asks for a plan: for a change (Change set), for a unit (Unit set), or to undo what a run switched (Run set): all
+// its units go to what they served before it. A change that is itself a run's rollback is undone in the same way.
 type Request struct {
 	Change   *providers.Change
 	Unit     UnitID
+	Run      string
 	To       string // digest, unique digest prefix or label of the target; "" lets the engine choose the newest known good
 	Only     []UnitID
 	Incident string

@@ -19,8 +19,13 @@ const untested = "untested"
 // any person; who really confirms is judged by [Engine.Confirm]. A plan that may not run is returned without an error
 // (its Verdict and Decision say why); errors match [ErrNotFound], [ErrNoTarget] and [ErrNotAlone].
 func (e *Engine) Plan(ctx context.Context, req Request) (Plan, error) {
+	change := req.Change
+	undo, err := e.undone(ctx, &req)
+	if err != nil {
+		return Plan{}, err
+	}
 	units, listErr := e.Units(ctx)
-	primary, err := e.primary(ctx, req, units)
+	primary, err := e.primary(ctx, req, undo, units)
 	if err != nil {
 		return Plan{}, errors.Join(err, listErr)
 	}
@@ -28,6 +33,7 @@ func (e *Engine) Plan(ctx context.Context, req Request) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
+	w.undo = undo
 	s, err := w.gather(req, primary, e.cfg.Cap)
 	if err != nil {
 		return Plan{}, err
@@ -39,8 +45,8 @@ func (e *Engine) Plan(ctx context.Context, req Request) (Plan, error) {
 		Kind: "incident", Incident: req.Incident, Alerts: req.Alerts, Hold: e.cfg.Hold, Deadline: e.cfg.Deadline,
 		Reason: ledger.Scrub(providers.Clean(req.Reason)), CreatedAt: e.cfg.Now().UTC(), Verdict: Independent,
 	}
-	if req.Change != nil {
-		p.Change = req.Change.ID
+	if change != nil {
+		p.Change = change.ID
 	}
 	if err := e.fill(ctx, w, s, &p); err != nil {
 		return Plan{}, err
@@ -60,9 +66,11 @@ func (unserved) Error() string {
 func (unserved) Is(target error) bool { return target == ErrNotFound }
 
 // primary finds the units that were asked for.
-func (e *Engine) primary(ctx context.Context, req Request, units []Unit) ([]UnitID, error) {
+func (e *Engine) primary(ctx context.Context, req Request, undo *Run, units []Unit) ([]UnitID, error) {
 	var ids []UnitID
 	switch {
+	case undo != nil:
+		ids = undo.switched()
 	case req.Unit != "":
 		if !slices.ContainsFunc(units, func(u Unit) bool { return u.ID == req.Unit }) {
 			return nil, fmt.Errorf("unit %s: %w", req.Unit, ErrNotFound)
@@ -91,6 +99,10 @@ func (e *Engine) primary(ctx context.Context, req Request, units []Unit) ([]Unit
 func (e *Engine) fill(ctx context.Context, w *world, s *set, p *Plan) error {
 	order, atomic := w.arrange(s.ids())
 	p.Atomic = atomic
+	if s.forward() && !w.backAgain() {
+		p.Kind = "forward"
+		slices.Reverse(order) // what others need goes forward first
+	}
 	n := 0
 	for _, id := range order {
 		i := slices.IndexFunc(s.parts, func(q part) bool { return q.id == id })
@@ -105,9 +117,6 @@ func (e *Engine) fill(ctx context.Context, w *world, s *set, p *Plan) error {
 		if len(s.over) > 0 && len(p.Units) == 0 {
 			up.Findings = append(up.Findings, s.overflow(e.cfg.Cap))
 			up.Verdict = worst(up.Findings)
-		}
-		if s.parts[i].choice.forward {
-			p.Kind = "forward"
 		}
 		p.Units = append(p.Units, up)
 		p.Verdict = worseOf(p.Verdict, up.Verdict)

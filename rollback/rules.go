@@ -19,6 +19,7 @@ const (
 	ruleArtifact   = "N artifact"
 	ruleEdge       = "edge"
 	ruleClosure    = "closure"
+	ruleForward    = "forward"
 )
 
 // verdicts are ordered from good to bad; the worst of the findings wins.

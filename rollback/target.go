@@ -53,7 +53,7 @@ func (w *world) isGone(id UnitID, ch choice) bool {
 		return false
 	}
 	below := slices.ContainsFunc(ch.revs[ch.culprit+1:], func(r Revision) bool { return r.Digest == now })
-	return below || w.left[id][ch.revs[ch.culprit].Digest]
+	return below || w.left[id][ch.revs[ch.culprit].Digest] != ""
 }
 
 // choose sets the target: the one asked for, else the newest known good one from before the culprit whose content is not
@@ -65,7 +65,7 @@ func (w *world) choose(id UnitID, ch *choice, to string) error {
 			return fmt.Errorf("%s: %w", id, err)
 		}
 		ch.target = i
-		ch.forward = w.left[id][ch.revs[i].Digest]
+		ch.forward = w.left[id][ch.revs[i].Digest] != ""
 		return nil
 	}
 	if ch.gone {
@@ -84,7 +84,7 @@ func (w *world) choose(id UnitID, ch *choice, to string) error {
 func (w *world) offers(id UnitID, ch choice, i int) bool {
 	r := ch.revs[i]
 	newer := slices.ContainsFunc(ch.revs[:ch.culprit+1], func(n Revision) bool { return n.Digest == r.Digest })
-	return len(r.Good) > 0 && !newer && !w.left[id][r.Digest]
+	return len(r.Good) > 0 && !newer && w.left[id][r.Digest] == ""
 }
 
 // others are the revisions that a person could choose instead, each content once.

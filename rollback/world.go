@@ -21,8 +21,9 @@ type world struct {
 	listErr error // some units could not be listed
 	obs     map[UnitID]Observation
 	errs    map[UnitID]error
-	claims  map[UnitID]string          // unit → unfinished run
-	left    map[UnitID]map[string]bool // unit → digests that backout rolled it back from
+	claims  map[UnitID]string            // unit → unfinished run
+	left    map[UnitID]map[string]string // unit → digests that backout rolled it back from → the run that did
+	undo    *Run                         // the run that is to be undone
 	changes []providers.Change
 	edges   []providers.Edge
 }
@@ -31,7 +32,7 @@ type world struct {
 func (e *Engine) look(ctx context.Context, req Request, primary []UnitID, units []Unit, listErr error) (*world, error) {
 	w := &world{
 		units: units, listErr: listErr, changes: req.Context, edges: req.Edges,
-		obs: map[UnitID]Observation{}, errs: map[UnitID]error{}, claims: map[UnitID]string{}, left: map[UnitID]map[string]bool{},
+		obs: map[UnitID]Observation{}, errs: map[UnitID]error{}, claims: map[UnitID]string{}, left: map[UnitID]map[string]string{},
 	}
 	var ids []UnitID
 	for _, u := range units {
@@ -61,9 +62,11 @@ func (e *Engine) look(ctx context.Context, req Request, primary []UnitID, units 
 		}
 		for _, u := range r.Plan.Units {
 			if w.left[u.Unit.ID] == nil {
-				w.left[u.Unit.ID] = map[string]bool{}
+				w.left[u.Unit.ID] = map[string]string{}
 			}
-			w.left[u.Unit.ID][u.From.Digest] = true
+			if w.left[u.Unit.ID][u.From.Digest] == "" { // the newest run comes first
+				w.left[u.Unit.ID][u.From.Digest] = r.ID
+			}
 		}
 	}
 	return w, nil

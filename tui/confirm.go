@@ -109,7 +109,7 @@ func (s *confirmScreen) Render(w, h int) string {
 	bw := min(68, w-2)
 	in := bw - 4
 	verb := "ROLL BACK IN "
-	if s.of.request.Change == nil {
+	if s.plan.Kind == "forward" {
 		verb = "BRING FORWARD IN "
 	}
 	lines := []string{s.c.style.bold(verb + s.where()), ""}

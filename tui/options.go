@@ -107,9 +107,8 @@ type Options struct {
 
 // Kinds of printed command lines.
 const (
-	CommandRollback = "rollback" // change, plan hash, and the units where not all are wanted
-	CommandForward  = "forward"  // unit, revision, plan hash
-	CommandPlan     = "plan"     // unit, revision
+	CommandRollback = "rollback" // change or run, plan hash, and the units where not all are wanted
+	CommandPlan     = "plan"     // run, change or unit
 	CommandAbort    = "abort"    // run
 	CommandAttach   = "attach"   // run
 	CommandResume   = "resume"   // run
@@ -132,10 +131,8 @@ func commandLine(kind string, args ...string) string {
 			line += " --only " + unit
 		}
 		return line
-	case CommandForward:
-		return "backout rollback " + arg(0) + " --to " + arg(1) + " --plan-hash " + arg(2)
 	case CommandPlan:
-		return "backout plan " + arg(0) + " --to " + arg(1)
+		return "backout plan " + arg(0)
 	case CommandAbort, CommandAttach, CommandResume:
 		return "backout runs " + kind + " " + arg(0)
 	case CommandNote:

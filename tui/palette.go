@@ -23,7 +23,7 @@ func verbs() []verb {
 			c.home().setFilter(a)
 			return nil
 		}},
-		{name: "forward", usage: "forward UNIT", help: "plan the way forward again, on a run", do: forward},
+		{name: "forward", usage: "forward [UNIT]", help: "plan the way forward again, on a run", do: forward},
 		{name: "incident", usage: "incident open|close|split|merge|show", help: "an incident by hand", words: incidentWords, do: incident},
 		{name: "note", usage: "note TEXT", help: "write into the record", do: note},
 		{name: "quit", usage: "quit", help: "quit; a run goes on", do: func(*console, string) tea.Cmd { return tea.Quit }},

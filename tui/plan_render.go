@@ -100,7 +100,7 @@ func (s *planScreen) headline(p *page) {
 		for i := range s.plan.Units {
 			names[i] = itoa(i+1) + " " + unitName(s.plan.Units[i].Unit.ID)
 		}
-		text := "they go back together, in this order: "
+		text := "they go " + s.direction() + " together, in this order: "
 		if s.plan.Atomic {
 			text = "they need each other in a circle and go back as one set: "
 		}
@@ -108,6 +108,14 @@ func (s *planScreen) headline(p *page) {
 			p.add(" " + s.c.style.bold(l))
 		}
 	}
+}
+
+// direction is the way in which the plan switches its units.
+func (s *planScreen) direction() string {
+	if s.plan.Kind == "forward" {
+		return "forward"
+	}
+	return "back"
 }
 
 // differences says in words what is another between two plans for the same request.

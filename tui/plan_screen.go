@@ -3,6 +3,7 @@ package tui
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -48,9 +49,12 @@ func newPlanScreen(c *console, ch providers.Change) (*planScreen, tea.Cmd) {
 	return s, s.replan()
 }
 
-// newForwardScreen plans bringing a unit forward again, to what it was before a run.
-func newForwardScreen(c *console, unit rollback.UnitID, to string) (*planScreen, tea.Cmd) {
-	s := newPlan(c, "FORWARD "+unitName(unit), rollback.Request{Unit: unit, To: to})
+// newForwardScreen plans undoing what a run switched: all its units, or the one that is named.
+func newForwardScreen(c *console, run string, only rollback.UnitID) (*planScreen, tea.Cmd) {
+	s := newPlan(c, "FORWARD "+run, rollback.Request{Run: run})
+	if only != "" {
+		s.request.Only = []rollback.UnitID{only}
+	}
 	return s, s.replan()
 }
 
@@ -166,6 +170,12 @@ func (s *planScreen) planned(m plannedMsg) {
 	if len(m.units) > 0 {
 		s.units = m.units
 	}
+	if errors.Is(m.err, rollback.ErrNotAlone) && s.chosen && s.plan != nil {
+		s.c.say("not without the others: " + m.err.Error())
+		s.err, s.request.Only, s.chosen = nil, nil, false
+		s.selected()
+		return
+	}
 	if m.err != nil {
 		s.plan = nil
 		return
@@ -175,10 +185,21 @@ func (s *planScreen) planned(m plannedMsg) {
 	}
 	s.chosen = false
 	s.plan = &m.plan
-	if len(s.only) == 0 {
-		for i := range m.plan.Units {
-			s.only[m.plan.Units[i].Unit.ID] = true
+	for i := range m.plan.Units { // what was taken out of the plan can be taken in again
+		if u := m.plan.Units[i].Unit; !slices.ContainsFunc(s.units, func(o rollback.Unit) bool { return o.ID == u.ID }) {
+			s.units = append(s.units, u)
 		}
+	}
+	if len(s.only) == 0 {
+		s.selected()
+	}
+}
+
+// selected marks what is in the plan, and nothing else.
+func (s *planScreen) selected() {
+	clear(s.only)
+	for i := range s.plan.Units {
+		s.only[s.plan.Units[i].Unit.ID] = true
 	}
 }
 
@@ -213,10 +234,11 @@ func (s *planScreen) line() string {
 		return ""
 	}
 	hash := shortHash(s.plan.Hash)
-	if s.request.Change == nil {
-		return s.c.command(CommandForward, string(s.request.Unit), shortHash(s.request.To), hash)
+	name := plain(s.request.Run)
+	if s.request.Change != nil {
+		name = s.c.handle(s.request.Change.ID)
 	}
-	args := []string{s.c.handle(s.request.Change.ID), hash}
+	args := []string{name, hash}
 	for _, u := range s.request.Only {
 		args = append(args, string(u))
 	}

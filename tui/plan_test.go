@@ -106,17 +106,35 @@ func TestAbortAsksAndStops(t *testing.T) {
 func TestForwardIsAPlanOfItsOwn(t *testing.T) {
 	w := newWorld(t, func(_ *Options, f *fake) { f.run = run(rollback.RunSucceeded) })
 	toConfirm(w)
+	w.f.plan.Kind = "forward"
 	w.press("enter", "U")
 	s, ok := w.m.top().(*planScreen)
-	if !ok || s.request.Unit != "releases:bakery/oven" || s.request.To != "sha256:41aa0f3c9d77" {
-		t.Fatalf("U opened %T %+v", w.m.top(), w.m.top())
+	if !ok || s.request.Run != "RUN-0192" || s.request.Change != nil {
+		t.Fatalf("U opened %T", w.m.top())
 	}
 	if len(w.f.yes) != 1 {
 		t.Errorf("U confirmed by itself: %v", w.f.yes)
 	}
 	w.press("R")
-	if got := w.screen(); !strings.Contains(got, "BRING FORWARD IN PRODUCTION") || !strings.Contains(got, "backout rollback releases:bakery/oven --to 41aa0f3c9d77") {
+	if got := w.screen(); !strings.Contains(got, "BRING FORWARD IN PRODUCTION") || !strings.Contains(got, "backout rollback RUN-0192 --plan-hash 9c1e44d0aa17") {
 		t.Errorf("confirmation:\n%s", got)
+	}
+}
+
+// What cannot go alone stays in the plan, which says why; nothing has to be planned anew to go on.
+func TestUnitThatCannotBeLeftOutStaysIn(t *testing.T) {
+	w := newWorld(t, func(_ *Options, f *fake) { f.plan = together() })
+	w.press("r")
+	w.f.planErr = fmt.Errorf("releases:bakery/oven: the same change is live on both: %w", rollback.ErrNotAlone)
+	w.press("space")
+	s := w.screen()
+	for _, want := range []string{"[x] releases:bakery/mixer", "[x] releases:bakery/oven", "not without the others", "cannot go back alone", "  R run (asks)"} {
+		if !strings.Contains(s, want) {
+			t.Errorf("no %q:\n%s", want, s)
+		}
+	}
+	if strings.Contains(s, "--only") {
+		t.Errorf("the command line leaves a unit out:\n%s", s)
 	}
 }
 

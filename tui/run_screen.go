@@ -41,8 +41,7 @@ func newRunScreen(c *console, run rollback.Run) (*runScreen, tea.Cmd) {
 			return c.command(CommandAbort, s.run.ID)
 		}, do: s.askAbort},
 		{keys: []string{"U"}, label: "U", desc: "plan forward", brief: true, acts: true, why: s.whyNoForward, line: func() string {
-			u, to := s.forward()
-			return c.command(CommandPlan, string(u), shortHash(to))
+			return c.command(CommandPlan, s.run.ID)
 		}, do: func() tea.Cmd { return s.planForward("") }},
 		{keys: []string{"P"}, label: "P", desc: "pause", acts: true, why: func() string {
 			return "a run cannot be paused; A stops it before its next step"
@@ -169,26 +168,14 @@ func (s *runScreen) askAbort() tea.Cmd {
 	return nil
 }
 
-// forward is the unit that is brought forward first, the last one that went back, and what it was before the run.
-func (s *runScreen) forward() (rollback.UnitID, string) {
-	for i := len(s.run.Plan.Units) - 1; i >= 0; i-- {
-		if u := &s.run.Plan.Units[i]; u.From.Digest != "" {
-			return u.Unit.ID, u.From.Digest
-		}
-	}
-	return "", ""
-}
-
 func (s *runScreen) whyNoForward() string {
-	switch u, _ := s.forward(); {
+	switch {
 	case s.c.readOnly() != "":
 		return s.c.readOnly()
 	case !s.run.State.Final():
 		return "the run is live"
 	case s.run.AppliedAt.IsZero():
 		return "the run altered nothing"
-	case u == "":
-		return "what the unit was before is not known"
 	case s.c.opts.Planner == nil:
 		return "no unit is configured"
 	default:
@@ -196,23 +183,24 @@ func (s *runScreen) whyNoForward() string {
 	}
 }
 
-// planForward opens a plan of its own for the way forward; of several units the named one, else the last.
+// planForward opens a plan of its own for the way forward: of everything that the run switched, or of the named unit.
 func (s *runScreen) planForward(name string) tea.Cmd {
 	if why := s.whyNoForward(); why != "" {
 		s.c.say("U is off: " + why)
 		return nil
 	}
-	unit, to := s.forward()
+	only := rollback.UnitID("")
 	for i := range s.run.Plan.Units {
-		if u := &s.run.Plan.Units[i]; name != "" && (string(u.Unit.ID) == name || unitName(u.Unit.ID) == name) {
-			unit, to = u.Unit.ID, u.From.Digest
+		if id := s.run.Plan.Units[i].Unit.ID; name != "" && (string(id) == name || unitName(id) == name) {
+			only = id
 		}
 	}
-	p, cmd := newForwardScreen(s.c, unit, to)
-	s.c.push(p)
-	if n := len(s.run.Plan.Units); n > 1 {
-		s.c.say("1 of " + itoa(n) + " units; the others with :forward UNIT on the run")
+	if name != "" && only == "" {
+		s.c.say("the run has no unit " + name)
+		return nil
 	}
+	p, cmd := newForwardScreen(s.c, s.run.ID, only)
+	s.c.push(p)
 	return cmd
 }
 

@@ -54,7 +54,8 @@ func callEdges(services []providers.Service) []providers.Edge {
 	return out
 }
 
-// Resolve makes a request from what a person names: a unit id, else a change (id, handle, commit or unique prefix).
+// Resolve makes a request from what a person names: a unit id, a run that is to be undone, else a change (id, handle,
+// commit or unique prefix).
 func (s *Session) Resolve(ctx context.Context, name string) (rollback.Request, error) {
 	units, err := s.Engine.Units(ctx)
 	if err != nil {
@@ -64,6 +65,9 @@ func (s *Session) Resolve(ctx context.Context, name string) (rollback.Request, e
 		if string(u.ID) == name {
 			return rollback.Request{Unit: u.ID}, nil
 		}
+	}
+	if _, err := s.Engine.Run(ctx, name); err == nil {
+		return rollback.Request{Run: name}, nil
 	}
 	if change, ok := s.Timeline.Snapshot().Change(name); ok {
 		return rollback.Request{Change: &change}, nil
