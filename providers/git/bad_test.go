@@ -248,3 +248,24 @@ func wantHealth(t *testing.T, p providers.Provider, state providers.HealthState,
 		t.Errorf("health %s %q, want %s %q", h.State, h.Detail, state, detail)
 	}
 }
+
+// A repository that lost its commits is damaged, and not new: nothing about it is well.
+func TestLostCommits(t *testing.T) {
+	r := newRepository(t)
+	r.commit("Begin", "f", "1\n")
+	objects, err := filepath.Glob(filepath.Join(r.dir, ".git", "objects", "??"))
+	if err != nil || len(objects) == 0 {
+		t.Fatalf("no loose objects: %v", err)
+	}
+	for _, dir := range objects {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := newProvider(t, r.dir, nil)
+	_, err = tryRead(t.Context(), p, providers.Window{})
+	if err == nil || !strings.Contains(err.Error(), "git fsck") {
+		t.Errorf("error %v", err)
+	}
+	wantHealth(t, p, providers.HealthFailing, "main in "+r.dir+" stands on")
+}

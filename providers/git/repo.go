@@ -139,6 +139,21 @@ func (r *repo) track(ctx context.Context, want, notes string) error {
 			return providers.Permanent(fmt.Errorf("there is no ref %q in %s: correct ref, or fetch it", want, r.path))
 		}
 	}
+	return r.whole(ctx, refs)
+}
+
+// whole tells a repository without commits from one that lost them: then a branch stands somewhere, and what it stands on
+// is not here.
+func (r *repo) whole(ctx context.Context, refs map[string]string) error {
+	for _, name := range r.candidates(refs) {
+		at, err := r.resolve(ctx, name)
+		if err != nil {
+			return err
+		}
+		if at != "" {
+			return providers.Retryable(fmt.Errorf("%s in %s stands on %s, which is not here or no commit: look with `git fsck`, then fetch again", short(name), r.path, at))
+		}
+	}
 	return nil // nothing is committed yet
 }
 
@@ -193,7 +208,12 @@ func (r *repo) refs(ctx context.Context, notes string) (map[string]string, error
 
 // commit resolves a name; "" where there is no such commit.
 func (r *repo) commit(ctx context.Context, name string) (string, error) {
-	out, err := r.text(ctx, "rev-parse", "--quiet", "--verify", name+"^{commit}")
+	return r.resolve(ctx, name+"^{commit}")
+}
+
+// resolve gives the object that a name stands for, whether it is here or not; "" where there is no such name.
+func (r *repo) resolve(ctx context.Context, name string) (string, error) {
+	out, err := r.text(ctx, "rev-parse", "--quiet", "--verify", name)
 	var exit *process.ExitError
 	if errors.As(err, &exit) && exit.Code == 1 {
 		return "", nil
