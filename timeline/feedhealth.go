@@ -44,6 +44,9 @@ func (l *line) note(what string, err error) {
 			l.failures = map[string]string{}
 		}
 		l.failures[what] = why
+		if what == askWatch {
+			l.brokeAt = l.feed.opts.Now()
+		}
 		return
 	}
 	delete(l.failures, what)
@@ -61,6 +64,9 @@ func (l *line) health() providers.Health {
 	h.Provider = cmp.Or(h.Provider, l.name)
 	if l.lastOK.After(h.LastOK) {
 		h.LastOK = l.lastOK
+	}
+	if h.LastOK.After(l.brokeAt) {
+		delete(l.failures, askWatch) // it has answered since: a live feed with nothing to tell is silent when it is well again
 	}
 	if why := l.why(); why != "" {
 		h.State, h.Detail = providers.HealthFailing, why

@@ -61,3 +61,40 @@ func TestAHealthLineSaysWhyOnce(t *testing.T) {
 		}
 	})
 }
+
+// quiet is a source that tells its own health and whose live feed fails once and then has nothing to tell.
+type quiet struct {
+	live
+	vitals *providers.Vitals
+}
+
+func (p *quiet) Health() providers.Health { return p.vitals.Health() }
+
+func TestALiveFeedThatIsWellAgainIsWell(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		vitals := providers.NewVitals("alerts", time.Now, 0)
+		p := &quiet{live{
+			scripted{name: "alerts", changes: says("c1")},
+			func(ctx context.Context, yield func(providers.Event, error) bool) {
+				time.Sleep(10 * time.Second)
+				vitals.Done(time.Now(), errors.New("500"))
+				yield(providers.Event{}, errors.New("500"))
+				time.Sleep(10 * time.Second)
+				vitals.Done(time.Now(), nil)
+				<-ctx.Done()
+			},
+		}, vitals}
+		_, feed, stop := running(t, timeline.FeedOptions{}, p)
+		time.Sleep(15 * time.Second)
+		if h := health(feed, "alerts"); h.State != providers.HealthFailing || h.Detail != "500, last answer 15 s ago" {
+			t.Errorf("while it fails: %+v", h)
+		}
+		time.Sleep(10 * time.Second)
+		if h := health(feed, "alerts"); h.State != providers.HealthOK {
+			t.Errorf("well again: %+v", h)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -24,6 +24,7 @@ type line struct {
 	began    time.Time // of the call under way
 	lastOK   time.Time
 	failures map[string]string // by what was asked: why the last call failed
+	brokeAt  time.Time         // when the live feed last told of an error
 }
 
 // The things that a provider is asked for, as they stand on its health line.
