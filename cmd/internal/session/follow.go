@@ -57,8 +57,8 @@ func (s *Session) follow(ctx context.Context) {
 		case <-tick.C:
 		}
 		now := s.opts.Now()
-		s.refreshRuns(ctx)
-		if now.Sub(readyAt) >= readinessEvery {
+		moved := s.refreshRuns(ctx)
+		if moved || now.Sub(readyAt) >= readinessEvery { // a run that ended frees its units
 			s.settle(ctx)
 			s.refreshReadiness(ctx)
 			readyAt = s.opts.Now()
@@ -95,20 +95,23 @@ func (s *Session) symptomKey() string {
 	return fmt.Sprint(inc.ID, " ", len(inc.Alerts))
 }
 
-func (s *Session) refreshRuns(ctx context.Context) {
+// refreshRuns reads the journal and reports whether a run moved.
+func (s *Session) refreshRuns(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	runs, err := s.Engine.Runs(ctx)
 	if err != nil {
 		s.opts.Log.Warn("runs cannot be read", "error", err)
-		return
+		return false
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !sameRuns(s.runs.list, runs) {
-		s.runs.list = runs
-		s.runs.version++
+	if sameRuns(s.runs.list, runs) {
+		return false
 	}
+	s.runs.list = runs
+	s.runs.version++
+	return true
 }
 
 func sameRuns(a, b []rollback.Run) bool {
