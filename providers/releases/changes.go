@@ -2,23 +2,31 @@ package releases
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/backout-dev/backout/providers"
 )
 
 // Changes implements providers.ChangeSource: one change for each known switch of a current link. A release without any
-// sign that it served is none.
+// sign that it served is none. A unit that cannot be read is told of at the end, after the changes of all others.
 func (p *Provider) Changes(ctx context.Context, w providers.Window) iter.Seq2[providers.Change, error] {
 	return func(yield func(providers.Change, error) bool) {
+		start := p.now()
+		var unread []error
 		for _, u := range p.units {
 			changes, err := p.changes(ctx, u)
-			if err != nil {
-				yield(providers.Change{}, err)
+			if ctx.Err() != nil {
+				yield(providers.Change{}, ctx.Err())
 				return
+			}
+			if err != nil {
+				unread = append(unread, err)
+				continue
 			}
 			for _, c := range changes {
 				if ctx.Err() != nil {
@@ -30,7 +38,31 @@ func (p *Provider) Changes(ctx context.Context, w providers.Window) iter.Seq2[pr
 				}
 			}
 		}
+		if err := p.together(unread...); err != nil {
+			p.vitals.Done(start, err) // also where the unit that was read last is well
+			yield(providers.Change{}, err)
+		}
 	}
+}
+
+// together is what is wrong with units, in one line. As long as there are others, asking again is never in vain.
+func (p *Provider) together(unread ...error) error {
+	if len(unread) == 0 {
+		return nil
+	}
+	class := providers.ClassOf(unread[0])
+	if class == providers.ClassPermanent && len(unread) < len(p.units) {
+		class = providers.ClassRetryable
+	}
+	texts := make([]string, len(unread))
+	for i, err := range unread {
+		texts[i] = err.Error()
+		if providers.ClassOf(err) != class {
+			class = providers.ClassRetryable
+		}
+	}
+	slices.Sort(texts)
+	return &providers.Error{Class: class, Err: errors.New(strings.Join(slices.Compact(texts), "; "))}
 }
 
 // changes are all the switches of one unit, oldest first.
@@ -139,7 +171,7 @@ func (p *Provider) Watch(ctx context.Context) iter.Seq2[providers.Event, error] 
 				case err != nil && trouble[u.name] == err.Error():
 				case err != nil:
 					trouble[u.name] = err.Error()
-					if !yield(providers.Event{}, err) {
+					if !yield(providers.Event{}, p.together(err)) {
 						return
 					}
 				default:

@@ -4,9 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/backout-dev/backout/providers"
 )
 
 // switched says that a release became current. What the sources do not tell is zero.
@@ -41,6 +44,7 @@ func archiveKey(u *unit, at time.Time) string {
 // notice keeps that a link was seen, in memory and in the archive. The archive hears of a switch at once and of a mere
 // look at most once a minute.
 func (p *Provider) notice(ctx context.Context, u *unit, l link) {
+	p.noticeBroken(u, l)
 	if !l.inside || l.label == "" {
 		return
 	}
@@ -51,6 +55,23 @@ func (p *Provider) notice(ctx context.Context, u *unit, l link) {
 		}
 		p.keep(ctx, u, s, print)
 	}
+}
+
+// noticeBroken keeps whether there is anything behind the link.
+func (p *Provider) noticeBroken(u *unit, l link) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.broken, u.name)
+	if l.broken {
+		p.broken[u.name] = fmt.Sprintf("%s: current points to %s, which is gone: nothing serves from it", u.name, providers.Clean(or(l.label, l.target)))
+	}
+}
+
+// remark is what a person should know of the units beside that they could be read.
+func (p *Provider) remark() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return strings.Join(slices.Sorted(maps.Values(p.broken)), "; ")
 }
 
 // remember keeps a look in memory and gives what the archive should hear of.

@@ -42,6 +42,8 @@ type Provider struct {
 
 	mu   sync.Mutex
 	seen map[string][]switched // by unit: what this process saw, for an archive that keeps nothing
+
+	broken map[string]string // by unit: what is wrong behind its link
 }
 
 // unit is one current link and the releases beside it. The names hold no slash.
@@ -80,7 +82,7 @@ func create(env providers.Environment, decode func(into any) error) (providers.P
 	p := &Provider{
 		name: env.Name, environment: env.Environment, scope: s.Scope, soak: s.MinSoak, poll: s.Poll, timeout: s.Timeout,
 		vitals: providers.NewVitals(env.Name, env.Now, 0), now: env.Now, archive: env.Archive,
-		client: quietClient(), seen: map[string][]switched{},
+		client: quietClient(), seen: map[string][]switched{}, broken: map[string]string{},
 	}
 	p.digests = &digestCache{provider: env.Name, archive: env.Archive, known: map[string]fingerprinted{}}
 	if s.local() {
@@ -120,5 +122,8 @@ func (p *Provider) bounded(ctx context.Context) (context.Context, func(error)) {
 	return ctx, func(err error) {
 		cancel()
 		p.vitals.Done(start, err)
+		if remark := p.remark(); remark != "" && err == nil {
+			p.vitals.Note(remark)
+		}
 	}
 }
