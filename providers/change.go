@@ -93,6 +93,12 @@ type Change struct {
 	Unknown map[string]json.RawMessage `json:"-"`
 }
 
+// StatusNote marks what a person wrote down about an incident: it stands on the timeline and altered nothing.
+const StatusNote = "note"
+
+// IsNote reports whether this is only what a person wrote down.
+func (c *Change) IsNote() bool { return c.Kind == KindOperation && c.Status == StatusNote }
+
 // At is the change's place on a timeline: when it took effect, else when it landed. Zero when neither is known.
 func (c *Change) At() time.Time {
 	if !c.EffectiveFrom.IsZero() {

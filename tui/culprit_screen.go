@@ -204,9 +204,13 @@ func (c *console) culpritLines(p *page, i int, full bool) {
 		return
 	}
 	s := &r.Ranking[i]
-	head := "LIKELY CULPRIT"
-	if c.noneFirst() {
-		head = "SUSPECT"
+	confirmed := c.st.Confirmed.Change == s.Change
+	head := "SUSPECT"
+	switch {
+	case confirmed:
+		head = "CONFIRMED CULPRIT"
+	case i == 0 && !c.noneFirst():
+		head = "LIKELY CULPRIT"
 	}
 	head += fmt.Sprintf("  %d of %d", i+1, len(r.Ranking))
 	if r.Tie && i < 2 {
@@ -214,6 +218,9 @@ func (c *console) culpritLines(p *page, i int, full bool) {
 	}
 	p.add(between(" "+c.style.bold(head), share(s.P)+" ", p.w))
 	c.suspectFacts(p, s.Change, full)
+	if confirmed {
+		p.add(labelled(" ", "confirmed by "+plain(c.st.Confirmed.By)+": "+plain(c.st.Confirmed.Reason), p.w-1)...)
+	}
 	none := " none of these " + share(r.None)
 	if r.Tie && i < 2 {
 		none += "   the first two cannot be told apart"

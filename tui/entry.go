@@ -16,6 +16,7 @@ type entry struct {
 	id, provider   string
 	at, end        time.Time
 	alert, open    bool
+	note           bool // what a person wrote down
 	kind           string
 	unit, what, ai string
 	went           string // from what to what, where a change says so
@@ -152,6 +153,9 @@ func changeEntry(c *providers.Change) entry {
 	}
 	if e.unit == "" {
 		e.unit = c.Unit
+	}
+	if c.IsNote() {
+		e.kind, e.unit, e.note = providers.StatusNote, c.Author.Name, true
 	}
 	from, to := shortRevision(c.From), shortRevision(c.To)
 	switch {

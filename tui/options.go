@@ -19,11 +19,15 @@ type State struct {
 	Incident  *timeline.Incident // the one that is shown; nil: none is open
 	Incidents []timeline.Incident
 	Ranking   culprit.Ranking // of Incident; empty without one
+	Confirmed Judgement       // the culprit of Incident, if a person said so
 	Health    []providers.Health
 	Runs      []rollback.Run       // live ones and those that ended lately, newest first
 	Rollback  map[string]Readiness // by change id; a change that is not in it was not looked at
 	CachedAt  time.Time            // when not zero, what is shown was known last at this time: no source has answered yet
 }
+
+// Judgement is what a person said of a suspect. The zero value: nobody said anything.
+type Judgement struct{ Change, By, Reason string }
 
 // Readiness says whether a change can be taken back, as far as is known without planning.
 type Readiness struct {

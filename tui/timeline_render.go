@@ -159,13 +159,13 @@ func (c columns) row(s *timelineScreen, e entry, here bool, ck clock) string {
 	return b.String()
 }
 
-// rest is what happened, with AI and P for a change. An alert has neither, and takes their place for its text.
+// rest is what happened, with AI and P for a change. An alert or a note has neither, and takes their place.
 func (c columns) rest(b *strings.Builder, con *console, e *entry) {
 	tail := c.p
 	if c.ai > 0 {
 		tail += c.ai + 1
 	}
-	if e.alert {
+	if e.alert || e.note {
 		b.WriteString(fit(plain(e.what), c.what+1+tail))
 		return
 	}

@@ -298,6 +298,8 @@ func (s *timelineScreen) whyNoPlan() string {
 		return "the list is empty"
 	case e.alert:
 		return "an alert cannot be taken back: stand on a change"
+	case e.note:
+		return "a note altered nothing: stand on a change"
 	case s.c.opts.Planner == nil:
 		return "no unit is configured"
 	case e.change == nil:
@@ -352,7 +354,7 @@ func (s *timelineScreen) handle() string {
 
 // standsOn is the change under the cursor, for a judgement.
 func (s *timelineScreen) standsOn() string {
-	if e := s.current(); !e.alert {
+	if e := s.current(); !e.alert && !e.note {
 		return e.id
 	}
 	return ""

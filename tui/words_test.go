@@ -146,3 +146,33 @@ func TestChosenIncidentStays(t *testing.T) {
 		t.Errorf("the source is asked for %q", got)
 	}
 }
+
+// A person's word stands on the suspect; the machine's own never says more than suspect.
+func TestConfirmedCulpritIsNamedWithWhoSaidSo(t *testing.T) {
+	w := newWorld(t, nil)
+	w.f.st.Confirmed = Judgement{Change: "c08", By: "ana@bakery", Reason: "the column is gone"}
+	w.send(stateMsg{w.f.st})
+	w.press("enter")
+	if s := w.screen(); !strings.Contains(s, "LIKELY CULPRIT  1 of 4") || strings.Contains(s, "CONFIRMED") {
+		t.Errorf("the first suspect:\n%s", s)
+	}
+	w.press("n")
+	if s := w.screen(); !strings.Contains(s, "CONFIRMED CULPRIT  2 of 4") || !strings.Contains(s, "confirmed by ana@bakery: the column is gone") {
+		t.Errorf("the confirmed one:\n%s", s)
+	}
+	w.press("n")
+	if s := w.screen(); !strings.Contains(s, "SUSPECT  3 of 4") || strings.Contains(s, "CONFIRMED") {
+		t.Errorf("another one:\n%s", s)
+	}
+}
+
+// A note stands on the timeline by its author, and is nothing that could be taken back or be to blame.
+func TestNoteIsNoChange(t *testing.T) {
+	e := changeEntry(&providers.Change{Kind: providers.KindOperation, Status: providers.StatusNote, Title: "calling Mira", Author: providers.Author{Name: "ana"}})
+	if e.kindWord() != "note" || e.unit != "ana" || e.what != "calling Mira" {
+		t.Errorf("%+v", e)
+	}
+	if e := changeEntry(&providers.Change{Kind: providers.KindOperation, Title: "restart", Service: "oven"}); e.note || e.kindWord() != "operate" {
+		t.Errorf("%+v", e)
+	}
+}

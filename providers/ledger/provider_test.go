@@ -96,7 +96,7 @@ func TestTheRecordAsChanges(t *testing.T) {
 	at := func(minute int) time.Time { return noon.Add(time.Duration(minute) * time.Minute) }
 	want := []providers.Change{
 		{
-			ID: "note-1", Provider: "ledger", Kind: providers.KindOperation, Title: "calling the payment team",
+			ID: "note-1", Provider: "ledger", Kind: providers.KindOperation, Status: providers.StatusNote, Title: "calling the payment team",
 			Author: providers.Author{Name: "bob", Kind: "human"}, LandedAt: at(1), EffectiveFrom: at(1),
 		},
 		{

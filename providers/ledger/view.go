@@ -59,7 +59,7 @@ func (v *view) put(id string, changes []providers.Change) []providers.Change {
 
 func (v *view) note(e ledger.Entry) providers.Change {
 	c := providers.Change{
-		ID: fmt.Sprintf("note-%d", e.Seq), Provider: v.provider, Kind: providers.KindOperation, Title: e.Text, Unit: e.Unit,
+		ID: fmt.Sprintf("note-%d", e.Seq), Provider: v.provider, Kind: providers.KindOperation, Status: providers.StatusNote, Title: e.Text, Unit: e.Unit,
 		Author: providers.Author{Name: e.Actor, Kind: e.ActorKind}, LandedAt: e.At, EffectiveFrom: e.At,
 	}
 	providers.CleanChange(&c)

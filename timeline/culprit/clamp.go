@@ -57,7 +57,7 @@ func clampAlerts(alerts []providers.Alert, at time.Time) []providers.Alert {
 func clampChanges(changes []providers.Change, at time.Time) []providers.Change {
 	out := make([]providers.Change, 0, len(changes))
 	for i := range changes {
-		if !changes[i].VisibleAt(at) {
+		if !changes[i].VisibleAt(at) || changes[i].IsNote() {
 			continue
 		}
 		c := changes[i]

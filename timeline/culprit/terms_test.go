@@ -233,3 +233,19 @@ func TestSymptomsThatFollowTheExposedShare(t *testing.T) {
 		t.Errorf("rollout: %+v", e)
 	}
 }
+
+// What a person wrote down while looking for the culprit is no candidate.
+func TestNotesAreNoCandidates(t *testing.T) {
+	at := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+	in := culprit.Input{
+		At: at, Alerts: []providers.Alert{{ID: "a", Provider: "p", Service: "pricing", StartsAt: at.Add(-time.Minute)}},
+		Changes: []providers.Change{
+			{ID: "note-1", Kind: providers.KindOperation, Status: providers.StatusNote, Title: "pricing looks broken", EffectiveFrom: at.Add(-2 * time.Minute)},
+			{ID: "restart", Kind: providers.KindOperation, Service: "pricing", EffectiveFrom: at.Add(-2 * time.Minute)},
+		},
+	}
+	r := culprit.Rank(in)
+	if len(r.Ranking) != 1 || r.Ranking[0].Change != "restart" {
+		t.Errorf("%+v", r.Ranking)
+	}
+}

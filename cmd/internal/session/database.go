@@ -42,7 +42,7 @@ func (s *Session) openRecord(ctx context.Context) error {
 	if err := s.closeRecord(); err != nil {
 		s.opts.Log.Warn("database cannot be closed", "error", err)
 	}
-	s.people = people{version: s.people.version + 1, dismissed: map[string]map[string]string{}, confirmed: map[string]string{}}
+	s.people = people{version: s.people.version + 1, dismissed: map[string]map[string]string{}, confirmed: map[string]judgement{}}
 	s.DB, err = store.Empty(ctx)
 	return err
 }

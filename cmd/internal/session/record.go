@@ -16,8 +16,11 @@ import (
 type people struct {
 	version   uint64
 	dismissed map[string]map[string]string // incident, change: reason
-	confirmed map[string]string            // incident: change
+	confirmed map[string]judgement         // by incident
 }
+
+// judgement is a suspect that a person confirmed.
+type judgement struct{ change, by, reason string }
 
 // suspectBody is the body of a suspect entry.
 type suspectBody struct {
@@ -27,7 +30,7 @@ type suspectBody struct {
 
 // replay takes what people did to incidents and suspects from the record.
 func (s *Session) replay(ctx context.Context) error {
-	s.people.dismissed, s.people.confirmed = map[string]map[string]string{}, map[string]string{}
+	s.people.dismissed, s.people.confirmed = map[string]map[string]string{}, map[string]judgement{}
 	for entry, err := range s.DB.All(ctx) {
 		if err != nil {
 			return fmt.Errorf("read the record: %w", err)
@@ -47,8 +50,12 @@ func (s *Session) take(e ledger.Entry) {
 			return
 		}
 		if body.Confirm {
-			s.people.confirmed[e.Incident] = e.Change
+			s.people.confirmed[e.Incident] = judgement{e.Change, e.Actor, body.Reason}
+			delete(s.people.dismissed[e.Incident], e.Change)
 		} else {
+			if s.people.confirmed[e.Incident].change == e.Change {
+				delete(s.people.confirmed, e.Incident)
+			}
 			if s.people.dismissed[e.Incident] == nil {
 				s.people.dismissed[e.Incident] = map[string]string{}
 			}
@@ -131,5 +138,5 @@ func (s *Session) Entries(ctx context.Context, incident string, w providers.Wind
 func (s *Session) Confirmed(incident string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.people.confirmed[incident]
+	return s.people.confirmed[incident].change
 }

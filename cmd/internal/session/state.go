@@ -68,10 +68,19 @@ func (s *Session) State(incident string) tui.State {
 	s.state.rankedFor, s.state.rankedAt, s.state.key = rk, now, key
 	s.state.state = tui.State{
 		Version: s.state.state.Version + 1, Snapshot: snap, Incident: shown, Incidents: incidents, Ranking: ranking,
-		Health: health, Runs: s.runs.list, Rollback: s.ready.byChange, CachedAt: s.cachedShown(),
+		Confirmed: s.confirmedLocked(shown), Health: health, Runs: s.runs.list, Rollback: s.ready.byChange, CachedAt: s.cachedShown(),
 	}
 	s.ready.want(ranking)
 	return s.state.state
+}
+
+// confirmedLocked is what a person confirmed as the culprit of an incident.
+func (s *Session) confirmedLocked(inc *timeline.Incident) tui.Judgement {
+	if inc == nil {
+		return tui.Judgement{}
+	}
+	j := s.people.confirmed[inc.ID]
+	return tui.Judgement{Change: j.change, By: j.by, Reason: j.reason}
 }
 
 // pick is the named incident, else the newest open one, else none.
