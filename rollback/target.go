@@ -130,9 +130,24 @@ func find(revs []Revision, to string) (int, error) {
 		return -1, err
 	}
 	if at < 0 {
-		return -1, fmt.Errorf("it never served a revision %q: %w", to, ErrNotFound)
+		return -1, fmt.Errorf("there is no revision %q to go back to%s: %w", to, offered(revs), ErrNotFound)
 	}
 	return at, nil
+}
+
+// offered names the revisions that there are: one that a person knows of may have been deleted.
+func offered(revs []Revision) string {
+	const most = 5
+	var names []string
+	for _, r := range revs {
+		if n := name(r); !slices.Contains(names, n) {
+			names = append(names, n)
+		}
+	}
+	if len(names) > most {
+		names = append(names[:most], "...")
+	}
+	return ", only " + strings.Join(names, ", ")
 }
 
 // name is how a revision is called in a sentence.
