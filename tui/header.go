@@ -155,6 +155,9 @@ func (c *console) healthWord(h *providers.Health, why bool) string {
 		}
 		return name + " " + c.style.bad(text)
 	default:
+		if !h.LastOK.IsZero() {
+			return name + " " + c.style.faint("asking, known "+old)
+		}
 		return name + " " + c.style.faint("asking")
 	}
 }

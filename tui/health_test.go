@@ -22,3 +22,13 @@ func TestAClockThatIsOffIsOnTheHealthLine(t *testing.T) {
 		}
 	}
 }
+
+// Before a source has answered, what is known from an earlier process has its age.
+func TestWhatIsKnownFromEarlierHasItsAge(t *testing.T) {
+	w := newWorld(t, func(_ *Options, f *fake) {
+		f.st.Health = []providers.Health{{Provider: "alerts", State: providers.HealthUnknown, LastOK: at("14:08:31")}}
+	})
+	if line := ansi.Strip(strings.Join(w.m.header(120, 36), "\n")); !strings.Contains(line, "alerts asking, known 12m") {
+		t.Error(line)
+	}
+}

@@ -213,10 +213,8 @@ func incident(c *console, args string) tea.Cmd {
 	}
 	name, words := words[0], words[1:]
 	switch {
-	case name == "show" && len(words) == 1:
-		c.show(words[0])
-		c.touch = false
-		c.say("showing " + words[0])
+	case name == "show":
+		c.showNamed(strings.Join(words, " "))
 	case name != "open" && name != "close" && name != "split" && name != "merge":
 		c.say("no such thing to do to an incident: " + name)
 	case c.opts.Incidents == nil:
@@ -232,6 +230,31 @@ func incident(c *console, args string) tea.Cmd {
 		})
 	}
 	return nil
+}
+
+// showNamed shows the incident of that id, or of which it is the beginning.
+func (c *console) showNamed(name string) {
+	var found []string
+	for i := range c.st.Incidents {
+		if id := c.st.Incidents[i].ID; id == name {
+			found = []string{id}
+			break
+		} else if name != "" && strings.HasPrefix(id, name) {
+			found = append(found, id)
+		}
+	}
+	switch {
+	case name == "":
+		c.say("which? :incident show INCIDENT")
+	case len(found) == 0:
+		c.say("there is no incident " + name)
+	case len(found) > 1:
+		c.say(name + " could be " + strings.Join(found, " or "))
+	default:
+		c.show(found[0])
+		c.touch = false
+		c.say("showing " + found[0])
+	}
 }
 
 func window(c *console, args string) tea.Cmd {

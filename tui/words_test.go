@@ -176,3 +176,21 @@ func TestNoteIsNoChange(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 }
+
+func TestIncidentIsShownByItsIDOrItsBeginning(t *testing.T) {
+	w := newWorld(t, nil)
+	other := *w.f.st.Incident
+	other.ID = "INC-22"
+	w.f.st.Incidents = append(w.f.st.Incidents, other)
+	w.send(stateMsg{w.f.st})
+	for _, c := range []struct{ typed, want, said string }{
+		{"incident show INC-2", "INC-22", "showing INC-22"}, {"incident show INC-", "", "could be INC-1 or INC-22"},
+		{"incident show INC-9", "", "there is no incident INC-9"}, {"incident show", "", "which?"},
+	} {
+		w.m.show("")
+		execute(w.m.console, c.typed)
+		if got := *w.m.shown.Load(); got != c.want || !strings.Contains(w.m.notice, c.said) {
+			t.Errorf("%q shows %q and says %q", c.typed, got, w.m.notice)
+		}
+	}
+}
