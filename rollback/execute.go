@@ -145,8 +145,9 @@ func (x *execution) detach(ctx context.Context) error {
 	return err
 }
 
-// work drives the protocol: lock, steps in order, convergence, verification, outcome.
+// work drives the protocol: a look at the symptoms, lock, steps in order, convergence, verification, outcome.
 func (x *execution) work(ctx context.Context) error {
+	x.before(ctx)
 	release, err := x.lockTargets(ctx)
 	if err != nil {
 		return x.refuseLocked(ctx, err)
@@ -261,7 +262,7 @@ func (x *execution) write(ctx context.Context, point string, fn func(*store.Tx) 
 
 // save writes the run's row from what this executor knows.
 func (x *execution) save(tx *store.Tx) error {
-	doc, err := json.Marshal(runDoc{Executor: x.run.Executor, Checks: x.run.Checks, Symptoms: x.run.Symptoms})
+	doc, err := json.Marshal(runDoc{Executor: x.run.Executor, Before: x.run.Before, Checks: x.run.Checks, Symptoms: x.run.Symptoms})
 	if err != nil {
 		return fmt.Errorf("journal %s: %w", x.run.ID, err)
 	}
@@ -303,7 +304,8 @@ func (x *execution) finish(ctx context.Context, over ending) error {
 			if entry.Body, err = json.Marshal(struct {
 				Checks   []Check   `json:"checks"`
 				Symptoms []Symptom `json:"symptoms"`
-			}{x.run.Checks, x.run.Symptoms}); err != nil {
+				Before   []Symptom `json:"before,omitempty"`
+			}{x.run.Checks, x.run.Symptoms, x.run.Before}); err != nil {
 				return err
 			}
 			if _, err := tx.Append(entry, nil); err != nil {

@@ -45,6 +45,7 @@ type Run struct {
 	Steps     []StepRun    `json:"steps"`
 	Checks    []Check      `json:"checks,omitempty"`
 	Symptoms  []Symptom    `json:"symptoms,omitempty"`
+	Before    []Symptom    `json:"before,omitempty"` // how the alerts stood before anything was touched
 	Log       []LogLine    `json:"log,omitempty"`
 	StartedAt time.Time    `json:"started_at"`
 	AppliedAt time.Time    `json:"applied_at,omitzero"`

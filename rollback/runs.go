@@ -17,6 +17,7 @@ import (
 // runDoc is the part of a run that has no column of its own.
 type runDoc struct {
 	Executor string    `json:"executor,omitempty"`
+	Before   []Symptom `json:"before,omitempty"`
 	Checks   []Check   `json:"checks,omitempty"`
 	Symptoms []Symptom `json:"symptoms,omitempty"`
 }
@@ -62,7 +63,7 @@ func (e *Engine) decode(row store.Run) (Run, error) {
 			return Run{}, fmt.Errorf("read %s: %w", row.ID, err)
 		}
 	}
-	r.Executor, r.Checks, r.Symptoms = doc.Executor, doc.Checks, doc.Symptoms
+	r.Executor, r.Before, r.Checks, r.Symptoms = doc.Executor, doc.Before, doc.Checks, doc.Symptoms
 	for _, s := range row.Steps {
 		step := StepRun{State: StepState(s.State), Attempt: s.Attempt, At: s.At, EndedAt: s.EndedAt}
 		if err := json.Unmarshal(s.Doc, &step.Step); err != nil {

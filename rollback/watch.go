@@ -216,33 +216,14 @@ func segment(id UnitID) string {
 	return s[strings.LastIndexAny(s, "/:")+1:]
 }
 
-// symptoms asks how the plan's alerts stand. One that is not answered for is unknown.
+// symptoms asks how the plan's alerts stand.
 func (x *execution) symptoms(ctx context.Context) []Symptom {
-	alerts := x.run.Plan.Alerts
-	if len(alerts) == 0 {
+	if len(x.run.Plan.Alerts) == 0 {
 		return nil
 	}
-	var states []Symptom
-	err := errors.New("no source can tell")
-	if x.e.cfg.Symptoms != nil {
-		ctx, cancel := context.WithTimeout(ctx, callTimeout)
-		defer cancel()
-		states, err = x.e.cfg.Symptoms.States(ctx, alerts)
-	}
-	out := make([]Symptom, len(alerts))
-	for i, a := range alerts {
-		out[i] = Symptom{AlertRef: a, State: providers.AlertUnknown, Detail: "its source did not answer for it"}
-		if err != nil {
-			out[i].Detail = providers.Clean(err.Error())
-			continue
-		}
-		at := slices.IndexFunc(states, func(s Symptom) bool { return s.Provider == a.Provider && s.ID == a.ID })
-		if at >= 0 {
-			out[i] = states[at]
-			out[i].Detail = providers.Clean(out[i].Detail)
-		}
-	}
-	return out
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return x.e.symptoms(ctx, x.run.Plan.Alerts)
 }
 
 // unwell says what is not well. A resolved alert counts only if its source gave a complete answer after the effect.
