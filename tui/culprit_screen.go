@@ -221,11 +221,13 @@ func (c *console) culpritLines(p *page, i int, full bool) {
 	if confirmed {
 		p.add(labelled(" ", "confirmed by "+plain(c.st.Confirmed.By)+": "+plain(c.st.Confirmed.Reason), p.w-1)...)
 	}
-	none := " none of these " + share(r.None)
+	none := "none of these " + share(r.None)
 	if r.Tie && i < 2 {
 		none += "   the first two cannot be told apart"
 	}
-	p.add(none)
+	for _, l := range wrap(none, p.w-2) {
+		p.add(" " + l)
+	}
 	p.add("")
 	c.readinessLines(p, s.Change) // before the evidence, which may be longer than the pane
 	p.add("")

@@ -200,7 +200,11 @@ func (c *console) judged() string {
 func incidentWords(c *console) []string {
 	words := []string{"open", "close", "split", "merge", "show"}
 	for i := range c.st.Incidents {
-		words = append(words, "show "+plain(c.st.Incidents[i].ID))
+		id := plain(c.st.Incidents[i].ID)
+		words = append(words, "show "+id)
+		if id != c.incidentID() {
+			words = append(words, "merge "+id)
+		}
 	}
 	return words
 }

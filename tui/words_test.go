@@ -184,8 +184,10 @@ func TestIncidentIsShownByItsIDOrItsBeginning(t *testing.T) {
 	w.f.st.Incidents = append(w.f.st.Incidents, other)
 	w.send(stateMsg{w.f.st})
 	for _, c := range []struct{ typed, want, said string }{
-		{"incident show INC-2", "INC-22", "showing INC-22"}, {"incident show INC-", "", "could be INC-1 or INC-22"},
-		{"incident show INC-9", "", "there is no incident INC-9"}, {"incident show", "", "which?"},
+		{"incident show INC-2", "INC-22", "showing INC-22"},
+		{"incident show INC-", "", "could be INC-1 or INC-22"},
+		{"incident show INC-9", "", "there is no incident INC-9"},
+		{"incident show", "", "which?"},
 	} {
 		w.m.show("")
 		execute(w.m.console, c.typed)
