@@ -12,6 +12,9 @@ import (
 	"github.com/backout-dev/backout/rollback"
 )
 
+// recordName is the name of the record among the providers.
+const recordName = "backout"
+
 // makeProviders makes what is configured; one that cannot be made becomes a failing health line and delays nobody.
 func (s *Session) makeProviders(ctx context.Context) error {
 	configured := s.opts.Config.Providers
@@ -31,7 +34,7 @@ func (s *Session) makeProviders(ctx context.Context) error {
 	for i := range configured {
 		s.makeProvider(ctx, &configured[i])
 	}
-	s.providers = append(s.providers, ledgerprovider.New("backout", s.reader(), s.opts.Now))
+	s.providers = append(s.providers, ledgerprovider.New(recordName, s.reader(), s.opts.Now))
 	return nil
 }
 

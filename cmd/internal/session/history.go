@@ -125,10 +125,7 @@ func (s *Session) recallAlerts(ctx context.Context) {
 	if s.opts.File != "" {
 		return
 	}
-	known := map[string]bool{}
-	for _, p := range s.providers {
-		known[p.Name()] = true
-	}
+	known := s.sources()
 	w, now := s.backfill(), s.opts.Now()
 	for _, a := range s.keptAlerts(ctx) {
 		providers.CleanAlert(&a)

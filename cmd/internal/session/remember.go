@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
@@ -36,7 +37,7 @@ func (s *Session) remember() {
 	if day := now.Add(-lookBack); since.Before(day) {
 		since = day
 	}
-	doc := incident.Document{Format: incident.Format, ID: "last", Title: "what was known last", At: now}
+	doc := incident.Document{Format: incident.Format, ID: "last", Title: "what was known last", At: now, Unknown: s.answeredAt()}
 	doc.Changes = tail(snap.Changes(providers.Window{Since: since}))
 	doc.Alerts = tail(snap.Alerts(providers.Window{Since: since}))
 	if len(doc.Changes)+len(doc.Alerts) == 0 {
@@ -78,11 +79,49 @@ func (s *Session) recall() {
 	}
 }
 
-func (s *Session) show(doc incident.Document) {
+// lastOK is the field of the kept document that says when each provider gave its last complete answer.
+const lastOK = "last_ok"
+
+func (s *Session) answeredAt() map[string]json.RawMessage {
+	at := map[string]time.Time{}
+	for _, h := range s.Health() {
+		if !h.LastOK.IsZero() {
+			at[h.Provider] = h.LastOK
+		}
+	}
+	data, err := json.Marshal(at)
+	if err != nil {
+		return nil
+	}
+	return map[string]json.RawMessage{lastOK: data}
+}
+
+// aged puts the age of what is shown on the lines of the providers that have not answered in this process.
+func (s *Session) aged(health []providers.Health) []providers.Health {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range health {
+		if h := &health[i]; h.LastOK.IsZero() {
+			h.LastOK = s.keptAt[h.Provider]
+		}
+	}
+	return health
+}
+
+// sources are the names of all that is configured, also of what could not be made.
+func (s *Session) sources() map[string]bool {
 	known := map[string]bool{}
 	for _, p := range s.providers {
 		known[p.Name()] = true
 	}
+	for _, h := range s.problems {
+		known[h.Provider] = true
+	}
+	return known
+}
+
+func (s *Session) show(doc incident.Document) {
+	known := s.sources()
 	byProvider := map[string][]providers.Event{}
 	for i := range doc.Changes {
 		c := &doc.Changes[i]
@@ -93,18 +132,23 @@ func (s *Session) show(doc incident.Document) {
 	for name, events := range byProvider {
 		s.Timeline.Put(name, events...)
 	}
+	at := map[string]time.Time{}
+	if err := json.Unmarshal(doc.Unknown[lastOK], &at); err != nil {
+		s.opts.Log.Warn("when the providers answered last is not known", "error", err)
+	}
 	s.mu.Lock()
-	s.cachedAt = doc.At
+	s.cachedAt, s.keptAt = doc.At, at
 	s.mu.Unlock()
 }
 
-// cachedShown is the age of what is shown while no provider has answered yet. The caller holds the lock.
+// cachedShown is the age of what is shown while no source has answered yet; the record, which is here, is none. The caller
+// holds the lock.
 func (s *Session) cachedShown() time.Time {
 	if s.cachedAt.IsZero() || s.Feed == nil {
 		return time.Time{}
 	}
-	for _, err := range s.Feed.Answered() {
-		if err == nil {
+	for name, err := range s.Feed.Answered() {
+		if err == nil && name != recordName {
 			s.cachedAt = time.Time{}
 			return time.Time{}
 		}

@@ -53,7 +53,8 @@ type Session struct {
 	ready    readiness
 	runs     runList
 	signals  signalCache
-	cachedAt time.Time
+	cachedAt time.Time            // of what is shown from an earlier process
+	keptAt   map[string]time.Time // when each provider answered an earlier process last
 	past     history
 	done     sync.WaitGroup
 	keep     func() // writes down what is known, at the end
@@ -154,7 +155,7 @@ func (s *Session) Health() []providers.Health {
 	if s.Feed != nil {
 		out = s.Feed.Health()
 	}
-	return append(out, s.problems...)
+	return s.aged(append(out, s.problems...))
 }
 
 // Providers lists the providers that could be made.
