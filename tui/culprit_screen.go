@@ -204,6 +204,20 @@ func (c *console) culpritLines(p *page, i int, full bool) {
 		return
 	}
 	s := &r.Ranking[i]
+	c.suspectHead(p, i, full)
+	p.add("")
+	c.readinessLines(p, s.Change) // before the evidence, which may be longer than the pane
+	p.add("")
+	c.evidenceLines(p, s)
+	if full {
+		c.nextSuspects(p, i)
+	}
+}
+
+// suspectHead is which suspect it is, what a person said of it, and how likely that none of them is to blame.
+func (c *console) suspectHead(p *page, i int, full bool) {
+	r := &c.st.Ranking
+	s := &r.Ranking[i]
 	confirmed := c.st.Confirmed.Change == s.Change
 	head := "SUSPECT"
 	switch {
@@ -227,13 +241,6 @@ func (c *console) culpritLines(p *page, i int, full bool) {
 	}
 	for _, l := range wrap(none, p.w-2) {
 		p.add(" " + l)
-	}
-	p.add("")
-	c.readinessLines(p, s.Change) // before the evidence, which may be longer than the pane
-	p.add("")
-	c.evidenceLines(p, s)
-	if full {
-		c.nextSuspects(p, i)
 	}
 }
 
