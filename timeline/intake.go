@@ -16,14 +16,20 @@ const (
 // waits longer than intakeDelay, also when the provider says nothing more.
 type intake struct {
 	l     *line
+	live  bool // what comes is news, not an answer
 	mu    sync.Mutex
 	buf   []providers.Event
 	timer *time.Timer
 }
 
-func (l *line) intake() *intake { return &intake{l: l} }
+func (l *line) intake(live bool) *intake { return &intake{l: l, live: live} }
 
 func (in *intake) add(ev providers.Event) {
+	if in.live {
+		if k, ok := keyOf(in.l.name, &ev); ok {
+			in.l.reads.hear(k)
+		}
+	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.buf = append(in.buf, ev)
@@ -45,10 +51,15 @@ func (in *intake) flush() {
 		in.timer.Stop()
 		in.timer = nil
 	}
-	if len(in.buf) > 0 {
-		in.l.feed.store.Put(in.l.name, in.buf...)
-		in.buf = nil
+	if len(in.buf) == 0 {
+		return
 	}
+	if in.live {
+		in.l.feed.store.Put(in.l.name, in.buf...)
+	} else {
+		in.l.reads.put(in.l.feed.store, in.l.name, in.buf)
+	}
+	in.buf = nil
 }
 
 func (in *intake) close() {

@@ -19,6 +19,8 @@ type line struct {
 	p    providers.Provider
 	name string
 
+	reads reading
+
 	mu       sync.Mutex
 	calls    int
 	began    time.Time // of the call under way
@@ -147,49 +149,13 @@ func (l *line) ask(ctx context.Context) (<-chan struct{}, error) {
 	return l.call(ctx, askEvents, limit, l.events)
 }
 
-func (l *line) events(ctx context.Context) error {
-	o := l.feed.opts
-	w := o.Window
-	if w == (providers.Window{}) {
-		w.Since = o.Now().Add(-o.Backfill).UTC()
-	}
-	if ix, ok := l.p.(providers.Indexer); ok {
-		return l.feed.store.Index(ctx, l.name, ix, w)
-	}
-	in := l.intake()
-	defer in.close()
-	var failed []error
-	if src, ok := l.p.(providers.ChangeSource); ok {
-		for c, err := range src.Changes(ctx, w) {
-			if err != nil {
-				failed = append(failed, err)
-				break
-			}
-			in.add(providers.Event{Change: &c})
-		}
-	}
-	if src, ok := l.p.(providers.AlertSource); ok && ctx.Err() == nil {
-		for a, err := range src.Alerts(ctx, w) {
-			if err != nil {
-				failed = append(failed, err)
-				break
-			}
-			in.add(providers.Event{Alert: &a})
-		}
-	}
-	if len(failed) == 0 {
-		return ctx.Err()
-	}
-	return failed[0]
-}
-
 // watch keeps the live feed of a provider open.
 func (l *line) watch(ctx context.Context) {
 	b := l.patience(l.feed.opts.Poll)
 	for {
 		heard := false
 		done, err := l.call(ctx, askWatch, 0, func(ctx context.Context) error {
-			in := l.intake()
+			in := l.intake(true)
 			defer in.close()
 			var last error
 			for ev, err := range l.p.(providers.Watcher).Watch(ctx) {

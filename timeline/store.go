@@ -87,6 +87,17 @@ func (s *Store) Retract(provider string, ids ...string) {
 	b.commit()
 }
 
+// retractAll takes back reports by key.
+func (s *Store) retractAll(keys []key) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := batch{s: s}
+	for _, k := range keys {
+		b.retract(k)
+	}
+	b.commit()
+}
+
 // put stores events under the lock and gives the indexed rows that may be reports of the same changes.
 func (s *Store) put(provider string, events []providers.Event) []loc {
 	s.seq++
