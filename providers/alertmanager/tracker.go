@@ -90,7 +90,7 @@ func (t *tracker) gone(id string, old *record, snap snapshot) {
 	a.SilencedBy = nil
 	a.State, _ = decide(&old.sighting, old.startsAt, snap, t.p.set.ClockTolerance)
 	if a.State == providers.AlertResolved {
-		a.EndsAt = t.p.endOf(snap)
+		a.EndsAt = snap.at
 		if a.EndsAt.Before(a.StartsAt) {
 			a.EndsAt = a.StartsAt
 		}
@@ -102,15 +102,6 @@ func (t *tracker) gone(id string, old *record, snap snapshot) {
 		old.body = body
 	}
 	t.changed = append(t.changed, id)
-}
-
-// endOf is when an alert was found to be over: by the server's clock, or by ours where that one is so far off that an end
-// would lie in the future, or long before it was seen.
-func (p *Provider) endOf(snap snapshot) time.Time {
-	if p.Health().ClockOff() {
-		return p.env.Now().UTC()
-	}
-	return snap.at
 }
 
 // report yields what changed and forgets what is over.

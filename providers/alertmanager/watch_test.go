@@ -229,20 +229,3 @@ func TestAClockTenMinutesOffIsSeenAndBreaksNothing(t *testing.T) {
 		t.Fatalf("by two clocks the alert lasted %s", d)
 	}
 }
-
-// The end of an alert is never in our future, and not long before anybody saw it, whatever the server's clock says.
-func TestAnEndByAClockThatIsOff(t *testing.T) {
-	for _, off := range []time.Duration{10 * time.Minute, -10 * time.Minute} {
-		theirs := time.Now().Add(off)
-		a := firing("a1", noon.Add(time.Hour))
-		a["endsAt"] = theirs.Add(4 * time.Minute)
-		f := &fake{started: noon, date: theirs, alerts: []map[string]any{a}}
-		next := watch(t, serve(t, f, "poll: 5ms"))
-		want(t, next(), "a1", providers.AlertFiring)
-		before := time.Now()
-		f.set(func(f *fake) { f.alerts = nil })
-		if a := want(t, next(), "a1", providers.AlertResolved); a.EndsAt.Before(before) || a.EndsAt.After(time.Now()) {
-			t.Errorf("clock off by %s: it ended at %s, which nobody saw before %s", off, a.EndsAt, before)
-		}
-	}
-}
