@@ -347,13 +347,18 @@ func watching(t *testing.T, p *file.Provider) <-chan string {
 	go func() {
 		defer close(done)
 		for ev, err := range p.Watch(ctx) {
+			id := ""
 			switch {
 			case err != nil:
-				ids <- "error: " + err.Error()
+				id = "error: " + err.Error()
 			case ev.Change != nil:
-				ids <- ev.Change.ID
+				id = ev.Change.ID
 			default:
-				ids <- ev.Alert.ID
+				id = ev.Alert.ID
+			}
+			select {
+			case ids <- id:
+			case <-ctx.Done():
 			}
 		}
 	}()
@@ -384,6 +389,41 @@ func appendTo(t *testing.T, path, text string) {
 	defer f.Close()
 	if _, err := f.WriteString(text); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A watch that begins while the files are still being read leaves them to that reading.
+func TestFollowWhileReading(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "feed.jsonl")
+	var lines []string
+	for i := range 50_000 {
+		lines = append(lines, line(t, change(fmt.Sprint("old", i), noon)))
+	}
+	write(t, path, lines...)
+	p := open(t, dir, true, "*.jsonl")
+	n := 0
+	for batch, err := range p.Rows(t.Context(), providers.Window{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 {
+			ids, got := watching(t, p), ""
+			for i := 0; got == "" && i < 1000; i++ { // the watch may not have begun when the first one is written
+				appendTo(t, path, line(t, change(fmt.Sprint("new", i), noon))+"\n")
+				select {
+				case got = <-ids:
+				case <-time.After(20 * time.Millisecond):
+				}
+			}
+			if !strings.HasPrefix(got, "new") {
+				t.Fatalf("%q is the first that the watch tells", got)
+			}
+		}
+		n += len(batch)
+	}
+	if n < len(lines) {
+		t.Errorf("%d rows of %d", n, len(lines))
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 const followEvery = 250 * time.Millisecond
 
 // Watch implements providers.Watcher: what is written from where Rows has read to, or from the end of the file where Rows
-// has not read it. Truncation, rotation by renaming or by copying, and a last line that is written in parts are seen.
+// has not come to it yet, since Rows goes on beyond that. Truncation, rotation by renaming or by copying, and a last line that is written in parts are seen.
 func (p *Provider) Watch(ctx context.Context) iter.Seq2[providers.Event, error] {
 	return func(yield func(providers.Event, error) bool) {
 		if !p.set.Follow {
@@ -118,9 +118,10 @@ func (f *follower) look(path string, first bool) (bool, error) {
 	return f.read(at)
 }
 
-// startOf is where new lines begin: after what was read, or else after the last whole line.
+// startOf is where new lines begin: after what was read, if that was to the end, or else after the last whole line. What
+// is between is left to the reading that is under way: a million lines are not decoded in full because they are new.
 func startOf(g *generation) int64 {
-	if read := g.position(); read > 0 {
+	if read, ended := g.position(); ended {
 		return read
 	}
 	st, err := g.f.Stat()

@@ -24,7 +24,8 @@ type generation struct {
 	whole bool // a .json file, which holds documents and no feed
 
 	mu     sync.Mutex
-	read   int64 // up to where lines were read; what follows is new
+	read   int64 // up to where lines were read
+	ended  bool  // they were read to the end once, so that what follows is new
 	mark   []byte
 	looked int64 // up to where documents were looked for
 	docs   map[int64]*document
@@ -66,10 +67,18 @@ func (g *generation) readTo(off int64, tail []byte) {
 	g.mark = append(g.mark[:0], tail[max(0, len(tail)-markSize):]...)
 }
 
-func (g *generation) position() int64 {
+// readAll notes that lines were read up to the end that the file had then.
+func (g *generation) readAll() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.read
+	g.ended = true
+}
+
+// position is up to where lines were read, and whether that was the end of the file.
+func (g *generation) position() (off int64, ended bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.read, g.ended
 }
 
 // blockSize is how much is read at once.

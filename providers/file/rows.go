@@ -122,6 +122,9 @@ func (l *line) produce(ctx context.Context, files []*generation) {
 				return
 			}
 		}
+		if ctx.Err() == nil {
+			g.readAll()
+		}
 	}
 }
 
