@@ -27,15 +27,22 @@ func (f Forming) orDefaults() Forming {
 	return f
 }
 
-// symptom is an alert as forming sees it.
+// symptom is an alert as forming sees it. There may be hundreds of thousands at a time: what its row has is left there.
 type symptom struct {
-	at, until    int64 // until is math.MaxInt64 while it is open
-	service, env uint32
-	seq          uint64
-	suppressed   bool
-	unknown      bool
-	c            *chunk
-	i            int
+	at, until  int64 // until is math.MaxInt64 while it is open
+	c          *chunk
+	i          uint16 // a chunk has at most maxChunkRows
+	suppressed bool
+}
+
+func (m *symptom) row() int { return int(m.i) }
+
+// since is the number of the call of Put or Index that the alert came with.
+func (s *Snapshot) since(m *symptom) uint64 {
+	if it := m.c.item(m.row()); it != nil {
+		return it.seq
+	}
+	return s.sources[m.c.src[m.i]].seq
 }
 
 // symptoms lists every alert by start.
@@ -57,16 +64,11 @@ func (s *Snapshot) symptoms(now int64) []symptom {
 
 func (s *Snapshot) symptom(c *chunk, i int, now int64) symptom {
 	state := flagState(c.flags[i])
-	m := symptom{
-		at: c.at[i], until: c.end[i], service: c.service[i], env: c.env[i], c: c, i: i,
-		unknown: state == providers.AlertUnknown, suppressed: state == providers.AlertSuppressed,
-	}
+	m := symptom{at: c.at[i], until: c.end[i], c: c, i: uint16(i), suppressed: state == providers.AlertSuppressed}
 	if it := c.item(i); it != nil {
-		m.seq, m.suppressed = it.seq, m.suppressed && !it.fired
-	} else {
-		m.seq = s.sources[c.src[i]].seq
+		m.suppressed = m.suppressed && !it.fired
 	}
-	if m.until == 0 || m.until > now || m.unknown {
+	if m.until == 0 || m.until > now || state == providers.AlertUnknown {
 		m.until = math.MaxInt64
 	}
 	return m
@@ -127,11 +129,12 @@ func (f *former) join(a, b int) {
 
 func (f *former) place(i int) {
 	a := &f.all[i]
-	near, known := f.near[a.service]
-	known = known && a.service != 0
-	for _, env := range f.envsFor(a.env) {
-		if a.service != 0 {
-			f.meet(i, place{env, a.service, oneService}, true)
+	service, own := a.c.service[a.i], a.c.env[a.i]
+	near, known := f.near[service]
+	known = known && service != 0
+	for _, env := range f.envsFor(own) {
+		if service != 0 {
+			f.meet(i, place{env, service, oneService}, true)
 		}
 		for _, n := range near {
 			f.meet(i, place{env, n, oneService}, true)
@@ -145,10 +148,10 @@ func (f *former) place(i int) {
 	if a.suppressed {
 		return
 	}
-	f.remember(i, place{a.env, a.service, oneService})
-	f.remember(i, place{a.env, 0, anyService})
+	f.remember(i, place{own, service, oneService})
+	f.remember(i, place{own, 0, anyService})
 	if !known {
-		f.remember(i, place{a.env, 0, unknownService})
+		f.remember(i, place{own, 0, unknownService})
 	}
 }
 

@@ -34,9 +34,9 @@ func IncidentID(provider, id string, start time.Time) string {
 type incidentCell struct {
 	mu    sync.Mutex
 	done  bool
+	now   int64 // when list was made
 	until int64 // when an alert's end will come to pass; 0: never
 	list  []Incident
-	b     *builder
 	alias map[string]int // nil until somebody asks for an id that is not in list
 }
 
@@ -59,7 +59,8 @@ func (s *Snapshot) Incident(id string) (Incident, bool) {
 		}
 	}
 	if c.alias == nil {
-		c.alias = c.b.aliases(list)
+		b := newBuilder(s, c.now) // the first one is not kept: it is as large as all alerts
+		c.alias = b.aliases(b.build())
 	}
 	if i, ok := c.alias[id]; ok {
 		return list[i], true
@@ -70,8 +71,8 @@ func (s *Snapshot) Incident(id string) (Incident, bool) {
 func (c *incidentCell) incidents(s *Snapshot) []Incident {
 	now := unixNano(s.now())
 	if !c.done || (c.until != 0 && now >= c.until) {
-		b := &builder{s: s, now: now, forming: s.forming, all: s.symptoms(now)}
-		c.list, c.b, c.alias = b.build(), b, nil
+		b := newBuilder(s, now)
+		c.list, c.now, c.alias = b.build(), now, nil
 		c.done, c.until = true, b.nextEnd()
 	}
 	return c.list
@@ -99,6 +100,10 @@ type builder struct {
 	ids     map[string]int // alert by the id it would give; nil until it is needed
 	decoded int
 	listed  int
+}
+
+func newBuilder(s *Snapshot, now int64) *builder {
+	return &builder{s: s, now: now, forming: s.forming, all: s.symptoms(now)}
 }
 
 func (b *builder) build() []Incident {
@@ -134,8 +139,8 @@ func (b *builder) anchor(alerts []int) int {
 			}
 			return 1
 		}
-		if p.seq != q.seq {
-			return cmp.Compare(p.seq, q.seq)
+		if c := cmp.Compare(b.s.since(p), b.s.since(q)); c != 0 {
+			return c
 		}
 		return b.byStart(x, y)
 	})
@@ -152,7 +157,7 @@ func (b *builder) byStart(x, y int) int {
 
 func (b *builder) ref(a int) AlertRef {
 	m := &b.all[a]
-	return AlertRef{b.s.names[m.c.provider[m.i]], string(m.c.id(m.i))}
+	return AlertRef{b.s.names[m.c.provider[m.i]], string(m.c.id(m.row()))}
 }
 
 func (b *builder) idOf(a int) string {
@@ -290,15 +295,15 @@ func (b *builder) detail(inc *Incident, g *group) {
 
 func (b *builder) alert(a int) providers.Alert {
 	m := &b.all[a]
-	if m.c.item(m.i) == nil {
+	if m.c.item(m.row()) == nil {
 		b.decoded++
 	}
 	if b.decoded <= maxDecodedAlerts {
-		if ev, err := b.s.event(m.c, m.i); err == nil && ev.Alert != nil {
+		if ev, err := b.s.event(m.c, m.row()); err == nil && ev.Alert != nil {
 			return *ev.Alert
 		}
 	}
-	r := b.s.line(m.c, m.i)
+	r := b.s.line(m.c, m.row())
 	return providers.Alert{
 		ID: r.ID, Provider: r.Provider, Service: r.Service, Environment: r.Environment, StartsAt: r.At, EndsAt: r.End, State: r.State,
 	}

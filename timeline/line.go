@@ -127,26 +127,38 @@ func (l *line) once() bool {
 	return !l.feed.opts.Window.Until.IsZero() || (indexer && watcher)
 }
 
-// ask gets topology and events once. The error is the first that there was.
+// ask gets topology and events once, the topology first, because it says which alerts belong together; an indexer, which
+// has to read everything for either, shows its events first. The error is the first that there was.
 func (l *line) ask(ctx context.Context) (<-chan struct{}, error) {
-	o := l.feed.opts
-	if t, ok := l.p.(providers.Topology); ok {
-		done, err := l.call(ctx, askTopology, o.Deadline, func(ctx context.Context) error {
-			services, edges, err := t.Topology(ctx)
-			if err == nil {
-				l.feed.store.SetTopology(l.name, services, edges)
-			}
-			return err
-		})
-		if errors.Is(err, errHangs) {
+	if _, ok := l.p.(providers.Indexer); ok {
+		done, err := l.call(ctx, askEvents, 10*l.feed.opts.Deadline, l.events)
+		if err != nil {
 			return done, err
 		}
+		if late, err := l.askTopology(ctx); errors.Is(err, errHangs) {
+			return late, err
+		}
+		return done, nil
 	}
-	limit := o.Deadline
-	if _, ok := l.p.(providers.Indexer); ok {
-		limit *= 10
+	done, err := l.askTopology(ctx)
+	if errors.Is(err, errHangs) {
+		return done, err
 	}
-	return l.call(ctx, askEvents, limit, l.events)
+	return l.call(ctx, askEvents, l.feed.opts.Deadline, l.events)
+}
+
+func (l *line) askTopology(ctx context.Context) (<-chan struct{}, error) {
+	t, ok := l.p.(providers.Topology)
+	if !ok {
+		return nil, nil
+	}
+	return l.call(ctx, askTopology, l.feed.opts.Deadline, func(ctx context.Context) error {
+		services, edges, err := t.Topology(ctx)
+		if err == nil {
+			l.feed.store.SetTopology(l.name, services, edges)
+		}
+		return err
+	})
 }
 
 // watch keeps the live feed of a provider open.
