@@ -236,12 +236,9 @@ func newAskScreen(c *console, desc string, lines []string, yes func() tea.Cmd) *
 
 // newLeaveScreen asks before quitting while a run is live.
 func newLeaveScreen(c *console, run string) *askScreen {
-	return newAskScreen(c, "quit", []string{
-		c.style.bold("A RUN IS LIVE"), "",
-		" " + plain(run) + " goes on without this console.",
-		" come back with  " + c.command(CommandAttach, run), "",
-		" Press y to quit.",
-	}, func() tea.Cmd { return tea.Quit })
+	lines := append([]string{c.style.bold("A RUN IS LIVE"), "", " " + plain(run) + " goes on without this console."},
+		labelled(" come back with  ", c.command(CommandAttach, run), 64)...)
+	return newAskScreen(c, "quit", append(lines, "", " Press y to quit."), func() tea.Cmd { return tea.Quit })
 }
 
 // Title implements screen.

@@ -105,7 +105,7 @@ func (c *console) command(kind string, args ...string) string {
 	if c.opts.Command != nil {
 		return plain(c.opts.Command(kind, args...))
 	}
-	return commandLine(kind, args...)
+	return CommandLine(kind, args...)
 }
 
 // copy puts text on the user's clipboard through the terminal, which also works over SSH.

@@ -120,8 +120,8 @@ const (
 	CommandShare    = "share"    // incident
 )
 
-// commandLine is the default of Options.Command.
-func commandLine(kind string, args ...string) string {
+// CommandLine is the default of Options.Command: the command of the backout program that does the same.
+func CommandLine(kind string, args ...string) string {
 	arg := func(i int) string {
 		if i < len(args) {
 			return args[i]

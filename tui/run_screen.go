@@ -151,13 +151,12 @@ func (s *runScreen) whyNoAbort() string {
 
 func (s *runScreen) askAbort() tea.Cmd {
 	c, id := s.c, s.run.ID
-	c.ask(newAskScreen(c, "abort", []string{
+	lines := append([]string{
 		c.style.bold("STOP " + plain(id) + " IN " + c.badge()), "",
 		" It stops before its next step. What it has done stays done,",
 		" and nothing is taken back by itself.",
-		" command  " + c.command(CommandAbort, id), "",
-		" Press y to stop it.",
-	}, func() tea.Cmd {
+	}, labelled(" command  ", c.command(CommandAbort, id), 64)...)
+	c.ask(newAskScreen(c, "abort", append(lines, "", " Press y to stop it."), func() tea.Cmd {
 		return c.call(func(ctx context.Context) tea.Msg {
 			if err := c.opts.Runs.Abort(ctx, id, c.opts.Principal, "asked for in the console"); err != nil {
 				return saidMsg{text: "not stopped: " + err.Error()}

@@ -109,7 +109,8 @@ func between(left, right string, w int) string {
 	return fit(left, w-rw-1) + " " + right
 }
 
-// wrap breaks s into lines of at most w columns at spaces, and hard where a word is longer.
+// wrap breaks s into lines of at most w columns at spaces only, so that a flag or a name can be copied whole, and hard
+// where a word is longer than a line.
 func wrap(s string, w int) []string {
 	if w < 1 {
 		return nil
@@ -117,11 +118,29 @@ func wrap(s string, w int) []string {
 	if width(s) <= w {
 		return []string{s}
 	}
-	lines := strings.Split(ansi.Wrap(s, w, ""), "\n")
-	for i, l := range lines {
-		lines[i] = cut(l, w)
+	var lines []string
+	line, empty := "", true
+	for word := range strings.SplitSeq(s, " ") {
+		if !empty && width(line)+1+width(word) <= w {
+			line += " " + word
+			continue
+		}
+		if !empty {
+			lines = append(lines, line)
+		}
+		for width(word) > w {
+			head := cutHard(word, w)
+			if head == "" { // one grapheme wider than the line
+				head = "~"
+				word = ""
+			} else {
+				word = ansi.TruncateLeft(word, ansi.StringWidth(head), "")
+			}
+			lines = append(lines, cut(head, w))
+		}
+		line, empty = word, false
 	}
-	return lines
+	return append(lines, line)
 }
 
 // plural is "1 unit" or "3 units".

@@ -196,3 +196,28 @@ func TestIncidentIsShownByItsIDOrItsBeginning(t *testing.T) {
 		}
 	}
 }
+
+func TestWrapBreaksAtSpacesOnly(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		w    int
+		want []string
+	}{
+		{"run --plan-hash 9c1e", 12, []string{"run", "--plan-hash", "9c1e"}},
+		{"short", 12, []string{"short"}},
+		{"", 5, []string{""}},
+		{"abcdefgh ij", 3, []string{"abc", "def", "gh", "ij"}},
+		{"全粒粉パン is bread", 5, []string{"全粒", "粉パ", "ン is", "bread"}},
+		{"two  spaces", 6, []string{"two ", "spaces"}},
+	} {
+		got := wrap(c.text, c.w)
+		if strings.Join(got, "|") != strings.Join(c.want, "|") {
+			t.Errorf("%q in %d: %q, want %q", c.text, c.w, got, c.want)
+		}
+		for _, l := range got {
+			if width(l) > c.w {
+				t.Errorf("%q is wider than %d", l, c.w)
+			}
+		}
+	}
+}

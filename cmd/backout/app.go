@@ -25,6 +25,7 @@ type app struct {
 	now    func() time.Time
 	flags  globalFlags
 
+	inDemo    bool // the targets of the runs are the demo's own
 	replaying bool // the clock stands at an incident file's moment
 }
 

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/backout-dev/backout/rollback"
 	"github.com/backout-dev/backout/rollback/policy"
@@ -39,7 +41,60 @@ func (a *app) consoleWith(ctx context.Context, st *settings) (err error) {
 	if pending, err := s.Pending(ctx); err == nil && len(pending) > 0 {
 		a.warn("interrupted: %v; 'backout runs resume' goes on", pending)
 	}
-	return tui.Run(ctx, a.tuiOptions(s))
+	opened := a.now()
+	err = tui.Run(ctx, a.tuiOptions(s))
+	return errors.Join(err, a.farewell(ctx, s, opened))
+}
+
+// farewell says on the shell what the screen cannot say any more: which runs go on, and how those ended that were started
+// since. The demo's shop goes with the console, so it waits for its runs.
+func (a *app) farewell(ctx context.Context, s *opened, since time.Time) error {
+	if s.Lost != nil {
+		return nil
+	}
+	look, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.flags.timeout)
+	defer cancel()
+	runs, err := s.Engine.Runs(look)
+	if err != nil {
+		return err
+	}
+	for _, r := range runs {
+		if !r.State.Final() && a.inDemo && ctx.Err() == nil {
+			a.warn("%s is %s: the shop stays until it ended (ctrl+c ends both now)", r.ID, r.State)
+			if r, err = a.waitRun(ctx, s, r.ID); err != nil && ctx.Err() == nil {
+				return err
+			}
+		}
+		switch {
+		case !r.State.Final():
+			a.warn("%s is %s and goes on without the console: %s", r.ID, r.State, a.commandLine(tui.CommandAttach, r.ID))
+		case !r.StartedAt.Before(since):
+			a.warn("%s %s: %s", r.ID, r.State, r.Detail)
+		}
+	}
+	return nil
+}
+
+// commandLine is the command that does the same as a key, from any directory: with what this one was told of where its
+// settings and its record are.
+func (a *app) commandLine(kind string, args ...string) string {
+	line := tui.CommandLine(kind, args...)
+	for _, f := range [][2]string{{"--config", a.flags.config}, {"--context", a.flags.context}, {"--env", a.flags.environment}, {"--store", a.flags.store}} {
+		if f[1] != "" {
+			line += " " + f[0] + " " + quoted(f[1])
+		}
+	}
+	return line
+}
+
+// quoted is one word for a shell.
+func quoted(s string) string {
+	if strings.ContainsFunc(s, func(r rune) bool {
+		return !strings.ContainsRune("/._-:@%+=,", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	}) {
+		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	}
+	return s
 }
 
 func (a *app) tuiOptions(s *opened) tui.Options {
@@ -54,7 +109,7 @@ func (a *app) tuiOptions(s *opened) tui.Options {
 	at, _ := parseTime(a.flags.at, a.now())
 	zone := time.Local
 	return tui.Options{
-		Source: s.Session, Planner: s.Engine, Runs: runControl{s}, Notes: s.Session, Incidents: s.Session, Prepare: s.Prepare, Link: s.Link,
+		Source: s.Session, Planner: s.Engine, Runs: runControl{s}, Notes: s.Session, Incidents: s.Session, Prepare: s.Prepare, Link: s.Link, Command: a.commandLine,
 		Principal: a.principal(s.settings), Environment: tierWord(s.settings), Context: s.settings.Region, ReadOnly: readOnly,
 		ASCII: s.settings.TUI.ASCII || a.getenv("LANG") == "C", NoColor: a.noColor(s.settings), Sync: s.settings.TUI.SyncOutput == "on",
 		TimeZone: zone, Zone: s.settings.TUI.TimeZone, Now: a.now, Hints: hints(s), Incident: a.flags.incident, Change: a.flags.open, At: at,

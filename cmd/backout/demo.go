@@ -99,6 +99,7 @@ func (a *app) moveInto(w *demo.World, headless bool) {
 	if headless { // nobody sits there, whoever started it
 		a.env = append(a.env, "BACKOUT_IDENTITY_NAME=demo", "BACKOUT_IDENTITY_KIND=automation")
 	}
+	a.inDemo = true
 	a.flags.config, a.flags.context, a.flags.store = w.ConfigPath(), "", ""
 }
 
