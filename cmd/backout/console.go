@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 	"unicode"
@@ -78,8 +79,11 @@ func (a *app) farewell(ctx context.Context, s *opened, since time.Time) error {
 // commandLine is the command that does the same as a key, from any directory: with what this one was told of where its
 // settings and its record are.
 func (a *app) commandLine(kind string, args ...string) string {
-	line := tui.CommandLine(kind, args...)
-	for _, f := range [][2]string{{"--config", a.flags.config}, {"--context", a.flags.context}, {"--env", a.flags.environment}, {"--store", a.flags.store}} {
+	line, path := tui.CommandLine(kind, args...), a.flags.config
+	if abs, err := filepath.Abs(path); err == nil && path != "" {
+		path = abs
+	}
+	for _, f := range [][2]string{{"--config", path}, {"--context", a.flags.context}, {"--env", a.flags.environment}, {"--store", a.flags.store}} {
 		if f[1] != "" {
 			line += " " + f[0] + " " + quoted(f[1])
 		}
