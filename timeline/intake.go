@@ -27,7 +27,7 @@ func (l *line) intake(live bool) *intake { return &intake{l: l, live: live} }
 func (in *intake) add(ev providers.Event) {
 	if in.live {
 		if k, ok := keyOf(in.l.name, &ev); ok {
-			in.l.reads.hear(k)
+			in.l.reads.hear(k, ev)
 		}
 	}
 	in.mu.Lock()
@@ -62,6 +62,7 @@ func (in *intake) flush() {
 	in.buf = nil
 }
 
+// close puts what still waits into the store. More may come afterwards.
 func (in *intake) close() {
 	in.mu.Lock()
 	defer in.mu.Unlock()

@@ -169,6 +169,8 @@ func (l *line) watch(ctx context.Context) {
 		done, err := l.call(ctx, askWatch, 0, func(ctx context.Context) error {
 			in := l.intake(true)
 			defer in.close()
+			l.reads.follow(in)
+			defer l.reads.follow(nil)
 			var last error
 			for ev, err := range l.p.(providers.Watcher).Watch(ctx) {
 				if last = err; err != nil {

@@ -2,7 +2,6 @@ package timeline
 
 import (
 	"context"
-	"slices"
 	"sync"
 
 	"github.com/backout-dev/backout/providers"
@@ -12,15 +11,28 @@ import (
 type reading struct {
 	mu       sync.Mutex
 	underWay bool
-	heard    map[key]bool // what the live feed reported since the read began
+	heard    map[key]providers.Event // what the live feed reported since the read began
+	live     *intake                 // of the live feed, while there is one
 
 	open map[key]bool // the alerts that the last complete read held as not over; used by one read at a time
 }
 
+// begin puts what the live feed told until now into the store, so that it does not come in after the answer, which is newer.
 func (r *reading) begin() {
 	r.mu.Lock()
+	r.underWay, r.heard = true, map[key]providers.Event{}
+	live := r.live
+	r.mu.Unlock()
+	if live != nil {
+		live.close()
+	}
+}
+
+// follow makes in the intake of the live feed; nil: there is none.
+func (r *reading) follow(in *intake) {
+	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.underWay, r.heard = true, map[key]bool{}
+	r.live = in
 }
 
 func (r *reading) end() {
@@ -30,24 +42,28 @@ func (r *reading) end() {
 }
 
 // hear notes a report of the live feed.
-func (r *reading) hear(k key) {
+func (r *reading) hear(k key, ev providers.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.underWay {
-		r.heard[k] = true
+		r.heard[k] = ev
 	}
 }
 
-// put puts what a read says into the store, but for what the live feed has told more of since the read began: a read that
-// asked first may answer last. The store is written under the lock, so that a live report comes either before, and is seen
-// here, or after, and stands.
+// put puts what a read says into the store. Where the live feed has told more since the read began, that goes in instead: a
+// read that asked first may answer last, and a live report may still wait for others to come. The store is written under
+// the lock, so that a live report comes either before, and is seen here, or after, and stands.
 func (r *reading) put(s *Store, provider string, events []providers.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s.Put(provider, slices.DeleteFunc(events, func(ev providers.Event) bool {
-		k, _ := keyOf(provider, &ev)
-		return r.heard[k]
-	})...)
+	for i := range events {
+		if k, ok := keyOf(provider, &events[i]); ok {
+			if live, told := r.heard[k]; told {
+				events[i] = live
+			}
+		}
+	}
+	s.Put(provider, events...)
 }
 
 // events asks a provider once for what happened.

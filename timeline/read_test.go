@@ -106,6 +106,58 @@ func TestALateAnswerDoesNotUndoWhatTheLiveFeedTold(t *testing.T) {
 	}
 }
 
+func TestWhoeverWaitsForTheFirstAnswerSeesWhatTheLiveFeedToldDuringIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began, told := make(chan struct{}), make(chan struct{})
+		p := &alertingLive{alerting: alerting{name: "p"}}
+		p.says = func(_ context.Context, _ int, yield func(providers.Alert, error) bool) {
+			close(began)
+			<-told
+			yield(burning("a1"), nil)
+		}
+		p.watch = func(ctx context.Context, yield func(providers.Event, error) bool) {
+			<-began
+			over := resolved("a1", time.Now())
+			yield(providers.Event{Alert: &over}, nil)
+			close(told) // the live report still waits for others that it can be put into the store with
+			<-ctx.Done()
+		}
+		store, feed, stop := running(t, timeline.FeedOptions{}, p)
+		<-feed.Backfilled()
+		if s := state(store, "a1"); s != providers.AlertResolved {
+			t.Fatalf("a1 is %q when the first answer is in", s)
+		}
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestAnAnswerIsNewerThanWhatTheLiveFeedToldBeforeItWasAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &alertingLive{alerting: alerting{name: "p"}}
+		p.says = func(_ context.Context, n int, yield func(providers.Alert, error) bool) {
+			if n == 2 {
+				yield(resolved("a1", time.Now()), nil)
+			}
+		}
+		p.watch = func(ctx context.Context, yield func(providers.Event, error) bool) {
+			time.Sleep(time.Minute - 10*time.Millisecond) // it still waits for others when the second read is asked
+			a := burning("a1")
+			yield(providers.Event{Alert: &a}, nil)
+			<-ctx.Done()
+		}
+		store, _, stop := running(t, timeline.FeedOptions{}, p)
+		time.Sleep(time.Minute + 5*time.Second)
+		if s := state(store, "a1"); s != providers.AlertResolved {
+			t.Fatalf("a1 is %q, want what the answer says", s)
+		}
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 func TestAnAlertThatACompleteAnswerNoLongerHoldsIsTakenBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ended := time.Now()

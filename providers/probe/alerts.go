@@ -95,7 +95,7 @@ func (p *Provider) certain(c *check, w providers.Window) bool {
 	if c.alert == nil && !w.Until.IsZero() && !w.Until.After(now) {
 		return true
 	}
-	if c.alert != nil && !c.seen {
+	if c.streak.open != (c.alert != nil) || (c.alert != nil && !c.seen) { // just opening or ending; or known from the archive alone
 		return false
 	}
 	return c.streak.run == 0 && !c.last.at.IsZero() && now.Sub(c.last.at) <= c.set.Interval+c.set.Timeout
