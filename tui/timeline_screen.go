@@ -53,13 +53,13 @@ func newTimelineScreen(c *console) *timelineScreen {
 	s := &timelineScreen{c: c, span: spans()[1], view: &view{}}
 	s.actions = []action{
 		{keys: moveKeys(), label: "j/k", desc: "move", brief: true},
+		{keys: []string{"enter", "tab"}, label: "enter", desc: "culprit", brief: true, do: s.open},
+		{keys: []string{"r"}, label: "r", desc: "plan", brief: true, why: s.whyNoPlan, do: s.plan},
 		{keys: []string{"/"}, label: "/", desc: "filter", brief: true, do: func() tea.Cmd {
 			c.prompt = newFilter(c, s)
 			return nil
 		}},
 		{keys: []string{"t"}, label: "t", desc: "window", brief: true, do: s.nextSpan},
-		{keys: []string{"enter", "tab"}, label: "enter", desc: "culprit", brief: true, do: s.open},
-		{keys: []string{"r"}, label: "r", desc: "plan", brief: true, why: s.whyNoPlan, do: s.plan},
 		{keys: []string{"n"}, label: "n/p", desc: "next, previous suspect", why: s.whyNoSuspect, do: func() tea.Cmd { return s.suspect(1) }},
 		{keys: []string{"p"}, why: s.whyNoSuspect, do: func() tea.Cmd { return s.suspect(-1) }},
 		{keys: []string{"f"}, label: "f", desc: "follow the newest", do: s.follow},
