@@ -14,7 +14,7 @@ type Incident struct {
 	OpenedAt time.Time `json:"opened_at"` // start of the first alert
 	ClosedAt time.Time `json:"closed_at,omitzero"`
 	Severity string    `json:"severity,omitempty"`
-	// Alerts by start. Where there are tens of thousands, those of older incidents are left out but for the first;
+	// Alerts by start. Where there are thousands, those of older incidents are left out but for the first;
 	// AlertCount counts all.
 	Alerts     []providers.Alert `json:"alerts"`
 	AlertCount int               `json:"alert_count,omitempty"`

@@ -16,7 +16,7 @@ const (
 	// maxDecodedAlerts bounds how many indexed alerts are decoded for the incidents; the rest has what its row has.
 	maxDecodedAlerts = 2000
 	// maxListedAlerts bounds how many alerts all incidents hold together, newest incidents first.
-	maxListedAlerts = 20_000
+	maxListedAlerts = 5000
 )
 
 // IncidentID is the id that an incident gets from its first alert: "INC-" and eight hex digits of the SHA-256 of
@@ -108,13 +108,18 @@ func newBuilder(s *Snapshot, now int64) *builder {
 
 func (b *builder) build() []Incident {
 	roots := form(b.all, b.forming.Gap, b.s.neighbours())
-	byRoot := make([]*group, len(roots))
+	sizes, byRoot := make(map[int]int), make(map[int]*group)
+	for _, r := range roots {
+		sizes[r]++
+	}
 	for i, r := range roots {
-		if byRoot[r] == nil {
-			byRoot[r] = &group{}
-			b.groups = append(b.groups, byRoot[r])
+		g := byRoot[r]
+		if g == nil {
+			g = &group{alerts: make([]int, 0, sizes[r])}
+			byRoot[r] = g
+			b.groups = append(b.groups, g)
 		}
-		byRoot[r].alerts = append(byRoot[r].alerts, i)
+		g.alerts = append(g.alerts, i)
 	}
 	b.groups = slices.DeleteFunc(b.groups, func(g *group) bool { return !b.opens(g) })
 	for _, g := range b.groups {

@@ -127,8 +127,8 @@ func (s *Store) load(hits []loc) []providers.Event {
 func (s *Store) SetTopology(provider string, services []providers.Service, edges []providers.Edge) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	w := world{services, edges}
-	if old, ok := s.world[provider]; ok && reflect.DeepEqual(old, w) {
+	w, old := world{services, edges}, s.world[provider]
+	if len(w.services)+len(w.edges)+len(old.services)+len(old.edges) == 0 || reflect.DeepEqual(old, w) {
 		return
 	}
 	s.world[provider] = w
