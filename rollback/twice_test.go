@@ -13,8 +13,8 @@ import (
 // that an attempt was made whose outcome nobody knew, and leave the newer change alone.
 func TestKilledTwiceOverSomebodyElsesChange(t *testing.T) {
 	t.Parallel()
-	for _, content := range []string{"bad", "good", "hotfix"} {
-		t.Run(content, func(t *testing.T) {
+	for name, content := range map[string]string{"the bad one again": "bad-x", "the good one": "good", "a hotfix": "hotfix"} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			y, err := newYard(t.Context(), t.TempDir(), nil)
 			if err != nil {
@@ -24,22 +24,7 @@ func TestKilledTwiceOverSomebodyElsesChange(t *testing.T) {
 			if err := y.pair("x"); err != nil {
 				t.Fatal(err)
 			}
-			if !y.stopped(t, "exit", "UNIT=x", "POINT=apply.after", "MODE=exit", "NTH=1") {
-				t.Fatal("apply.after was never passed")
-			}
-			id := y.newest(t, "x")
-			unit := ""
-			for _, u := range []string{"x-a", "x-b"} {
-				if _, n, err := y.target.read(u); err == nil && n == 2 {
-					unit = u
-				}
-			}
-			if unit == "" {
-				t.Fatal("the first attempt had no effect")
-			}
-			if content == "bad" {
-				content = "bad-x"
-			}
+			unit, id := y.cutOff(t)
 			if err := y.target.swap(unit, 2, fileState{Content: content, Stamp: "somebody"}); err != nil {
 				t.Fatal(err)
 			}
@@ -50,8 +35,7 @@ func TestKilledTwiceOverSomebodyElsesChange(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			effects := y.verdict(t, "x", y.op(t, id))
-			if effects != 1 || run.State == rollback.RunSucceeded {
+			if effects := y.verdict(t, "x", y.op(t, id)); effects != 1 || run.State == rollback.RunSucceeded {
 				t.Errorf("%q with %d effects: %s", run.State, effects, run.Detail)
 			}
 			if s, n, err := y.target.read(unit); err != nil || n != 3 || s.Stamp != "somebody" {
@@ -59,4 +43,19 @@ func TestKilledTwiceOverSomebodyElsesChange(t *testing.T) {
 			}
 		})
 	}
+}
+
+// cutOff ends a run right after its first effect, and says which unit that was on.
+func (y *yard) cutOff(t *testing.T) (unit, run string) {
+	t.Helper()
+	if !y.stopped(t, "exit", "UNIT=x", "POINT=apply.after", "MODE=exit", "NTH=1") {
+		t.Fatal("apply.after was never passed")
+	}
+	for _, u := range []string{"x-a", "x-b"} {
+		if _, n, err := y.target.read(u); err == nil && n == 2 {
+			return u, y.newest(t, "x")
+		}
+	}
+	t.Fatal("the first attempt had no effect")
+	return "", ""
 }
