@@ -62,7 +62,7 @@ func (p *Provider) silence(ctx context.Context, id string) string {
 
 func (p *Provider) readSilences(ctx context.Context) (map[string]string, error) {
 	all := map[string]string{}
-	_, err := p.client.Get(ctx, "/api/v2/silences", nil, func(body io.Reader) error {
+	_, err := p.client.Aside(ctx, "/api/v2/silences", nil, func(body io.Reader) error {
 		return httpapi.Array(body, func(s wireSilence) error {
 			if len(all) < maxSilences {
 				all[s.ID] = s.CreatedBy + ": " + s.Comment[:min(len(s.Comment), maxComment)]

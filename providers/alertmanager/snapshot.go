@@ -93,7 +93,7 @@ func (p *Provider) observe(ctx context.Context, all bool, known time.Time, begin
 // started asks when the instance started; zero where the server cannot say.
 func (p *Provider) started(ctx context.Context) (time.Time, error) {
 	var s wireStatus
-	_, err := p.client.Get(ctx, "/api/v2/status", nil, func(body io.Reader) error { return httpapi.JSON(body, &s) })
+	_, err := p.client.Aside(ctx, "/api/v2/status", nil, func(body io.Reader) error { return httpapi.JSON(body, &s) })
 	if providers.ClassOf(err) == providers.ClassPermanent {
 		return time.Time{}, nil // servers that speak only a part of the API have alerts and no status
 	}

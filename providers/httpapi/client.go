@@ -86,6 +86,16 @@ type Answer struct{ At time.Time }
 // Get asks for path, which is relative to the configured address, and gives the body of an answer with status 200 to
 // read. The whole exchange, reading included, has the configured timeout. Errors have a class.
 func (c *Client) Get(ctx context.Context, path string, query url.Values, read func(io.Reader) error) (Answer, error) {
+	return c.ask(ctx, path, query, read, false)
+}
+
+// Aside is Get for a question beside the one that the source is there for: that it fails is recorded, and that it is
+// answered is not, because what the source is there for may be as old as ever.
+func (c *Client) Aside(ctx context.Context, path string, query url.Values, read func(io.Reader) error) (Answer, error) {
+	return c.ask(ctx, path, query, read, true)
+}
+
+func (c *Client) ask(ctx context.Context, path string, query url.Values, read func(io.Reader) error, aside bool) (Answer, error) {
 	start := c.env.Now()
 	inner, cancel := context.WithTimeout(ctx, c.set.Timeout)
 	defer cancel()
@@ -98,7 +108,9 @@ func (c *Client) Get(ctx context.Context, path string, query url.Values, read fu
 	case err != nil:
 		err = c.explain(inner, path, c.env.Now().Sub(start), err)
 	}
-	c.vitals.Done(start, err)
+	if err != nil || !aside {
+		c.vitals.Done(start, err)
+	}
 	return ans, err
 }
 

@@ -154,3 +154,28 @@ func FuzzArray(f *testing.F) {
 		}
 	})
 }
+
+// An answer to a question aside makes nothing fresh that is old; that it fails is known all the same.
+func TestAQuestionAside(t *testing.T) {
+	code := http.StatusOK
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }))
+	t.Cleanup(srv.Close)
+	c, v := client(t, "", Settings{URL: srv.URL})
+	read := func(r io.Reader) error { _, err := io.Copy(io.Discard, r); return err }
+	if _, err := c.Aside(t.Context(), "/api", nil, read); err != nil || !v.Health().LastOK.IsZero() {
+		t.Errorf("answered aside: %v, %+v", err, v.Health())
+	}
+	code = http.StatusInternalServerError
+	if _, err := c.Aside(t.Context(), "/api", nil, read); err == nil || v.Health().State != providers.HealthFailing {
+		t.Errorf("failed aside: %v, %+v", err, v.Health())
+	}
+}
+
+func TestAConnectionThatEndsTooSoonIsSaidInWords(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+	t.Cleanup(srv.Close)
+	c, _ := client(t, "", Settings{URL: srv.URL})
+	if _, err := get(t, c, "/api"); err == nil || !strings.Contains(err.Error(), "the connection was closed before the answer was complete") {
+		t.Errorf("error %v", err)
+	}
+}

@@ -89,6 +89,9 @@ func (c *Client) explain(inner context.Context, path string, took time.Duration,
 	if errors.As(err, &op) {
 		err = op.Err // its text repeats the address with the whole query
 	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return providers.Retryable(c.at(path, errors.New("the connection was closed before the answer was complete; is it restarting, or overloaded?")))
+	}
 	if hint := tlsHint(err); hint != "" {
 		return providers.Permanent(c.at(path, fmt.Errorf("%w; %s", err, hint)))
 	}
