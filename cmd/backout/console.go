@@ -30,6 +30,9 @@ func (a *app) consoleWith(ctx context.Context, st *settings) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
+	working, done := context.WithCancel(ctx)
+	defer done()
+	go a.small(working)
 	s.Start(ctx)
 	if !a.interactive() {
 		a.await(ctx, s)
@@ -37,7 +40,9 @@ func (a *app) consoleWith(ctx context.Context, st *settings) (err error) {
 	}
 	if a.flags.accessible || a.getenv("ACCESSIBLE") != "" {
 		a.await(ctx, s)
-		return a.plainConsole(ctx, s)
+		opened := a.now()
+		err := a.plainConsole(ctx, s)
+		return errors.Join(err, a.farewell(ctx, s, opened))
 	}
 	if pending, err := s.Pending(ctx); err == nil && len(pending) > 0 {
 		a.warn("interrupted: %v; 'backout runs resume' goes on", pending)
@@ -162,29 +167,4 @@ func (r runControl) Run(ctx context.Context, id string) (rollback.Run, error) {
 
 func (r runControl) Abort(ctx context.Context, id string, by policy.Principal, reason string) error {
 	return r.s.Engine.Abort(ctx, id, by, reason)
-}
-
-// plainConsole is the same core for those whom a repainting screen does not serve: numbered lines and plain questions.
-func (a *app) plainConsole(ctx context.Context, s *opened) error {
-	if err := a.printTimeline(s, ""); err != nil {
-		return err
-	}
-	inc, ok := s.Incident(a.flags.incident)
-	if !ok {
-		fmt.Fprintln(a.out, "no incident: no alert in the window")
-		return nil
-	}
-	if err := a.rankIncident(s, inc.ID, 3); err != nil {
-		return err
-	}
-	ranking := s.Rank(inc, a.now().UTC())
-	if len(ranking.Ranking) == 0 {
-		return nil
-	}
-	fmt.Fprint(a.out, "\nNumber of the suspect to plan a rollback for, or nothing to leave: ")
-	var n int
-	if _, err := fmt.Fscanln(os.Stdin, &n); err != nil || n < 1 || n > len(ranking.Ranking) {
-		return nil
-	}
-	return a.rollBack(ctx, s, ranking.Ranking[n-1].Change, rollbackFlags{})
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -57,13 +58,13 @@ func screenful(ctx context.Context, dir string, out io.Writer) error {
 		fmt.Fprintln(out, r.At.Format(time.RFC3339), r.Kind, r.Service, title)
 	}
 	s := screen{Lines: v.Len(), Open: time.Since(start)}
-	s.Peak, s.Now = memory()
+	s.Peak, s.Now = memory("self")
 	return json.NewEncoder(out).Encode(s)
 }
 
-// memory reads the process's resident memory, the most and now.
-func memory() (peak, now uint64) {
-	b, err := os.ReadFile("/proc/self/status")
+// memory reads a process's resident memory, the most and now.
+func memory(process string) (peak, now uint64) {
+	b, err := os.ReadFile(filepath.Join("/proc", process, "status"))
 	if err != nil {
 		return 0, 0
 	}
@@ -144,7 +145,6 @@ func eventMeasurements(f *feeds) []measurement {
 			return result{value: mb(s.Peak), within: s.Peak <= 150<<20, note: mb(s.Now) + " once open"}, nil
 		}},
 		{what + ": lnav, headless", "", func(ctx context.Context, dir string) (result, error) {
-			defer f.remove()
 			return lnav(ctx, f, dir, wall)
 		}},
 	}

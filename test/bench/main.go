@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -37,9 +38,15 @@ type settings struct {
 	events, files int
 }
 
-func measurements(s settings) []measurement {
+// measurements are all there are, in the order in which they are made, and what has to be called when they are over.
+func measurements(s settings) (list []measurement, done func()) {
 	shared := &feeds{settings: s}
-	return append(eventMeasurements(shared), timelineMeasurements(s)...)
+	inTerminal, closeTerminal := consoleMeasurements(shared)
+	list = slices.Concat(eventMeasurements(shared), timelineMeasurements(s), inTerminal)
+	return list, func() {
+		closeTerminal()
+		shared.remove()
+	}
 }
 
 func main() {
@@ -66,7 +73,9 @@ func main() {
 		}
 		return
 	}
-	ok, err := report(ctx, os.Stdout, measurements(s), *only)
+	list, done := measurements(s)
+	ok, err := report(ctx, os.Stdout, list, *only)
+	done()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
