@@ -62,7 +62,7 @@ func (a *app) rollBack(ctx context.Context, s *opened, name string, f rollbackFl
 	if f.dryRun {
 		return a.printPlan(plan, name)
 	}
-	typed, err := a.confirm(&plan, name, f)
+	typed, err := a.confirm(ctx, &plan, name, f)
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (a *app) rollBack(ctx context.Context, s *opened, name string, f rollbackFl
 }
 
 // confirm gives the text that the policy asks for: typed at the terminal, or stood for by flags. The engine decides.
-func (a *app) confirm(plan *rollback.Plan, name string, f rollbackFlags) (string, error) {
+func (a *app) confirm(ctx context.Context, plan *rollback.Plan, name string, f rollbackFlags) (string, error) {
 	if !plan.Decision.Allowed {
 		return "", nil // the engine refuses it, and the record keeps that
 	}
@@ -108,8 +108,8 @@ func (a *app) confirm(plan *rollback.Plan, name string, f rollbackFlags) (string
 		question = fmt.Sprintf("ROLL BACK IN PRODUCTION. Type %q to run: ", plan.Decision.Name)
 	}
 	fmt.Fprint(a.errOut, "\n"+question)
-	var line string
-	if _, err := fmt.Fscanln(a.in, &line); err != nil {
+	line, err := a.readLine(ctx)
+	if err != nil {
 		return "", &coded{code: codeInterrupted, err: fmt.Errorf("not confirmed: nothing was done")}
 	}
 	return strings.TrimSpace(line), nil
