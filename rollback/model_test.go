@@ -372,7 +372,11 @@ func TestProtocolModelAblations(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := full
 			c.without(&p)
-			states, v := explore(p, 2, 1, 1, 1)
+			crashes := uint8(1)
+			if !p.memory {
+				crashes = 2 // of the process that acted, and of the one that looked
+			}
+			states, v := explore(p, crashes, 1, 1, 1)
 			t.Logf("without %s: %d states, %+v", name, states, v)
 			if c.shows(v) == 0 {
 				t.Errorf("nothing goes wrong without it: %+v", v)
