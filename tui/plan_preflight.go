@@ -106,6 +106,14 @@ func (s *planScreen) unitFindings(u *rollback.UnitPlan) []finding {
 		}
 		out = append(out, finding{ok, s.findingWord(f.Verdict), units, plain(f.Rule) + ": " + text, plain(f.Evidence)})
 	}
+	target := name(u.To)
+	switch {
+	case u.To.Digest == "" || u.Verdict == rollback.NoOp:
+	case len(u.To.Good) > 0:
+		out = append(out, finding{ok: true, word: s.findingWord(rollback.Independent), units: units, text: target + " is known good: " + plain(strings.Join(u.To.Good, "; "))})
+	default:
+		out = append(out, finding{word: s.c.style.careful("WARN   "), units: units, text: target + " is not known good: nothing shows that it served well"})
+	}
 	for _, m := range u.Missing {
 		out = append(out, finding{word: s.c.style.bad("MISSING"), units: units, text: plain(m)})
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/timeline"
 	"github.com/backout-dev/backout/timeline/culprit"
 )
 
@@ -18,10 +20,7 @@ const plainSuspects = 3
 // plainConsole is the same core for those whom a repainting screen does not serve: lines that stay, and plain questions.
 func (a *app) plainConsole(ctx context.Context, s *opened) error {
 	for {
-		ranking, err := a.plainState(s)
-		if err != nil {
-			return err
-		}
+		ranking := a.plainState(s)
 		fmt.Fprint(a.out, "\nNumber of a suspect: plan to take it back. t: timeline. n TEXT: note. Enter: look again. q: leave. > ")
 		line, err := a.readLine(ctx)
 		if errors.Is(err, io.EOF) {
@@ -54,7 +53,7 @@ func (a *app) plainConsole(ctx context.Context, s *opened) error {
 }
 
 // plainState says what is true now: the environment, the sources that do not answer, the incident and its suspects.
-func (a *app) plainState(s *opened) (culprit.Ranking, error) {
+func (a *app) plainState(s *opened) culprit.Ranking {
 	mode := "read-write"
 	if s.settings.ReadOnly || s.NoRecord != nil {
 		mode = "read-only"
@@ -68,25 +67,53 @@ func (a *app) plainState(s *opened) (culprit.Ranking, error) {
 	inc, ok := s.Incident(a.flags.incident)
 	if !ok {
 		fmt.Fprintln(a.out, "no incident: nothing alerts")
-		return culprit.Ranking{}, nil
+		return culprit.Ranking{}
 	}
 	state := "open since " + inc.OpenedAt.UTC().Format(time.RFC3339)
 	if !inc.Open() {
 		state = "closed at " + inc.ClosedAt.UTC().Format(time.RFC3339)
 	}
 	fmt.Fprintf(a.out, "incident %s, %d alerts, %s\n", state, len(inc.Alerts), strings.Join(inc.Services, ", "))
-	if err := a.rankIncident(s, inc.ID, plainSuspects); err != nil {
-		return culprit.Ranking{}, err
+	ranking := s.Rank(inc, a.now().UTC())
+	a.plainRanking(s, inc.Title, &ranking)
+	return ranking
+}
+
+// plainRanking reads out the first suspects, each on a line, and why it is the first one.
+func (a *app) plainRanking(s *opened, title string, r *culprit.Ranking) {
+	fmt.Fprintf(a.out, "%s: %s\n", r.ID, providers.Clean(title))
+	if len(r.Ranking) == 0 || r.None >= r.Ranking[0].P {
+		fmt.Fprintln(a.out, "nothing listed is likely to blame")
 	}
-	return s.Rank(inc, a.now().UTC()), nil
+	fmt.Fprintf(a.out, "none of these: %.2f\n", r.None)
+	if r.Tie {
+		fmt.Fprintln(a.out, "tie: the first suspects cannot be told apart")
+	}
+	snap := s.Timeline.Snapshot()
+	for i, suspect := range r.Ranking[:min(len(r.Ranking), plainSuspects)] {
+		what := suspect.Change
+		if c, ok := snap.Change(suspect.Change); ok {
+			what = fmt.Sprintf("%s, %s, ai: %s", dash(c.Service), whatOf(&c), aiWord(&c))
+		}
+		fmt.Fprintf(a.out, "%d: %.2f, %s\n", i+1, suspect.P, what)
+		for _, e := range suspect.Evidence {
+			if i == 0 && e.Weight != 0 {
+				fmt.Fprintf(a.out, "   %+.1f %s\n", e.Weight, e.Text)
+			}
+		}
+	}
 }
 
 func (a *app) plainRollback(ctx context.Context, s *opened, word string, r *culprit.Ranking) error {
 	n, err := strconv.Atoi(word)
-	if err != nil || n < 1 || n > len(r.Ranking) {
+	if err != nil || n < 1 || n > min(len(r.Ranking), plainSuspects) {
 		return fmt.Errorf("%q is none of the answers", word)
 	}
-	return a.rollBack(ctx, s, r.Ranking[n-1].Change, rollbackFlags{})
+	name := r.Ranking[n-1].Change
+	if c, ok := s.Timeline.Snapshot().Change(name); ok {
+		name = timeline.Handle(&c)
+	}
+	return a.rollBack(ctx, s, name, rollbackFlags{})
 }
 
 // readLine reads one answer of a person, and takes no more of the input than that. It ends with ctx, so that an interrupt
