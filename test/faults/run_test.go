@@ -1,0 +1,49 @@
+//go:build unix
+
+package faults
+
+import (
+	"encoding/json"
+	"strings"
+)
+
+// hold sets how long a run watches.
+func (w *world) hold(d string) {
+	w.t.Helper()
+	w.write("backout.yaml", strings.Replace(w.read("backout.yaml"), "hold: 200ms", "hold: "+d, 1))
+}
+
+// contains reports whether what a command says holds the text.
+func (w *world) contains(command, text string) bool {
+	return strings.Contains(w.run(strings.Fields(command)...).stdout, text)
+}
+
+// journaled is what these tests read of a run.
+type journaled struct {
+	ID, State string
+	Alive     bool
+}
+
+// journal reads the runs, newest first.
+func (w *world) journal() []journaled {
+	w.t.Helper()
+	var out []journaled
+	for line := range strings.Lines(w.run("runs", "list", "--output", "jsonl").stdout) {
+		var j journaled
+		if err := json.Unmarshal([]byte(line), &j); err != nil {
+			w.t.Fatalf("%v in %s", err, line)
+		}
+		out = append(out, j)
+	}
+	return out
+}
+
+// busy reports whether somebody works on a run.
+func (w *world) busy(id string) bool {
+	for _, j := range w.journal() {
+		if j.ID == id {
+			return j.Alive
+		}
+	}
+	return false
+}
