@@ -46,6 +46,21 @@ func (w *world) unreadable(why string) {
 	w.run("providers", "check").ends(strict).shows("backout +failing +.*'backout doctor' says why", "releases +ok")
 }
 
+// alter changes the database behind the program's back.
+func (w *world) alter(query string, args ...any) {
+	w.t.Helper()
+	w.query(w.path("state/backout.db"), query, args...)
+}
+
+func (w *world) query(path, query string, args ...any) {
+	w.t.Helper()
+	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(5000)")
+	w.must(err)
+	_, err = db.ExecContext(w.t.Context(), query, args...)
+	w.must(err)
+	w.must(db.Close())
+}
+
 // readable checks that the record holds what it held.
 func (w *world) readable() {
 	w.t.Helper()
@@ -84,20 +99,12 @@ func TestADatabaseThatIsNotOurs(t *testing.T) {
 	t.Parallel()
 	w := recorded(t)
 	other := w.path("other.db")
-	db, err := sql.Open("sqlite", other)
-	w.must(err)
-	_, err = db.Exec("CREATE TABLE t (a)")
-	w.must(err)
-	w.must(db.Close())
+	w.query(other, "CREATE TABLE t (a)")
 	w.run("timeline", "--store", other).ends(fine).says("a database of another program: point --store elsewhere")
 	w.run("runs", "--store", other).ends(failed).says("another program")
 	w.readable()
 
-	db, err = sql.Open("sqlite", w.path("state/backout.db"))
-	w.must(err)
-	_, err = db.Exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1)")
-	w.must(err)
-	w.must(db.Close())
+	w.alter("INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1)")
 	w.looks("made by a newer backout: update this one")
 	w.unreadable("made by a newer backout")
 }
@@ -105,11 +112,7 @@ func TestADatabaseThatIsNotOurs(t *testing.T) {
 func TestAnAlteredRecord(t *testing.T) {
 	t.Parallel()
 	w := recorded(t)
-	db, err := sql.Open("sqlite", w.path("state/backout.db"))
-	w.must(err)
-	_, err = db.Exec("UPDATE ledger SET line = replace(line, 'before it broke', 'never') WHERE seq = 1")
-	w.must(err)
-	w.must(db.Close())
+	w.alter("UPDATE ledger SET line = replace(line, 'before it broke', 'never') WHERE seq = 1")
 	w.run("ledger", "verify").ends(failed).shows("entry 1: altered")
 	w.run("doctor").ends(failed).shows("FAIL +record +7 entries, 1 problems", "ok +provider releases")
 	w.run("timeline").ends(fine)

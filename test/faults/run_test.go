@@ -4,7 +4,9 @@ package faults
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
+	"syscall"
 )
 
 // hold sets how long a run watches.
@@ -20,8 +22,8 @@ func (w *world) contains(command, text string) bool {
 
 // journaled is what these tests read of a run.
 type journaled struct {
-	ID, State string
-	Alive     bool
+	ID, State, Executor string
+	Alive               bool
 }
 
 // journal reads the runs, newest first.
@@ -46,4 +48,18 @@ func (w *world) busy(id string) bool {
 		}
 	}
 	return false
+}
+
+// kill kills the process that works on a run.
+func (w *world) kill(id string) {
+	w.t.Helper()
+	for _, j := range w.journal() {
+		if _, pid, ok := strings.Cut(j.Executor, ":"); ok && j.ID == id {
+			n, err := strconv.Atoi(pid)
+			w.must(err)
+			w.must(syscall.Kill(n, syscall.SIGKILL))
+			return
+		}
+	}
+	w.t.Fatalf("nobody works on %s", id)
 }

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -37,6 +38,11 @@ func buildAndRun(m *testing.M) int {
 	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "build backout: %v\n%s", err, out)
+		return 1
+	}
+	flag.Parse()
+	if err := flag.Set("test.parallel", "6"); err != nil { // most of these tests wait for somebody
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return m.Run()
