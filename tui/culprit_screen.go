@@ -3,6 +3,7 @@ package tui
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -161,12 +162,17 @@ func (c *console) noneSentence() string {
 // elsewhere says where to look when no listed change is likely to blame: first at what alerts without any change to it.
 func (c *console) elsewhere() string {
 	text := "look at the services themselves, at what they depend on, and at what no source here reports"
-	changed := map[string]bool{"": true}
-	for i := range c.st.Ranking.Ranking {
-		if ch, ok := c.change(c.st.Ranking.Ranking[i].Change); ok {
-			changed[ch.Service] = true
+	changed := map[string]bool{}
+	if c.st.Changed != nil {
+		maps.Copy(changed, c.st.Changed)
+	} else {
+		for i := range c.st.Ranking.Ranking {
+			if ch, ok := c.change(c.st.Ranking.Ranking[i].Change); ok {
+				changed[ch.Service] = true
+			}
 		}
 	}
+	changed[""] = true
 	var untouched []string
 	for _, a := range c.st.Incident.Alerts {
 		if !changed[a.Service] {

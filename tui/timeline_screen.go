@@ -146,6 +146,8 @@ func (s *timelineScreen) end() time.Time {
 	}
 	if step := s.span.d / 100; step > 0 {
 		end = end.Truncate(step).Add(step)
+	} else if s.c.opts.At.IsZero() {
+		end = end.Truncate(time.Minute).Add(time.Minute) // of everything there is no hundredth
 	}
 	return end
 }

@@ -39,7 +39,7 @@ func (s *Session) keepAlerts(ctx context.Context) {
 	}
 	now := s.opts.Now().UTC()
 	snap := s.Timeline.Snapshot()
-	all := addAlerts(s.keptAlerts(ctx), snap.Alerts(providers.Window{Since: now.Add(-historyAge)}), snap.Incidents())
+	all := addAlerts(s.keptAlerts(ctx), newestAlerts(snap, providers.Window{Since: now.Add(-historyAge)}, historyMax), snap.Incidents())
 	all = boundAlerts(all, now)
 	data, err := json.Marshal(all)
 	if err == nil && len(all) > 0 {

@@ -38,8 +38,8 @@ func (s *Session) remember() {
 		since = day
 	}
 	doc := incident.Document{Format: incident.Format, ID: "last", Title: "what was known last", At: now, Unknown: s.answeredAt()}
-	doc.Changes = tail(snap.Changes(providers.Window{Since: since}))
-	doc.Alerts = tail(snap.Alerts(providers.Window{Since: since}))
+	doc.Changes = newest(snap, providers.Window{Since: since}, maxRemembered)
+	doc.Alerts = newestAlerts(snap, providers.Window{Since: since}, maxRemembered)
 	if len(doc.Changes)+len(doc.Alerts) == 0 {
 		return
 	}
@@ -154,13 +154,6 @@ func (s *Session) cachedShown() time.Time {
 		}
 	}
 	return s.cachedAt
-}
-
-func tail[T any](items []T) []T {
-	if len(items) > maxRemembered {
-		return items[len(items)-maxRemembered:]
-	}
-	return items
 }
 
 // writeWhole replaces a file in one step.

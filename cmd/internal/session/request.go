@@ -18,7 +18,11 @@ const ruleWindow = 14 * 24 * time.Hour
 func (s *Session) Prepare(_ context.Context, r *rollback.Request) error {
 	snap := s.Timeline.Snapshot()
 	now := s.opts.Now()
-	r.Context = snap.Changes(providers.Window{Since: now.Add(-ruleWindow)})
+	about := now
+	if r.Change != nil && !r.Change.At().IsZero() {
+		about = r.Change.At()
+	}
+	r.Context = near(snap, providers.Window{Since: now.Add(-ruleWindow)}, about, contextBefore, contextAfter)
 	r.Edges = append(snap.Edges(), callEdges(snap.Services())...)
 	inc, ok := s.Incident(r.Incident)
 	switch {

@@ -56,22 +56,31 @@ func (s *Session) State(incident string) tui.State {
 	incidents := snap.Incidents()
 	shown := pick(incidents, incident)
 	rk := rankKey{snapshot: key.snapshot, people: key.people, signals: key.signals}
-	ranking := s.state.state.Ranking
+	ranking, changed := s.state.state.Ranking, s.state.state.Changed
 	if shown != nil {
 		rk.incident = shown.ID
 		if rk != s.state.rankedFor || now.Sub(s.state.rankedAt) >= rerank {
-			ranking = culprit.Rank(s.inputLocked(snap, *shown, now))
+			in := s.inputLocked(snap, *shown, now)
+			ranking, changed = culprit.Rank(in), servicesOf(in.Changes)
 		}
 	} else {
-		ranking = culprit.Ranking{}
+		ranking, changed = culprit.Ranking{}, nil
 	}
 	s.state.rankedFor, s.state.rankedAt, s.state.key = rk, now, key
 	s.state.state = tui.State{
-		Version: s.state.state.Version + 1, Snapshot: snap, Incident: shown, Incidents: incidents, Ranking: ranking,
+		Version: s.state.state.Version + 1, Snapshot: snap, Incident: shown, Incidents: incidents, Ranking: ranking, Changed: changed,
 		Confirmed: s.confirmedLocked(shown), Health: health, Runs: s.runs.list, Rollback: s.ready.byChange, CachedAt: s.cachedShown(),
 	}
 	s.ready.want(ranking)
 	return s.state.state
+}
+
+func servicesOf(changes []providers.Change) map[string]bool {
+	out := make(map[string]bool)
+	for i := range changes {
+		out[changes[i].Service] = true
+	}
+	return out
 }
 
 // confirmedLocked is what a person confirmed as the culprit of an incident.
@@ -117,11 +126,17 @@ func (s *Session) Input(inc timeline.Incident, at time.Time) culprit.Input {
 }
 
 func (s *Session) inputLocked(snap *timeline.Snapshot, inc timeline.Incident, at time.Time) culprit.Input {
-	return culprit.Input{
+	in := culprit.Input{
 		ID: inc.ID, At: at.UTC(), Onset: inc.Onset, Services: snap.Services(), Edges: snap.Edges(), Alerts: inc.Alerts,
-		Changes: snap.Changes(providers.Window{Since: inc.OpenedAt.Add(-lookBack), Until: at}),
 		Signals: s.signals.bySession, Dismissed: s.people.dismissed[inc.ID],
 	}
+	w := providers.Window{Since: inc.OpenedAt.Add(-lookBack), Until: at}
+	if s.opts.File != "" { // the file says what is to be looked at
+		in.Changes = snap.Changes(w)
+		return in
+	}
+	in.Alerts, in.Changes = in.Alerts[:min(len(in.Alerts), rankedAlerts)], near(snap, w, inc.OpenedAt, candidatesBefore, candidatesAfter)
+	return in
 }
 
 // signature changes when a health line would read differently by more than its age.
