@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,6 +30,10 @@ func buildAndRun(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
+	if err := readSources(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	program = filepath.Join(dir, "backout")
 	out, err := exec.Command("go", "build", "-o", program, "../../cmd/backout").CombinedOutput()
 	if err != nil {
@@ -36,6 +41,17 @@ func buildAndRun(m *testing.M) int {
 		return 1
 	}
 	return m.Run()
+}
+
+// readSources looks at every source file, because the test cache does not know that the program under test is made of
+// them, and would call a result its own that is another program's.
+func readSources() error {
+	return filepath.WalkDir(filepath.Join("..", ".."), func(path string, _ fs.DirEntry, err error) error {
+		if err == nil && filepath.Ext(path) == ".go" {
+			_, err = os.Stat(path)
+		}
+		return err
+	})
 }
 
 // terminal is a real terminal of a real size, in tmux on a socket of its own.
