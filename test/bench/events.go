@@ -26,24 +26,16 @@ type screen struct {
 	Now   uint64        `json:"now"`     // the same, after everything is open
 }
 
-const screenRows = 36
-
 // screenful opens feeds as the console does, writes the newest screen of lines, and then what that took. It runs in a
 // process of its own, so that its memory is nobody else's.
 func screenful(ctx context.Context, dir string, out io.Writer) error {
 	start := time.Now()
-	p, err := file.Factory().New(providers.Environment{
-		Name: "feed", Dir: dir, Now: time.Now, Log: slog.New(slog.DiscardHandler), Archive: providers.NoArchive{},
-	}, func(into any) error { return json.Unmarshal([]byte(`{"paths":["*.jsonl"],"follow":true}`), into) })
+	store, err := indexed(ctx, dir, time.Now)
 	if err != nil {
 		return err
 	}
-	store := timeline.New(time.Now)
-	if err := store.Index(ctx, "feed", p.(providers.Indexer), providers.Window{}); err != nil {
-		return err
-	}
 	v := store.Snapshot().Query(timeline.Query{})
-	for i := range min(screenRows, v.Len()) {
+	for i := range min(rows, v.Len()) {
 		ev, err := v.Event(i)
 		if err != nil {
 			return err
@@ -60,6 +52,18 @@ func screenful(ctx context.Context, dir string, out io.Writer) error {
 	s := screen{Lines: v.Len(), Open: time.Since(start)}
 	s.Peak, s.Now = memory("self")
 	return json.NewEncoder(out).Encode(s)
+}
+
+// indexed is a timeline of the feeds in a directory.
+func indexed(ctx context.Context, dir string, now func() time.Time) (*timeline.Store, error) {
+	p, err := file.Factory().New(providers.Environment{
+		Name: "feed", Dir: dir, Now: now, Log: slog.New(slog.DiscardHandler), Archive: providers.NoArchive{},
+	}, func(into any) error { return json.Unmarshal([]byte(`{"paths":["*.jsonl"],"follow":true}`), into) })
+	if err != nil {
+		return nil, err
+	}
+	store := timeline.New(now)
+	return store, store.Index(ctx, "feed", p.(providers.Indexer), providers.Window{})
 }
 
 // memory reads a process's resident memory, the most and now.

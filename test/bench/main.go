@@ -42,7 +42,7 @@ type settings struct {
 func measurements(s settings) (list []measurement, done func()) {
 	shared := &feeds{settings: s}
 	inTerminal, closeTerminal := consoleMeasurements(shared)
-	list = slices.Concat(eventMeasurements(shared), timelineMeasurements(s), inTerminal)
+	list = slices.Concat(eventMeasurements(shared), timelineMeasurements(s), rankingMeasurements(), gitMeasurements(), viewMeasurements(shared), inTerminal)
 	return list, func() {
 		closeTerminal()
 		shared.remove()

@@ -16,9 +16,6 @@ import (
 	"github.com/creack/pty"
 )
 
-// The console's size in all measurements.
-const columns, rows = 120, 36
-
 // program builds backout as a user would and gives the path of the executable.
 func program(ctx context.Context, dir string) (string, error) {
 	path := filepath.Join(dir, "backout")

@@ -67,16 +67,26 @@ func filled(ctx context.Context, n, k int) (*timeline.Store, time.Duration, erro
 	return s, time.Since(start), nil
 }
 
-// worst is the time that 95 of 100 calls stay under.
-func worst(calls int, fn func(i int)) time.Duration {
+// timed takes the time of each call.
+func timed(calls int, fn func(i int)) []time.Duration {
 	took := make([]time.Duration, calls)
 	for i := range took {
 		start := time.Now()
 		fn(i)
 		took[i] = time.Since(start)
 	}
-	slices.Sort(took)
-	return took[calls*95/100]
+	return took
+}
+
+// worst is the time that 95 of 100 calls stay under.
+func worst(calls int, fn func(i int)) time.Duration { return percentile(timed(calls, fn), 95) }
+
+func median(took []time.Duration) time.Duration { return percentile(took, 50) }
+
+// percentile is the time that so many of a hundred stay under.
+func percentile(took []time.Duration, p int) time.Duration {
+	sorted := slices.Sorted(slices.Values(took))
+	return sorted[len(sorted)*p/100]
 }
 
 func timelineMeasurements(s settings) []measurement {
@@ -113,7 +123,7 @@ func timelineMeasurements(s settings) []measurement {
 		{what + "a screen of rows", "1 ms", func(context.Context, string) (result, error) {
 			v := store.Snapshot().Query(timeline.Query{})
 			return within(1000, func(i int) {
-				for j := range screenRows {
+				for j := range rows {
 					v.Row((i*7919 + j) % v.Len())
 				}
 			})
