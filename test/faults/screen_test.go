@@ -163,3 +163,17 @@ func TestTheConsoleOnEverythingBroken(t *testing.T) {
 		}
 	}
 }
+
+// Before any source has answered, what was known last is there, with its age.
+func TestTheConsoleBeforeAnyAnswer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	m := newMonitoring(t, alertmanager(1))
+	w.configure(m.settings())
+	w.run("timeline", "--strict").ends(fine).shows("ALERT firing +shop0")
+	m.set(hang)
+	s := w.open()
+	s.waits("CACHED", "too many errors", "alerts FAIL", "showing its data from")
+	m.set(alertmanager(1))
+	s.waits("LIVE 2/2", "alerts ok")
+}
