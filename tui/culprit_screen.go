@@ -10,7 +10,6 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
-	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/timeline/culprit"
 )
 
@@ -290,22 +289,6 @@ func (c *console) suspectFacts(p *page, id string, full bool) {
 	if len(from) > 0 {
 		p.add(" reported by " + strings.Join(from, ", "))
 	}
-}
-
-// assistanceWords never say "human": nothing found is only that.
-func assistanceWords(a *providers.Assistance) string {
-	text := plain(string(a.State))
-	switch a.State {
-	case "":
-		return "not looked at"
-	case providers.AssistanceNone:
-		text = "none found"
-	default:
-	}
-	if len(a.Tools) > 0 {
-		text += " (" + plain(strings.Join(a.Tools, ", ")) + ")"
-	}
-	return text
 }
 
 // evidenceLines list what speaks for and against, heaviest first, then what is not known and what does not count.

@@ -38,7 +38,11 @@ func TestAlertSourcesThatFail(t *testing.T) {
 			w := newWorld(t)
 			m := newMonitoring(t, c.answer)
 			w.repository("shop", "pricing: begin")
-			w.configure(m.settings() + "  git: {path: shop}\n")
+			settings := m.settings()
+			if name == "slow bytes" || name == "no answer" {
+				settings = m.waiting("500ms") // they never end
+			}
+			w.configure(settings + "  git: {path: shop}\n")
 			r := w.run("timeline", "--strict").ends(c.code).shows("pricing: begin").says("provider alerts: " + m.URL + ".*" + c.says).quick()
 			plain(t, r.what, r.stderr)
 			w.run("providers", "check").ends(c.code).shows("alerts +failing +never answered +"+m.URL+".*"+c.says, "git +ok", "backout +ok").quick()
@@ -70,7 +74,7 @@ func TestWhatASourceSaidLast(t *testing.T) {
 	w := newWorld(t)
 	m := newMonitoring(t, alertmanager(2))
 	w.repository("shop", "pricing: begin")
-	w.configure(m.settings() + "  git: {path: shop}\n")
+	w.configure(m.waiting("3s") + "  git: {path: shop}\n")
 	w.run("timeline", "--strict").ends(fine).shows("ALERT firing +shop0", "ALERT firing +shop1")
 	for name, answer := range map[string]http.HandlerFunc{"hangs": hang, "fails": status(500), "limits": status(429, "Retry-After", "60"), "talks HTML": status(200)} {
 		m.set(answer)

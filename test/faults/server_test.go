@@ -33,8 +33,11 @@ func newMonitoring(t *testing.T, answer http.HandlerFunc) *monitoring {
 
 func (m *monitoring) set(answer http.HandlerFunc) { m.answer.Store(&answer) }
 
-func (m *monitoring) settings() string {
-	return fmt.Sprintf("  alerts: {type: alertmanager, url: %q, timeout: 500ms}\n", m.URL)
+// settings wait long enough for an answer on a busy machine.
+func (m *monitoring) settings() string { return m.waiting("8s") }
+
+func (m *monitoring) waiting(timeout string) string {
+	return fmt.Sprintf("  alerts: {type: alertmanager, url: %q, timeout: %s}\n", m.URL, timeout)
 }
 
 // alertmanager answers as one does that has been up for a day and lists n alerts.
