@@ -5,7 +5,6 @@ import (
 	"os"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // mount puts a small file system at a directory of the world, or skips where the test may not.
@@ -98,19 +97,4 @@ func TestAReadOnlyFileSystem(t *testing.T) {
 	w.run("ledger", "verify").ends(fine).shows("the chain holds")
 	w.must(syscall.Unmount(state, 0))
 	w.readable()
-}
-
-// until waits for a condition.
-func (w *world) until(what string, ok func() bool) {
-	w.t.Helper()
-	deadline := time.After(patience)
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-deadline:
-			w.t.Fatalf("not %s after %s: %s", what, patience, w.run("runs", "show", "RUN-0001"))
-		case <-tick.C:
-		}
-	}
 }

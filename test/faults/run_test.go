@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // hold sets how long a run watches.
@@ -62,4 +63,19 @@ func (w *world) kill(id string) {
 		}
 	}
 	w.t.Fatalf("nobody works on %s", id)
+}
+
+// until waits for a condition.
+func (w *world) until(what string, ok func() bool) {
+	w.t.Helper()
+	deadline := time.After(patience)
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-deadline:
+			w.t.Fatalf("not %s after %s: %s", what, patience, w.run("runs", "show", "RUN-0001"))
+		case <-tick.C:
+		}
+	}
 }

@@ -89,6 +89,13 @@ func (s *screen) press(keys ...string) {
 	}
 }
 
+// quit ends the console, which writes down what it knows.
+func (s *screen) quit() {
+	s.w.t.Helper()
+	s.press("q")
+	s.waits("EXIT 0")
+}
+
 // Two consoles on one state directory: each shows what the other one does, and a unit is held by one run.
 func TestTwoConsolesOnOneRecord(t *testing.T) {
 	t.Parallel()
@@ -112,9 +119,9 @@ func TestTwoConsolesOnOneRecord(t *testing.T) {
 	w.must(other.Wait())
 	one.waits("RUN-0001 succeeded", "rollback")
 	two.waits("RUN-0001 succeeded", "rollback")
-	one.press("q")
-	one.waits("EXIT 0")
+	one.quit()
 	two.waits("LIVE") // what one does at its end leaves the other alone
+	two.quit()
 	w.run("ledger", "verify").ends(fine).shows("the chain holds")
 }
 
@@ -143,15 +150,16 @@ func TestTheConsoleOnEverythingBroken(t *testing.T) {
 	w := newWorld(t)
 	m := newMonitoring(t, alertmanager(1))
 	w.repository("repo", hostile, "pricing: begin", "\x1b]0;owned\x07")
-	w.configure(m.settings() + "  git: {path: repo}\n  releases: {units: [" + w.releases("shop") + "]}\n")
+	others := "  git: {path: repo}\n  releases: {units: [" + w.releases("shop") + "]}\n"
+	w.configure(m.settings() + others)
 	w.run("timeline", "--strict").ends(fine).shows("ALERT firing +shop0")
 	m.set(hang)
+	w.configure(m.waiting("500ms") + others)
 	w.must(os.RemoveAll(w.path("shop")))
 	w.must(os.WriteFile(w.path("state/backout.db"), []byte("no database, for sure"), 0o600))
 	s := w.open()
 	s.waits("evil title", "READ-ONLY", "too many errors", "alerts FAIL", "releases FAIL", "git ok", "showing its data from")
-	s.press("q")
-	s.waits("EXIT 0")
+	s.quit()
 	raw, err := os.ReadFile(s.raw)
 	w.must(err)
 	if len(raw) < 1000 {
@@ -169,11 +177,12 @@ func TestTheConsoleBeforeAnyAnswer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	m := newMonitoring(t, alertmanager(1))
-	w.configure(m.settings())
+	w.configure(m.waiting("3s"))
 	w.run("timeline", "--strict").ends(fine).shows("ALERT firing +shop0")
 	m.set(hang)
 	s := w.open()
 	s.waits("CACHED", "too many errors", "alerts FAIL", "showing its data from")
 	m.set(alertmanager(1))
 	s.waits("LIVE 2/2", "alerts ok")
+	s.quit()
 }
