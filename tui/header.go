@@ -11,7 +11,7 @@ import (
 // header never scrolls: environment, incident, freshness, mode and identity; on tall screens the sources below.
 func (c *console) header(w, h int) []string {
 	right := c.headRight(w)
-	line := between(c.headLeft(w, w-width(right)-1), right, w)
+	line := between(c.headLeft(w, w-width(right)-2), right, w)
 	if c.prod() {
 		line = c.style.reverse(line)
 	}

@@ -273,12 +273,29 @@ func (c *console) laneText(l lane) string {
 		}
 		some = some || n > 0
 	}
-	switch {
-	case l.mark == '!' && some:
-		return c.style.bad(string(b))
-	case some:
-		return string(b)
-	default:
+	if !some {
 		return c.style.faint(string(b))
 	}
+	return c.marked(b, l.mark == '!')
+}
+
+// marked leaves the dots of a lane faint, so that what happened stands out, and a symptom in the colour of bad.
+func (c *console) marked(b []byte, bad bool) string {
+	var out strings.Builder
+	for i := 0; i < len(b); {
+		j := i + 1
+		for j < len(b) && (b[j] == '.') == (b[i] == '.') {
+			j++
+		}
+		switch run := string(b[i:j]); {
+		case b[i] == '.':
+			out.WriteString(c.style.faint(run))
+		case bad:
+			out.WriteString(c.style.bad(run))
+		default:
+			out.WriteString(run)
+		}
+		i = j
+	}
+	return out.String()
 }
