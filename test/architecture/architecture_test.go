@@ -37,7 +37,7 @@ var rules = []rule{
 	{"providers/httpapi", []string{"providers"}, "the shared way to ask an HTTP API knows no particular one", nil},
 	{"providers/process", []string{"providers"}, "the shared way to run a program knows no particular one", nil},
 	{"providers/ledger", []string{"providers", "rollback/ledger"}, "the record as a source of changes; it runs nothing", []string{"rollback/...", "providers/providertest"}},
-	{"providers/all", []string{"providers", "providers/..."}, "the one list of built-in providers", nil},
+	{"providers/all", []string{"providers", "providers/..."}, "the one list of built-in providers", []string{"config"}},
 	{"providers/providertest/...", []string{"providers", "providers/providertest/..."}, "the promises hold for every provider alike", nil},
 	{"providers/...", []string{"providers", "providers/incident", "providers/attribution", "providers/httpapi", "providers/process", "rollback"}, "one outside system each; a provider never knows another", []string{"providers/providertest", "rollback/rollbacktest", "test/servers", "timeline"}},
 	{"providers", nil, "the contract comes first: it knows no system and no screen", nil},
