@@ -222,7 +222,7 @@ func (s *runScreen) verifyLines(p *page) {
 	if p.w >= wideWidth {
 		name, now = 34, 20
 	}
-	p.add(" " + s.c.style.bold(fit("VERIFY", name+1)) + "  " + fit("BEFORE", 12) + " " + fit("NOW", now) + " GOAL")
+	p.add(" " + s.c.style.bold(fit("VERIFY", name+1)) + "  " + fit("BEFORE", 14) + " " + fit("NOW", now) + " GOAL")
 	for i := range s.run.Symptoms {
 		y := &s.run.Symptoms[i]
 		called := y.Name
@@ -241,7 +241,7 @@ func (s *runScreen) verifyLines(p *page) {
 		default:
 			state = s.c.style.careful(state)
 		}
-		p.add("  " + fit(plain(called), name) + "  " + fit(s.fired(y), 12) + " " + state + " resolved  " + plain(y.Detail))
+		p.add("  " + fit(plain(called), name) + "  " + fit(s.fired(y), 14) + " " + state + " resolved  " + plain(y.Detail))
 	}
 	for i := range s.run.Checks {
 		k := &s.run.Checks[i]
@@ -254,7 +254,7 @@ func (s *runScreen) verifyLines(p *page) {
 		default:
 			state = s.c.style.careful(state)
 		}
-		p.add("  " + fit(plain(k.Name), name) + "  " + fit("-", 12) + " " + state + " " + plain(k.Goal))
+		p.add("  " + fit(plain(k.Name), name) + "  " + fit("-", 14) + " " + state + " " + plain(k.Goal))
 	}
 	if len(s.run.Symptoms)+len(s.run.Checks) == 0 {
 		p.add("  nothing measured yet")
@@ -266,7 +266,7 @@ func (s *runScreen) fired(y *rollback.Symptom) string {
 	if y.StartsAt.IsZero() {
 		return "-"
 	}
-	return "at " + s.c.clock().row(y.StartsAt, time.Hour)
+	return "since " + s.c.clock().row(y.StartsAt, time.Hour)
 }
 
 // survives is the promise that lets somebody close the terminal.
