@@ -30,6 +30,11 @@ press() { for k in "$@"; do tmux -S "$socket" send-keys -t x "$k"; sleep 0.06; d
 shows 'ROLLBACK +ready'
 sleep 2 # the alerts of the other services
 take timeline
+press Enter
+shows 'OTHERS'
+take culprit
+press Escape
+shows 'TIME UTC'
 press r
 shows 'STEPS'
 take plan
