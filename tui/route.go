@@ -113,7 +113,11 @@ func (m *Model) global(key string) (tea.Cmd, bool) {
 	case "T":
 		m.cycleZone()
 	case "esc":
-		if !m.closesPart() {
+		switch home := m.home(); {
+		case m.closesPart():
+		case len(m.stack) == 1 && home.filter != "":
+			home.setFilter("")
+		default:
 			m.pop()
 		}
 	case "q":

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	tea "charm.land/bubbletea/v2"
+
 	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/timeline"
 	"github.com/backout-dev/backout/timeline/culprit"
@@ -154,5 +156,23 @@ func TestSuspectKeysGoThroughTheRanking(t *testing.T) {
 	w.press("p", "p")
 	if got := w.m.home().current().id; got != "c06" {
 		t.Errorf("p stands on %s", got)
+	}
+}
+
+func TestEscTakesTheFilterAwayAndQuitsNothing(t *testing.T) {
+	w := newWorld(t, nil)
+	w.press("/", "o", "v", "e", "n", "enter")
+	if s := w.screen(); !strings.Contains(s, "hidden by filter: oven") {
+		t.Fatalf("no filter:\n%s", s)
+	}
+	w.press("esc")
+	if s := w.screen(); strings.Contains(s, "hidden by filter") || !strings.Contains(s, "promo-banner") {
+		t.Errorf("the filter is still there:\n%s", s)
+	}
+	w.press("esc")
+	for _, m := range w.out {
+		if _, quit := m.(tea.QuitMsg); quit {
+			t.Error("esc quit the console")
+		}
 	}
 }
