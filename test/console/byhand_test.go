@@ -23,7 +23,7 @@ func TestCoupledIsCuredByHand(t *testing.T) {
 	term.wait(10*time.Second, "ROLL BACK IN PRODUCTION", "Type orders to run")
 	grace()
 	term.press(append(strings.Split("orders", ""), "Enter")...)
-	term.wait(60*time.Second, "succeeded", "orders: current", "pricing: current")
+	term.wait(60*time.Second, "3 of 3 done", "orders: current", "pricing: current")
 	term.press("U")
 	term.wait(15*time.Second, "FORWARD RUN-0001", "go forward together, in this order: 1 pricing, 2 orders", "RUN-0001 took", "backout rollback RUN-0001")
 	term.press("C-c")
