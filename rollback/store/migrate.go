@@ -6,6 +6,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -22,24 +23,21 @@ const (
 	latest        = int64(2) // the newest schema that this program knows
 )
 
-// migrate brings the schema up to target. Two processes that open the same file at once take turns.
+// migrate brings the schema up to target. Processes that open the same file at once take turns, from the first connection
+// on if the file is new: SQLite does not wait when two of them turn on its write-ahead log.
 func (d *DB) migrate(ctx context.Context, target int64) error {
-	have, err := d.version(ctx, d.write)
-	if err != nil {
-		return err
-	}
-	if have == target {
-		return nil
+	if d.logsAhead() {
+		if have, err := d.version(ctx, d.write); err != nil || have == target {
+			return err
+		}
 	}
 	unlock, err := d.alone()
 	if err != nil {
 		return fmt.Errorf("lock for the migration: %w", err)
 	}
 	defer unlock()
-	if have, err = d.version(ctx, d.write); err != nil {
-		return err
-	}
-	if err := checkVersion(have, false); err != nil || have == target {
+	have, err := d.version(ctx, d.write)
+	if err != nil || have == target {
 		return err
 	}
 	if have > 0 {
@@ -59,6 +57,19 @@ func (d *DB) migrate(ctx context.Context, target int64) error {
 		return fmt.Errorf("migrate from schema %d to %d: %w", have, target, err)
 	}
 	return nil
+}
+
+// logsAhead tells whether the file is a database that has been set to a write-ahead log, by the two format bytes of its
+// header (https://www.sqlite.org/fileformat2.html#the_database_header).
+func (d *DB) logsAhead() bool {
+	f, err := os.Open(d.path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	var header [20]byte
+	_, err = io.ReadFull(f, header[:])
+	return err == nil && header[18] == 2 && header[19] == 2
 }
 
 // alone keeps other processes from migrating the same file.
@@ -92,13 +103,19 @@ func (d *DB) backup(ctx context.Context, version int64) error {
 	return nil
 }
 
-// version is the schema of a database; 0 is an empty one.
-func (d *DB) version(ctx context.Context, db *sql.DB) (int64, error) {
-	var app, tables, mine int64
-	if err := db.QueryRowContext(ctx, "PRAGMA application_id").Scan(&app); err != nil {
+// version is the schema of a database; 0 is an empty one. It looks at one state of the file: what another process is
+// creating at this moment would otherwise look like a stranger's.
+func (d *DB) version(ctx context.Context, db *sql.DB) (_ int64, err error) {
+	tx, err := db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
 		return 0, err
 	}
-	err := db.QueryRowContext(ctx, "SELECT count(*), count(*) FILTER (WHERE name = 'goose_db_version') FROM sqlite_master").Scan(&tables, &mine)
+	defer func() { err = errors.Join(err, tx.Rollback()) }()
+	var app, tables, mine int64
+	if err := tx.QueryRowContext(ctx, "PRAGMA application_id").Scan(&app); err != nil {
+		return 0, err
+	}
+	err = tx.QueryRowContext(ctx, "SELECT count(*), count(*) FILTER (WHERE name = 'goose_db_version') FROM sqlite_master").Scan(&tables, &mine)
 	if err != nil {
 		return 0, err
 	}
@@ -109,7 +126,7 @@ func (d *DB) version(ctx context.Context, db *sql.DB) (int64, error) {
 		return 0, ErrForeign
 	}
 	var v sql.NullInt64
-	if err := db.QueryRowContext(ctx, "SELECT max(version_id) FROM goose_db_version WHERE is_applied").Scan(&v); err != nil {
+	if err := tx.QueryRowContext(ctx, "SELECT max(version_id) FROM goose_db_version WHERE is_applied").Scan(&v); err != nil {
 		return 0, err
 	}
 	if app == 0 && v.Int64 > 0 {

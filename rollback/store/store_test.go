@@ -10,12 +10,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/backout-dev/backout/rollback/ledger"
+	"golang.org/x/sync/errgroup"
 )
 
 // TestMain also plays a second process: with WRITE_TO set it appends entries to that database.
@@ -339,6 +341,27 @@ func TestWhatTheFileSystemSays(t *testing.T) {
 	for cause, want := range map[error]error{syscall.EROFS: ErrReadOnly, syscall.ENOSPC: ErrFull, syscall.EDQUOT: ErrFull, fs.ErrNotExist: fs.ErrNotExist} {
 		if err := classify(&fs.PathError{Op: "open", Path: "b.db", Err: cause}); !errors.Is(err, want) {
 			t.Errorf("%v: %v", cause, err)
+		}
+	}
+}
+
+// Several programs start at once on a machine that never ran one: each finds the database, whoever makes it.
+func TestManyOpenOneNewDatabase(t *testing.T) {
+	t.Parallel()
+	for round := range 10 {
+		path := filepath.Join(t.TempDir(), strconv.Itoa(round), "backout.db")
+		var all errgroup.Group
+		for range 8 {
+			all.Go(func() error {
+				d, err := Open(t.Context(), path, Options{})
+				if err != nil {
+					return err
+				}
+				return d.Close()
+			})
+		}
+		if err := all.Wait(); err != nil {
+			t.Fatalf("round %d: %v", round, err)
 		}
 	}
 }

@@ -64,7 +64,7 @@ func clampChanges(changes []providers.Change, at time.Time) []providers.Change {
 		c.LandedAt, c.EffectiveFrom, c.EffectiveTo = before(c.LandedAt, at), before(c.EffectiveFrom, at), before(c.EffectiveTo, at)
 		c.Status, c.Sources, c.Unknown, c.Rollout = "", nil, nil, nil
 		for _, s := range changes[i].Rollout {
-			if !s.At.After(at) && !math.IsNaN(s.Share) {
+			if !s.At.After(at) && s.Share >= 0 && s.Share <= 1 { // anything else, NaN too, says nothing
 				c.Rollout = append(c.Rollout, s)
 			}
 		}
