@@ -67,6 +67,7 @@ func (s *Snapshot) Query(q Query) *View {
 	loC, loR := s.bound(from)
 	hiC, hiR := s.bound(until)
 	f := s.compile(q, rowsBetween(s, loC, loR, hiC, hiR))
+	v.parts = make([]part, 0, min(hiC, len(s.chunks)-1)-loC+2)
 	for j := min(hiC, len(s.chunks)-1); j >= loC && j < len(s.chunks); j-- {
 		lo, hi := 0, s.chunks[j].len()
 		if j == loC {

@@ -16,8 +16,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/backout-dev/backout/rollback/ledger"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/backout-dev/backout/rollback/ledger"
 )
 
 // TestMain also plays a second process: with WRITE_TO set it appends entries to that database.

@@ -87,7 +87,7 @@ func main() {
 
 // report runs the measurements one after the other and prints the table. It reports whether every budget holds.
 func report(ctx context.Context, out io.Writer, list []measurement, only string) (bool, error) {
-	fmt.Fprintf(out, "%s, %s/%s, %d processors, %s\n\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), time.Now().UTC().Format(time.DateOnly))
+	fmt.Fprintf(out, "%s, %s/%s, %d processors%s, %s\n\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), load(), time.Now().UTC().Format(time.DateOnly))
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "WHAT\tBUDGET\tMEASURED\t\tNOTE")
 	all := true
@@ -114,6 +114,16 @@ func report(ctx context.Context, out io.Writer, list []measurement, only string)
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", m.name, m.budget, r.value, word, r.note)
 	}
 	return all, w.Flush()
+}
+
+// load tells what else the machine does, where the system says so: times mean little on one that is busy.
+func load() string {
+	data, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return ""
+	}
+	one, _, _ := strings.Cut(string(data), " ")
+	return " under a load of " + one
 }
 
 func runOne(ctx context.Context, m measurement) (result, error) {
