@@ -38,7 +38,8 @@ func (e *Error) Error() string {
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Permanent marks an error that trying again will not mend, such as a wrong address or a missing right.
+// Permanent marks an error that trying again will not mend, such as a wrong address or a missing right. It is asked again all the
+// same, slowly, because somebody may mend it.
 func Permanent(err error) error { return classed(ClassPermanent, 0, err) }
 
 // Retryable marks an error that may pass by itself.

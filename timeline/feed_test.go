@@ -149,7 +149,7 @@ func TestRateLimitIsHonoured(t *testing.T) {
 	})
 }
 
-func TestRetriesHaveABudgetAndPermanentErrorsNone(t *testing.T) {
+func TestRetriesHaveABudgetAndPermanentErrorsAreAskedSlowly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		flaky := &scripted{name: "flaky", changes: fails(errors.New("connection refused"))}
 		wrong := &scripted{name: "wrong", changes: fails(providers.Permanent(errors.New("no such host")))}
@@ -164,11 +164,51 @@ func TestRetriesHaveABudgetAndPermanentErrorsNone(t *testing.T) {
 		if n := flaky.asked.Load(); n < 13 || n > 15 {
 			t.Errorf("asked %d times in 10 min at one a minute", n)
 		}
-		if n := wrong.asked.Load(); n != 1 {
-			t.Errorf("asked %d times after a permanent error", n)
+		if n := wrong.asked.Load(); n != 11 {
+			t.Errorf("asked %d times in 10 min after a permanent error, want once a minute", n)
 		}
 		if h := health(feed, "broken"); h.State != providers.HealthFailing || !strings.Contains(h.Detail, "broke down: nil map") {
 			t.Errorf("a panic is a failing health line, not %+v", h)
+		}
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestWhatIsMendedIsSeenWithoutARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mended atomic.Bool
+		wrong := providers.Permanent(errors.New("a web page, not an API"))
+		p := &live{scripted: scripted{name: "p"}}
+		p.changes = func(ctx context.Context, n int, yield func(providers.Change, error) bool) {
+			if !mended.Load() {
+				yield(providers.Change{}, wrong)
+				return
+			}
+			says("c1")(ctx, n, yield)
+		}
+		p.watch = func(ctx context.Context, yield func(providers.Event, error) bool) {
+			if !mended.Load() {
+				yield(providers.Event{}, wrong)
+				return
+			}
+			yield(providers.Event{Change: &providers.Change{ID: "c2", LandedAt: noon}}, nil)
+			<-ctx.Done()
+		}
+		store, feed, stop := running(t, timeline.FeedOptions{}, p)
+		<-feed.Backfilled()
+		time.Sleep(10 * time.Second)
+		if h := health(feed, "p"); h.State != providers.HealthFailing {
+			t.Fatalf("health while it is wrong: %+v", h)
+		}
+		mended.Store(true)
+		time.Sleep(time.Minute)
+		if h := health(feed, "p"); h.State != providers.HealthOK {
+			t.Errorf("health a minute after it was mended: %+v", h)
+		}
+		if n := store.Snapshot().Len(); n != 2 {
+			t.Errorf("%d lines a minute after it was mended, want what was asked and what came live", n)
 		}
 		if err := stop(); err != nil {
 			t.Fatal(err)

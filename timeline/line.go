@@ -114,7 +114,7 @@ func (l *line) poll(ctx context.Context) {
 		default:
 			rest = b.next(err)
 		}
-		if rest < 0 || !wait(ctx, nil, rest) {
+		if !wait(ctx, nil, rest) {
 			return
 		}
 	}
@@ -196,7 +196,7 @@ func (l *line) watch(ctx context.Context) {
 		if err != nil {
 			rest = b.next(err)
 		}
-		if rest < 0 || !wait(ctx, nil, rest) {
+		if !wait(ctx, nil, rest) {
 			return
 		}
 	}
@@ -215,18 +215,19 @@ func (l *line) patience(every time.Duration) *patience {
 	return &patience{quick: b, left: l.feed.opts.Budget, every: every}
 }
 
-// next is how long to wait after err; negative: never ask again.
+// mendPause is how long somebody gets to mend what asking again does not: a wrong address, a missing right, a login.
+const mendPause = time.Minute
+
+// next is how long to wait after err. No error ends the asking: what is mended is seen without a restart.
 func (p *patience) next(err error) time.Duration {
 	switch providers.ClassOf(err) {
-	case providers.ClassPermanent:
-		return -1
+	case providers.ClassPermanent, providers.ClassAuth:
+		return max(p.every, mendPause)
 	case providers.ClassRateLimited:
 		if d := providers.RetryAfter(err); d > 0 {
 			return d
 		}
 		return max(p.every, p.quick.NextBackOff())
-	case providers.ClassAuth:
-		return max(p.every, time.Minute) // somebody has to log in first
 	default:
 		if p.left--; p.left < 0 {
 			return p.every
