@@ -242,11 +242,17 @@ func TestRenamesAndManyFiles(t *testing.T) {
 func TestNotesAreRead(t *testing.T) {
 	r := newRepository(t)
 	id := r.commit("Plain", "a.go", "1\n")
+	if a := one(t, read(t, newProvider(t, r.dir, nil), providers.Window{}), id).Assistance; len(a.Evidence) != 0 || slices.ContainsFunc(a.Checked, isNote) {
+		t.Errorf("before there are notes: %+v", a)
+	}
 	r.git("notes", "--ref=ai", "add", "-m", "a.go\n  s_1::t_1 1\n---\n{\"sessions\":{\"s_1\":{\"agent_id\":{\"tool\":\"codex\",\"model\":\"gpt-5\"}}}}", id)
 	if c := one(t, read(t, newProvider(t, r.dir, nil), providers.Window{}), id); c.Assistance.State != providers.AssistanceAssisted {
 		t.Errorf("with its note: %+v", c.Assistance)
 	}
-	if c := one(t, read(t, newProvider(t, r.dir, options{"notes": "none"}), providers.Window{}), id); c.Assistance.State != providers.AssistanceNone {
-		t.Errorf("without the notes: %+v", c.Assistance)
+	if a := one(t, read(t, newProvider(t, r.dir, options{"notes": "none"}), providers.Window{}), id).Assistance; a.State != providers.AssistanceNone ||
+		len(a.Evidence) != 0 || slices.ContainsFunc(a.Checked, isNote) {
+		t.Errorf("without the notes: %+v", a)
 	}
 }
+
+func isNote(source string) bool { return strings.HasPrefix(source, "note:") }

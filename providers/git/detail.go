@@ -26,20 +26,22 @@ type landing struct {
 	side    merged
 }
 
-const fieldFormat = "%x00%H%x00%P%x00%an%x00%ae%x00%cn%x00%ce%x00%B%x00%N%x00"
+const fieldFormat = "%x00%H%x00%P%x00%an%x00%ae%x00%cn%x00%ce%x00%B%x00"
 
-// format asks for a mark and the fields of header. Names and addresses come as they were written, without a mailmap.
-func format(mark string) string { return "--format=%x00" + mark + fieldFormat }
+// format asks for a mark and the fields of header. Names and addresses come as they were written, without a mailmap. The
+// note is asked for only where there are any: git prints the bare placeholder where it shows none.
+func format(mark, note string) string { return "--format=%x00" + mark + fieldFormat + note + "%x00" }
 
 // textFlags keep a user's or a repository's configuration from changing what is printed.
 var textFlags = []string{"--no-color", "--no-show-signature", "--no-ext-diff", "--no-textconv", "--encoding=UTF-8", "-z"}
 
 func (r *repo) logArgs(mark string, more ...string) []string {
-	args := append([]string{"log", format(mark), "--no-notes"}, textFlags...)
+	notes, note := []string{"--no-notes"}, ""
 	if r.notes != "" {
-		args = append(args, "--notes="+r.notes)
+		notes, note = append(notes, "--notes="+r.notes), "%N"
 	}
-	return append(args, more...)
+	args := append([]string{"log", format(mark, note)}, notes...)
+	return append(append(args, textFlags...), more...)
 }
 
 // readHeader reads the fields that follow a mark.
