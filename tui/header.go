@@ -124,15 +124,35 @@ func (c *console) healthLine(w int) string {
 	}
 	fresh, n := c.fresh()
 	right := itoa(fresh) + "/" + itoa(n) + " fresh "
-	var parts []string
+	parts, room, failing := make([]string, n), w-width(right), 0
 	for i := range c.st.Health {
-		parts = append(parts, c.healthWord(&c.st.Health[i], true))
+		parts[i] = c.healthWord(&c.st.Health[i], 0)
+		room -= width(parts[i]) + 3
+		if why(&c.st.Health[i]) != "" {
+			failing++
+		}
+	}
+	for i := range c.st.Health {
+		if why(&c.st.Health[i]) != "" {
+			parts[i] = c.healthWord(&c.st.Health[i], max(room/failing-2, leastWhy))
+		}
 	}
 	return between(" "+strings.Join(parts, "   "), right, w)
 }
 
-// healthWord is one source: "flags SLOW 9s".
-func (c *console) healthWord(h *providers.Health, why bool) string {
+// leastWhy is how many columns of why a source fails are shown however narrow the screen is.
+const leastWhy = 32
+
+// why is why a source fails, "" where it does not.
+func why(h *providers.Health) string {
+	if h.State != providers.HealthFailing {
+		return ""
+	}
+	return plain(h.Detail)
+}
+
+// healthWord is one source: "flags SLOW 9s". Of why it fails it tells as much as fits into room.
+func (c *console) healthWord(h *providers.Health, room int) string {
 	name := plain(h.Provider)
 	old := "never"
 	if !h.LastOK.IsZero() {
@@ -150,8 +170,8 @@ func (c *console) healthWord(h *providers.Health, why bool) string {
 		return name + " " + c.style.careful("STALE "+old)
 	case providers.HealthFailing:
 		text := "FAIL " + old
-		if why && h.Detail != "" {
-			text += ": " + cut(plain(h.Detail), 32)
+		if room > 0 {
+			text += ": " + cut(why(h), room)
 		}
 		return name + " " + c.style.bad(text)
 	default:

@@ -32,3 +32,19 @@ func TestWhatIsKnownFromEarlierHasItsAge(t *testing.T) {
 		t.Error(line)
 	}
 }
+
+// Why a source fails may be a long sentence: it gets the room that the others leave.
+func TestWhyASourceFailsGetsTheRoomThatThereIs(t *testing.T) {
+	const reason = "answered 401 Unauthorized; check basic_auth or bearer_token"
+	w := newWorld(t, func(_ *Options, f *fake) {
+		f.st.Health = []providers.Health{
+			{Provider: "git", State: providers.HealthOK, LastOK: at("14:21:00")},
+			{Provider: "alerts", State: providers.HealthFailing, Detail: reason},
+		}
+	})
+	for cols, want := range map[int]string{120: reason + " ", 80: reason[:leastWhy-1]} {
+		if line := ansi.Strip(w.m.healthLine(cols)); !strings.Contains(line, "alerts FAIL never: "+want) || width(line) != cols {
+			t.Errorf("%d columns: %q", cols, line)
+		}
+	}
+}

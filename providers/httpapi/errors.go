@@ -98,8 +98,9 @@ func (c *Client) explain(inner context.Context, path string, took time.Duration,
 	return providers.Retryable(c.at(path, err))
 }
 
+// at says where it went wrong, after what went wrong: a health line has room for the beginning.
 func (c *Client) at(path string, err error) error {
-	return fmt.Errorf("%s%s: %w", c.base.Redacted(), path, err)
+	return fmt.Errorf("%w (%s%s)", err, c.base.Redacted(), path)
 }
 
 func tlsHint(err error) string {
