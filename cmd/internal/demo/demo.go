@@ -35,6 +35,7 @@ type World struct {
 	scenario scenario
 	repo     *repository
 	host     *host
+	sweeper  *child // nil where the directory is kept
 	spawn    *spawner
 
 	mu       sync.Mutex
@@ -69,6 +70,9 @@ func New(ctx context.Context, o Options) (*World, error) {
 	}
 	if err := w.makeDir(o.Dir); err != nil {
 		return nil, err
+	}
+	if err := w.sweepAfterwards(ctx, o.Self); err != nil {
+		return nil, errors.Join(err, w.remove())
 	}
 	if err := w.build(ctx); err != nil {
 		return nil, errors.Join(err, w.remove())

@@ -36,14 +36,23 @@ func (w *World) makeDir(dir string) error {
 	return nil
 }
 
-// remove removes what New made; of a directory that was there before, only what is in it.
+// remove removes what New made, and ends the sweeper, which has nothing left to do.
 func (w *World) remove() error {
-	if w.made {
-		return os.RemoveAll(w.dir)
+	err := removeMade(w.dir, w.made)
+	if w.sweeper != nil {
+		w.sweeper.stop()
 	}
-	entries, err := os.ReadDir(w.dir)
+	return err
+}
+
+// removeMade removes the directory if it was made here; of one that was there before, only what is in it.
+func removeMade(dir string, made bool) error {
+	if made {
+		return os.RemoveAll(dir)
+	}
+	entries, err := os.ReadDir(dir)
 	for _, e := range entries {
-		err = errors.Join(err, os.RemoveAll(filepath.Join(w.dir, e.Name())))
+		err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
 	}
 	return err
 }

@@ -107,6 +107,10 @@ func TestChildrenDieWithAParentThatIsKilled(t *testing.T) {
 	}
 	_ = cmd.Wait()
 	wantGone(t, f)
+	eventually(t, "the directory is gone", func() bool {
+		_, err := os.Stat(f.Dir)
+		return errors.Is(err, os.ErrNotExist)
+	})
 }
 
 // A child that hangs does not see the end of its standard input: here it is stopped. The kernel ends it all the same.

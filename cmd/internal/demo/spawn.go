@@ -29,8 +29,12 @@ const (
 	stopDeadline  = 2 * time.Second
 )
 
-// Child is a process of the demo's shop. It ends when ctx is done or when its standard input ends.
+// Child is a process of the demo. It ends when ctx is done or when its standard input ends; the one that sweeps up, only
+// after the latter.
 func Child(ctx context.Context, args []string) error {
+	if len(args) == 3 && args[0] == sweepCommand {
+		return sweep(args[1], args[2] == sweepWhole, os.Stdin)
+	}
 	// A key press that interrupts the console must not take the shop down before the console has decided what to do.
 	signal.Ignore(os.Interrupt, syscall.SIGHUP)
 	return shop.Run(ctx, args, os.Stdin, os.Stdout, os.Stderr)
