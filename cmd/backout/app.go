@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
@@ -19,14 +18,15 @@ import (
 // app holds what every command shares: the streams, the environment, the clock and the global flags.
 type app struct {
 	in     *os.File
-	out    io.Writer
+	out    *sink
 	errOut io.Writer
 	env    []string
 	now    func() time.Time
 	flags  globalFlags
 
-	inDemo    bool // the targets of the runs are the demo's own
-	replaying bool // the clock stands at an incident file's moment
+	help      string // the command whose help is named beside a mistake in the call
+	inDemo    bool   // the targets of the runs are the demo's own
+	replaying bool   // the clock stands at an incident file's moment
 }
 
 // globalFlags are the flags that every command takes.
@@ -42,17 +42,24 @@ type globalFlags struct {
 }
 
 func newApp(in *os.File, out, errOut io.Writer, env []string) *app {
-	return &app{in: in, out: out, errOut: errOut, env: env, now: time.Now}
+	return &app{in: in, out: &sink{Writer: out}, errOut: errOut, env: env, now: time.Now}
 }
 
 // run executes one command line and gives its exit code.
 func (a *app) run(ctx context.Context, args []string) int {
 	root := a.root()
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil && a.out.err != nil {
+		err = fmt.Errorf("write the result: %w", a.out.err)
+	}
 	if err == nil {
 		return codeOK
 	}
+	if wantsJSON(args) {
+		a.flags.output = "json" // the mistake may stand before the flag that says so
+	}
+	a.help = cmd.CommandPath()
 	code := exitCode(ctx, err)
 	a.printError(code, err)
 	return code
@@ -69,7 +76,7 @@ func (a *app) printError(code int, err error) {
 	}
 	fmt.Fprintf(a.errOut, "backout: %s\n", harmless(err.Error()))
 	if code == codeUsage {
-		fmt.Fprintln(a.errOut, "backout: see 'backout --help'")
+		fmt.Fprintf(a.errOut, "backout: see '%s --help'\n", a.help)
 	}
 }
 
@@ -93,6 +100,9 @@ func (a *app) interactive() bool {
 }
 
 func isTerminal(stream any) bool {
+	if s, ok := stream.(*sink); ok {
+		stream = s.Writer
+	}
 	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
@@ -168,9 +178,4 @@ func printList[T any](a *app, schema string, items []T, text func(io.Writer, []T
 	default:
 		return text(a.out, items)
 	}
-}
-
-// usageErrors makes a wrong flag a usage error.
-func usageErrors(cmd *cobra.Command) {
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%v", err) })
 }

@@ -24,15 +24,17 @@ func (a *app) configCmd() *cobra.Command {
 	}
 	show := &cobra.Command{
 		Use: "show", Short: "Print every setting in force; secrets appear as where they are read from", Args: noArgs,
-		RunE: func(*cobra.Command, []string) error { return a.showConfig(origin) },
+		Example: "  backout config show --origin\n  backout config show --context staging --output json",
+		RunE:    func(*cobra.Command, []string) error { return a.showConfig(origin) },
 	}
 	show.Flags().BoolVar(&origin, "origin", false, "say where each value came from")
 	check := &cobra.Command{
 		Use: "check", Short: "Report every mistake with file, line and the nearest valid key", Args: noArgs,
-		RunE: func(*cobra.Command, []string) error { return a.checkConfig() },
+		Example: "  backout config check\n  backout config check --config ./backout.yaml --output json",
+		RunE:    func(*cobra.Command, []string) error { return a.checkConfig() },
 	}
 	schema := &cobra.Command{
-		Use: "schema", Short: "Print the JSON Schema of a configuration file", Args: noArgs,
+		Use: "schema", Short: "Print the JSON Schema of a configuration file", Args: noArgs, Example: "  backout config schema > backout.schema.json",
 		RunE: func(*cobra.Command, []string) error {
 			registry, err := all.Registry()
 			if err != nil {

@@ -27,7 +27,7 @@ incident file, as of the document's own "at".`,
 		Example: `  backout culprit
   backout culprit INC-7f3a21 --output json
   backout culprit --file incident.json --output json`,
-		Args: cobra.MaximumNArgs(1),
+		Args: atMostOne("INCIDENT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if a.flags.file != "" {
 				return a.rankFile(a.flags.file, top)

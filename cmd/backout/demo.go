@@ -35,6 +35,9 @@ to it; and open the console on it. Rolling the right unit back really cures it. 
   backout demo --headless --scenario all --output json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if f.scenario != "all" && !slices.Contains(scenarioNames(), f.scenario) {
+				return usage("--scenario %q: there are %s, and with --headless all", f.scenario, strings.Join(scenarioNames(), ", "))
+			}
 			if f.headless {
 				return a.demoHeadless(cmd.Context(), f)
 			}

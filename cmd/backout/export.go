@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,6 +14,9 @@ import (
 	"github.com/backout-dev/backout/timeline/culprit"
 	"github.com/backout-dev/backout/timeline/export"
 )
+
+// exportFormats are the values of --format.
+var exportFormats = []string{"md", "markdown", "csv", "json"}
 
 func (a *app) exportCmd() *cobra.Command {
 	var format, redact string
@@ -25,8 +29,14 @@ again with --file and ranks to the same bytes.`,
 		Example: `  backout export --format md > timeline.md
   backout export INC-7f3a21 --format json > INC-7f3a21.json
   backout export --since 4h --until 1h --format csv`,
-		Args: cobra.MaximumNArgs(1),
+		Args: atMostOne("INCIDENT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if !slices.Contains(exportFormats, format) {
+				return usage("--format is md, csv or json, not %q", format)
+			}
+			if _, err := export.ParseOptions(redact); err != nil {
+				return usage("--redact: %v", err)
+			}
 			id := a.flags.incident
 			if len(args) > 0 {
 				id = args[0]
@@ -36,6 +46,7 @@ again with --file and ranks to the same bytes.`,
 	}
 	cmd.Flags().StringVar(&format, "format", "md", "md, csv or json")
 	cmd.Flags().StringVar(&redact, "redact", "strict", "strict, names (people become engineer-1, ...) or off")
+	_ = cmd.RegisterFlagCompletionFunc("redact", cobra.FixedCompletions([]string{"strict", "names", "off"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"md", "csv", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
@@ -54,10 +65,8 @@ func (a *app) export(ctx context.Context, s *opened, id, format, redact string) 
 		err = export.Markdown(a.out, data, opts)
 	case "csv":
 		err = export.CSV(a.out, data, opts)
-	case "json":
-		err = export.JSON(a.out, data, opts)
 	default:
-		return usage("--format is md, csv or json, not %q", format)
+		err = export.JSON(a.out, data, opts)
 	}
 	if err != nil {
 		return fmt.Errorf("export: %w", err)

@@ -26,24 +26,24 @@ func (a *app) incidentCmd() *cobra.Command {
   backout incident close INC-7f3a21 "pricing r41 serves again"`,
 	}
 	cmd.AddCommand(
-		&cobra.Command{Use: "list", Short: "List incidents, newest first", Args: noArgs, RunE: list},
-		a.incidentVerb("open TITLE", "Open an incident that no alert opened", 1, func(args []string) (string, []string) { return "", args }),
-		a.incidentVerb("split INCIDENT SERVICE...", "Move the alerts of some services to an incident of their own", 2, headAndRest),
-		a.incidentVerb("merge INCIDENT OTHER", "Move the alerts of another incident into this one", 2, headAndRest),
-		a.incidentVerb("close INCIDENT REASON", "Close an incident", 2, headAndRest),
+		&cobra.Command{Use: "list", Short: "List incidents, newest first", Args: noArgs, RunE: list, Example: "  backout incident list --since 12h --output jsonl"},
+		a.incidentVerb("open TITLE", "Open an incident that no alert opened", `open "customers report wrong prices"`, 1, func(args []string) (string, []string) { return "", args }),
+		a.incidentVerb("split INCIDENT SERVICE...", "Move the alerts of some services to an incident of their own", "split INC-7f3a21 login", 2, headAndRest),
+		a.incidentVerb("merge INCIDENT OTHER", "Move the alerts of another incident into this one", "merge INC-7f3a21 INC-02bc44", 2, headAndRest),
+		a.incidentVerb("close INCIDENT REASON", "Close an incident", `close INC-7f3a21 "pricing r41 serves again"`, 2, headAndRest),
 	)
 	return cmd
 }
 
 func headAndRest(args []string) (string, []string) { return args[0], args[1:] }
 
-func (a *app) incidentVerb(use, short string, least int, split func([]string) (string, []string)) *cobra.Command {
+func (a *app) incidentVerb(use, short, example string, least int, split func([]string) (string, []string)) *cobra.Command {
 	verb, _, _ := strings.Cut(use, " ")
 	return &cobra.Command{
-		Use: use, Short: short,
+		Use: use, Short: short, Example: "  backout incident " + example,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) < least {
-				return usage("backout incident %s", use)
+				return usage("write it as: backout incident %s", use)
 			}
 			return nil
 		},
@@ -76,7 +76,7 @@ func (a *app) listIncidents(_ context.Context, s *opened) error {
 			if !i.ClosedAt.IsZero() {
 				state = "closed " + i.ClosedAt.UTC().Format(time.RFC3339)
 			}
-			fmt.Fprintf(tw, "%s\t%s\t%s\t%d\t%s\t%s\n", i.ID, i.OpenedAt.UTC().Format(time.RFC3339), state, len(i.Alerts), strings.Join(i.Services, ","), i.Title)
+			fmt.Fprintf(tw, "%s\t%s\t%s\t%d\t%s\t%s\n", i.ID, i.OpenedAt.UTC().Format(time.RFC3339), state, len(i.Alerts), dash(strings.Join(i.Services, ",")), i.Title)
 		}
 		return tw.Flush()
 	})

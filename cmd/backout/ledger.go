@@ -26,6 +26,7 @@ func (a *app) ledgerCmd() *cobra.Command {
 	var checkpoint string
 	verify := &cobra.Command{
 		Use: "verify", Short: "Find any altered, dropped or reordered entry, and say what only an outside checkpoint could find", Args: noArgs,
+		Example: "  backout ledger verify\n  backout ledger verify --checkpoint 41:9c1e44d0...",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.record(cmd.Context(), func(ctx context.Context, s *opened) error { return a.verifyLedger(ctx, s, checkpoint) })
 		},
@@ -33,7 +34,7 @@ func (a *app) ledgerCmd() *cobra.Command {
 	verify.Flags().StringVar(&checkpoint, "checkpoint", "", "a head that was kept elsewhere, as SEQ:HASH: the record must still hold it")
 	cmd.AddCommand(
 		&cobra.Command{
-			Use: "list", Short: "List the entries, oldest first", Args: noArgs,
+			Use: "list", Short: "List the entries, oldest first", Args: noArgs, Example: "  backout ledger list --since 4h --output jsonl",
 			RunE: func(cmd *cobra.Command, _ []string) error { return a.record(cmd.Context(), a.listLedger) },
 		},
 		verify)
@@ -92,7 +93,10 @@ func (a *app) verifyLedger(ctx context.Context, s *opened, checkpoint string) er
 func reportText(r ledger.Report) string {
 	var b strings.Builder
 	if r.OK {
-		fmt.Fprintf(&b, "%d entries, the chain holds; head %d:%s", r.Entries, r.Head.Seq, r.Head.Hash)
+		fmt.Fprintf(&b, "%d entries, the chain holds", r.Entries)
+		if r.Entries > 0 {
+			fmt.Fprintf(&b, "; head %d:%s", r.Head.Seq, r.Head.Hash)
+		}
 	} else {
 		fmt.Fprintf(&b, "%d entries, %d problems:", r.Entries, len(r.Problems))
 		for _, p := range r.Problems {

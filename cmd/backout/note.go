@@ -13,7 +13,12 @@ func (a *app) noteCmd() *cobra.Command {
 		Use:     "note TEXT",
 		Short:   "Put a note into the record, at the open incident if there is one",
 		Example: `  backout note "payments team confirms: cards decline since 14:02"`,
-		Args:    cobra.MinimumNArgs(1),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if strings.TrimSpace(strings.Join(args, " ")) == "" {
+				return usage("%s takes the TEXT of the note", cmd.CommandPath())
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			ctx := cmd.Context()
 			s, err := a.open(ctx, 0)

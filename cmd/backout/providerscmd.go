@@ -28,6 +28,7 @@ func (a *app) providersCmd() *cobra.Command {
 	var apply bool
 	try := &cobra.Command{
 		Use: "conformance NAME", Short: "Try a provider against every promise of the contract", Args: exactArgs("NAME"),
+		Example: "  backout providers conformance deploy-script\n  backout providers conformance releases --unit releases:local/canary --to r41 --apply",
 		Long: `Try a provider against every promise of the contract: windows, times, ids, text, cancellation. A provider that takes
 units back is tried with --unit and --to on a real unit: it is applied twice, with a stale compare-and-set, and late.
 Only ever do that to a unit made for it.`,
@@ -43,11 +44,11 @@ Only ever do that to a unit made for it.`,
 	}
 	cmd.AddCommand(
 		&cobra.Command{
-			Use: "list", Short: "List the configured providers, what each can do, and the units", Args: noArgs,
+			Use: "list", Short: "List the configured providers, what each can do, and the units", Args: noArgs, Example: "  backout providers list --output json",
 			RunE: func(cmd *cobra.Command, _ []string) error { return a.unread(cmd.Context(), a.listProviders) },
 		},
 		&cobra.Command{
-			Use: "check", Short: "Ask every provider once and print its health line", Args: noArgs,
+			Use: "check", Short: "Ask every provider once and print its health line", Args: noArgs, Example: "  backout providers check --timeout 5s",
 			RunE: func(cmd *cobra.Command, _ []string) error { return a.with(cmd.Context(), 0, a.checkProviders) },
 		},
 		try)

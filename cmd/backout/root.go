@@ -46,11 +46,11 @@ repository's own history. Where standard input or output is no terminal it print
 	cmd.SetErr(a.errOut)
 	cmd.SetIn(a.in)
 	a.globals(cmd)
-	usageErrors(cmd)
 	cmd.AddCommand(
 		a.timelineCmd(), a.culpritCmd(), a.planCmd(), a.rollbackCmd(), a.runsCmd(), a.ledgerCmd(), a.noteCmd(), a.incidentCmd(), a.exportCmd(),
 		a.providersCmd(), a.configCmd(), a.doctorCmd(), a.demoCmd(), a.manCmd(), a.attributionCmd(), a.runProcessCmd(), a.demoChildCmd(), a.completionFilesCmd(),
 	)
+	usageErrors(cmd)
 	return cmd
 }
 
@@ -97,30 +97,13 @@ func (a *app) checkFlags() error {
 	default:
 		return usage("--color is auto, always or never, not %q", a.flags.color)
 	}
+	if a.flags.timeout <= 0 {
+		return usage("--timeout is how long to wait, such as 30s, not %s", a.flags.timeout)
+	}
 	for name, v := range map[string]string{"since": a.flags.since, "until": a.flags.until, "at": a.flags.at} {
 		if _, err := parseTime(v, a.now()); err != nil {
 			return usage("--%s: %v", name, err)
 		}
 	}
 	return nil
-}
-
-func noArgs(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usage("unknown command %q for %q", args[0], cmd.CommandPath())
-	}
-	return nil
-}
-
-func exactArgs(names ...string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) == len(names) {
-			return nil
-		}
-		want := ""
-		for _, n := range names {
-			want += " " + n
-		}
-		return usage("%s takes%s", cmd.CommandPath(), want)
-	}
 }

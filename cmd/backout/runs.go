@@ -25,20 +25,20 @@ func (a *app) runsCmd() *cobra.Command {
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.record(cmd.Context(), a.listRuns) },
 	}
-	one := func(use, short string, do func(context.Context, *opened, string) error) *cobra.Command {
+	one := func(use, short, more string, do func(context.Context, *opened, string) error) *cobra.Command {
 		return &cobra.Command{
-			Use: use + " RUN", Short: short, Args: exactArgs("RUN"),
+			Use: use + " RUN", Short: short, Args: exactArgs("RUN"), Example: "  backout runs " + use + " RUN-0007" + more,
 			RunE: func(cmd *cobra.Command, args []string) error {
 				return a.record(cmd.Context(), func(ctx context.Context, s *opened) error { return do(ctx, s, args[0]) })
 			},
 		}
 	}
 	list := &cobra.Command{
-		Use: "list", Short: "List the runs, newest first", Args: noArgs,
+		Use: "list", Short: "List the runs, newest first", Args: noArgs, Example: "  backout runs list --output jsonl",
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.record(cmd.Context(), a.listRuns) },
 	}
 	var reason string
-	abort := one("abort", "Ask a run to stop before its next intent; nothing is undone", func(ctx context.Context, s *opened, id string) error {
+	abort := one("abort", "Ask a run to stop before its next intent; nothing is undone", ` --reason "wrong incident"`, func(ctx context.Context, s *opened, id string) error {
 		if err := s.Engine.Abort(ctx, id, a.principal(s.settings), reason); err != nil {
 			return err
 		}
@@ -47,14 +47,14 @@ func (a *app) runsCmd() *cobra.Command {
 	})
 	abort.Flags().StringVar(&reason, "reason", "", "why; kept in the record")
 	cmd.AddCommand(list,
-		one("show", "Show one run with its steps and log", func(ctx context.Context, s *opened, id string) error {
+		one("show", "Show one run with its steps and log", "", func(ctx context.Context, s *opened, id string) error {
 			run, err := s.Engine.Run(ctx, id)
 			if err != nil {
 				return err
 			}
 			return a.printRun(run)
 		}),
-		one("attach", "Follow a run until it ends; closing this does not stop it", func(ctx context.Context, s *opened, id string) error {
+		one("attach", "Follow a run until it ends; closing this does not stop it", "", func(ctx context.Context, s *opened, id string) error {
 			return a.attach(ctx, s, id)
 		}),
 		a.resumeCmd(), abort)
@@ -63,7 +63,8 @@ func (a *app) runsCmd() *cobra.Command {
 
 func (a *app) resumeCmd() *cobra.Command {
 	return &cobra.Command{
-		Use: "resume [RUN]", Short: "Go on with interrupted runs: observe, and finish or report truthfully", Args: cobra.MaximumNArgs(1),
+		Use: "resume [RUN]", Short: "Go on with interrupted runs: observe, and finish or report truthfully", Args: atMostOne("RUN"),
+		Example: "  backout runs resume\n  backout runs resume RUN-0007",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.record(cmd.Context(), func(ctx context.Context, s *opened) error { return a.resume(ctx, s, args) })
 		},
@@ -77,8 +78,7 @@ func (a *app) resume(ctx context.Context, s *opened, ids []string) error {
 			return err
 		}
 		if len(pending) == 0 {
-			fmt.Fprintln(a.out, "no interrupted run")
-			return nil
+			return a.noneInterrupted()
 		}
 		ids = pending
 	}
@@ -102,6 +102,14 @@ func (a *app) resume(ctx context.Context, s *opened, ids []string) error {
 		}
 	}
 	return ended(code)
+}
+
+func (a *app) noneInterrupted() error {
+	if a.jsonOut() {
+		return printList[rollback.Run](a, "backout.run/v1", nil, nil)
+	}
+	fmt.Fprintln(a.out, "no interrupted run")
+	return nil
 }
 
 func (a *app) listRuns(ctx context.Context, s *opened) error {
