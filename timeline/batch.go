@@ -25,18 +25,19 @@ func (b *batch) put(k key, ev providers.Event) {
 	if e != nil && reflect.DeepEqual(e.event, ev) {
 		return
 	}
-	if e == nil {
+	known := e != nil
+	if !known {
 		e = &entry{key: k, seq: s.seq, said: s.seq}
 		s.entries[k] = e
 		h := s.hash.of(s.dict.code(k.provider), []byte(k.id), alertFlag(k.alert))
 		s.byHash[h] = e
-		b.takeIndexed(h, e)
+		known = b.takeIndexed(h, e)
 	}
 	b.leave(e)
 	e.event, e.joins = ev, joinsOf(ev)
 	if a := ev.Alert; a != nil {
 		b.alerts = true
-		e.fired = e.fired || a.State != providers.AlertSuppressed
+		e.fires(a.State, known, s.seq)
 	}
 	for _, j := range e.joins {
 		if s.joins[j] == nil {
@@ -58,17 +59,21 @@ func alertFlag(alert bool) uint8 {
 	return 0
 }
 
-// takeIndexed removes the indexed row of the same key: the decoded report stands in its place from now on.
-func (b *batch) takeIndexed(h uint64, e *entry) {
+// takeIndexed removes the indexed row of the same key, and reports whether there was one: the decoded report stands in its
+// place from now on.
+func (b *batch) takeIndexed(h uint64, e *entry) bool {
 	at, ok := b.s.table.get(h)
 	if !ok {
-		return
+		return false
 	}
-	if r, ok := b.s.locate(at, h); ok {
-		b.remove = append(b.remove, r)
-		e.seq = b.s.sources[r.src].seq
-		e.fired = flagState(r.flags) != providers.AlertSuppressed
+	r, ok := b.s.locate(at, h)
+	if !ok {
+		return false
 	}
+	b.remove = append(b.remove, r)
+	e.seq = b.s.sources[r.src].seq
+	e.fired = flagState(r.flags) != providers.AlertSuppressed
+	return true
 }
 
 // leave takes an entry out of its line and out of the sets it is joined by. The others of that line get a new one.

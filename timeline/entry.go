@@ -11,11 +11,23 @@ import (
 type entry struct {
 	key   key
 	event providers.Event
-	seq   uint64 // which call of Put or Index told of it first
+	seq   uint64 // which call of Put or Index told of it first; of a silenced alert, that it fires
 	said  uint64 // which call of Put told of it last
-	fired bool   // an alert that was seen other than suppressed
+	fired bool   // an alert that fired, as far as is known, when nobody had silenced it
 	joins []string
 	item  *item
+}
+
+// fires notes the state of an alert that the call seq told of. A silenced alert that is over, or lost to a restart, has woken
+// nobody; one that fires when its silence ends is as new as one that was not known, so that it renames no incident.
+func (e *entry) fires(state providers.AlertState, known bool, seq uint64) {
+	switch {
+	case e.fired, state == providers.AlertSuppressed:
+	case !known:
+		e.fired = true
+	case state != providers.AlertResolved && state != providers.AlertUnknown:
+		e.fired, e.seq = true, seq
+	}
 }
 
 // item is what stands on one line: one report, or several of the same change. It never changes once it is published.

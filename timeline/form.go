@@ -66,7 +66,7 @@ func (s *Snapshot) symptom(c *chunk, i int, now int64) symptom {
 	state := flagState(c.flags[i])
 	m := symptom{at: c.at[i], until: c.end[i], c: c, i: uint16(i), suppressed: state == providers.AlertSuppressed}
 	if it := c.item(i); it != nil {
-		m.suppressed = m.suppressed && !it.fired
+		m.suppressed = !it.fired
 	}
 	if m.until == 0 || m.until > now || state == providers.AlertUnknown {
 		m.until = math.MaxInt64

@@ -146,8 +146,35 @@ func TestASuppressedAlertOpensNothing(t *testing.T) {
 	quiet := firing("quiet", "orders", 0)
 	quiet.State = providers.AlertSuppressed
 	putAlerts(s, quiet)
-	if n := len(s.Snapshot().Incidents()); n != 0 {
-		t.Errorf("%d incidents", n)
+	for _, state := range []providers.AlertState{providers.AlertSuppressed, providers.AlertUnknown, providers.AlertSuppressed, providers.AlertResolved} {
+		quiet.State = state // lost to a restart, found again, over: it woke nobody
+		if state == providers.AlertResolved {
+			quiet.EndsAt = noon.Add(time.Hour)
+		}
+		putAlerts(s, quiet)
+		if n := len(s.Snapshot().Incidents()); n != 0 {
+			t.Errorf("%s: %d incidents", state, n)
+		}
+	}
+}
+
+func TestASilenceThatEndsRenamesNoIncident(t *testing.T) {
+	s := timeline.New(clock)
+	quiet := firing("quiet", "orders", 0)
+	quiet.State = providers.AlertSuppressed
+	putAlerts(s, quiet)
+	putAlerts(s, firing("loud", "orders", 1))
+	id := s.Snapshot().Incidents()[0].ID
+	for _, state := range []providers.AlertState{providers.AlertUnknown, providers.AlertFiring} {
+		quiet.State = state
+		putAlerts(s, quiet)
+		list := s.Snapshot().Incidents()
+		if len(list) != 1 || list[0].ID != id {
+			t.Errorf("%s: %+v, want one incident %s", state, list, id)
+		}
+	}
+	if n := len(s.Snapshot().Incidents()[0].Alerts); n != 2 {
+		t.Errorf("%d alerts once both fire", n)
 	}
 }
 
