@@ -33,7 +33,7 @@ type Config struct {
 	Deadline     time.Duration // for convergence and verification together; 10 min
 	Poll         time.Duration // between two looks; 1 s
 	LeaseTTL     time.Duration // 30 s
-	ApplyTimeout time.Duration // after which an Apply counts as unknown; 30 s
+	ApplyTimeout time.Duration // after which an Apply counts as unknown; 30 s, more for a [Patient] target
 
 	Executor   string                     // this process, "host:pid"; "" finds out
 	HolderDead func(executor string) bool // whether that process is surely gone; nil: nobody can tell, leases must expire
@@ -130,6 +130,16 @@ func (e *Engine) reverser(unit UnitID) (Reverser, error) {
 		return nil, fmt.Errorf("unit %s: no provider %q takes units back: %w", unit, name, ErrNotFound)
 	}
 	return r, nil
+}
+
+// applyTimeout is how long an Apply on a unit may take before nobody can say what became of it.
+func (e *Engine) applyTimeout(unit UnitID) time.Duration {
+	if r, err := e.reverser(unit); err == nil {
+		if p, ok := r.(Patient); ok {
+			return max(e.cfg.ApplyTimeout, p.ApplyTimeout())
+		}
+	}
+	return e.cfg.ApplyTimeout
 }
 
 // observe looks at a unit once, under a deadline of its own.

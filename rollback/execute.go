@@ -208,7 +208,10 @@ func (x *execution) lockTargets(ctx context.Context) (func(context.Context), err
 			}
 		}
 	}
-	ttl := x.run.Plan.Deadline + time.Duration(len(x.run.Steps)*maxAttempts)*x.e.cfg.ApplyTimeout
+	ttl := x.run.Plan.Deadline
+	for i := range x.run.Steps {
+		ttl += maxAttempts * x.e.applyTimeout(x.run.Steps[i].Unit)
+	}
 	for _, u := range x.run.Plan.Units {
 		r, err := x.e.reverser(u.Unit.ID)
 		if err != nil {

@@ -106,6 +106,9 @@ func (x *execution) blind(ctx context.Context, s *StepRun, attempted bool, err e
 // settled handles a look after which nothing is to be applied.
 func (x *execution) settled(ctx context.Context, s *StepRun, what sight, o Observation) (ending, error) {
 	goal := x.target(s.Unit)
+	if over, err := x.unguarded(ctx, s, what, o); err != nil || over.state != "" {
+		return over, err
+	}
 	switch what {
 	case sightOurs:
 		return ending{}, x.complete(ctx, s, o)
@@ -146,6 +149,17 @@ func (x *execution) settled(ctx context.Context, s *StepRun, what sight, o Obser
 	return ending{}, fmt.Errorf("step %d of %s: nothing to settle", s.N, x.run.ID)
 }
 
+// unguarded ends a run whose effect may be on its way still to a target that will not refuse it: what somebody else has
+// switched meanwhile may not last, whatever it is.
+func (x *execution) unguarded(ctx context.Context, s *StepRun, what sight, o Observation) (ending, error) {
+	if (what != sightForeign && what != sightSuperseded) || x.cas(s.Unit) == CASAtomic || !s.loose() {
+		return ending{}, nil
+	}
+	err := x.result(ctx, s, StepUnknown, Result{Outcome: OutcomeUnknown, Token: o.Token, Detail: "serves " + name(o.Current)})
+	return end(RunUnknown, "somebody switched %s to %s, but what this run sent to it may yet arrive, and nothing there will refuse it: look again before anything else",
+		s.Unit, name(o.Current)), err
+}
+
 // complete ends a step that is found to have had its effect. What belongs to the effect (a reload, say) may have been cut
 // off with it, so the same attempt is handed in once more, on its old condition: a target that knows it finishes what is
 // left and says so, any other one refuses, because it is not what it was. Neither is a second effect.
@@ -172,13 +186,17 @@ func (x *execution) restoredBy(ctx context.Context, s *StepRun, by, goal string)
 	if x.applied() {
 		return end(RunNeedsHuman, "stopped half way: %s; %s already serves %s, switched by %s", x.done(), s.Unit, goal, by)
 	}
+	done := "nothing was done"
+	if x.attempted() {
+		done = "nothing more was done"
+	}
 	for _, u := range x.run.Plan.Units {
 		o, err := x.e.observe(ctx, u.Unit.ID)
 		if err != nil || o.Current.Digest != u.To.Digest {
-			return end(RunSuperseded, "%s already serves %s, switched by %s, but %s is not back: nothing was done, make a new plan", s.Unit, goal, by, u.Unit.ID)
+			return end(RunSuperseded, "%s already serves %s, switched by %s, but %s is not back: %s, make a new plan", s.Unit, goal, by, u.Unit.ID, done)
 		}
 	}
-	return end(RunAlreadyGood, "%s already serves %s, switched by %s: nothing was done and nothing verified", s.Unit, goal, by)
+	return end(RunAlreadyGood, "%s already serves %s, switched by %s: %s and nothing verified", s.Unit, goal, by, done)
 }
 
 // halt ends a run that cannot go on: without effect, or half way for a person to decide.
@@ -245,7 +263,7 @@ func (x *execution) apply(ctx context.Context, step Step) Result {
 	if err := x.e.fail("apply.before"); err != nil {
 		return Result{Outcome: OutcomeUnknown, Detail: err.Error()}
 	}
-	ctx, cancel := context.WithTimeout(ctx, x.e.cfg.ApplyTimeout)
+	ctx, cancel := context.WithTimeout(ctx, x.e.applyTimeout(step.Unit))
 	defer cancel()
 	res, err := r.Apply(ctx, x.operation(step.Unit), step)
 	if failErr := x.e.fail("apply.after"); failErr != nil {

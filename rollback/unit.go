@@ -163,6 +163,12 @@ type Locker interface {
 	Lock(ctx context.Context, unit UnitID, op Operation, ttl time.Duration) (release func(context.Context) error, err error)
 }
 
+// Patient is the extra ability of a Reverser whose Apply may rightly take longer than [Config.ApplyTimeout]: it has a limit
+// of its own, after which it answers, and the engine waits at least so long before it counts an Apply as unknown.
+type Patient interface {
+	ApplyTimeout() time.Duration
+}
+
 // Symptoms tells how the alerts that a rollback is to cure stand, as seen from outside. An alert that its source can no
 // longer tell of is [providers.AlertUnknown] and verifies nothing.
 type Symptoms interface {

@@ -13,6 +13,10 @@ import (
 	"github.com/backout-dev/backout/rollback/store"
 )
 
+// blink is how long, beside the poll, may lie between two looks for them to count as without a break: one write to a busy
+// journal takes a while.
+const blink = 10 * time.Second
+
 // arrival is how far the units of a run are, at one look.
 type arrival struct {
 	done    bool
@@ -72,7 +76,7 @@ func (x *execution) arrived(ctx context.Context, units []UnitPlan) arrival {
 	for _, u := range units {
 		id := u.Unit.ID
 		o, err := x.e.observe(ctx, id)
-		if err == nil && x.replaced(o, u) {
+		if err == nil && (x.replaced(o, u) || x.switchedBack(o, u)) {
 			a.over = end(RunSuperseded, "applied, but somebody has since switched %s to %s: it was left alone", id, name(o.Current))
 			return a
 		}
@@ -105,6 +109,25 @@ func (x *execution) replaced(o Observation, u UnitPlan) bool {
 	}
 }
 
+// switchedBack reports that a unit serves its old content again under a token that is neither the one before this run's
+// effect nor the one after it: people who deploy by hand leave no stamp.
+func (x *execution) switchedBack(o Observation, u UnitPlan) bool {
+	if o.Current.Digest != u.From.Digest || u.Unit.CAS != CASAtomic || (o.Stamp != "" && strings.HasPrefix(o.Stamp, x.op)) {
+		return false
+	}
+	known := false
+	for _, s := range x.run.Steps {
+		if s.Unit != u.Unit.ID || s.Result == nil || s.Result.Token == "" {
+			continue
+		}
+		if o.Token == s.Token || o.Token == s.Result.Token {
+			return false
+		}
+		known = true
+	}
+	return known
+}
+
 func (x *execution) status(ctx context.Context, u UnitPlan) (Convergence, error) {
 	r, err := x.e.reverser(u.Unit.ID)
 	if err != nil {
@@ -117,9 +140,13 @@ func (x *execution) status(ctx context.Context, u UnitPlan) (Convergence, error)
 
 // verify looks from outside until all was well without a break for the hold. Unknown is never well.
 func (x *execution) verify(ctx context.Context, started time.Time) (ending, error) {
-	var wellSince time.Time
+	var wellSince, looked time.Time
 	for {
+		if x.stoodStill(looked) {
+			wellSince = time.Time{} // nobody saw how it was meanwhile
+		}
 		bad, over := x.inspect(ctx)
+		looked = time.Now()
 		switch {
 		case ctx.Err() != nil:
 			return ending{}, context.Cause(ctx)
@@ -150,6 +177,11 @@ func (x *execution) verify(ctx context.Context, started time.Time) (ending, erro
 			return ending{}, err
 		}
 	}
+}
+
+// stoodStill reports that more lies between the last look and now than waiting and writing take.
+func (x *execution) stoodStill(looked time.Time) bool {
+	return !looked.IsZero() && time.Since(looked) > x.e.cfg.Poll+blink
 }
 
 // inspect looks once at everything and says what is not well.
@@ -245,7 +277,9 @@ func unwell(checks []Check, symptoms []Symptom, applied time.Time) []string {
 			who = s.ID
 		}
 		switch {
-		case s.State == providers.AlertResolved && !s.SeenAt.IsZero() && s.SeenAt.Before(applied):
+		case s.State == providers.AlertResolved && s.SeenAt.IsZero():
+			bad = append(bad, fmt.Sprintf("alert %s: unknown (its source does not say when it looked)", who))
+		case s.State == providers.AlertResolved && s.SeenAt.Before(applied):
 			bad = append(bad, fmt.Sprintf("alert %s: unknown (last seen before the rollback)", who))
 		case s.State != providers.AlertResolved:
 			bad = append(bad, strings.TrimSuffix(fmt.Sprintf("alert %s: %s (%s)", who, s.State, s.Detail), " ()"))

@@ -7,11 +7,15 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"time"
 
 	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/providers/process"
 	"github.com/backout-dev/backout/rollback"
 )
+
+// killed is how long it may take to end a program and its children.
+const killed = 5 * time.Second
 
 // reverser is the ability of a provider with a command for apply.
 type reverser struct{ c *core }
@@ -81,6 +85,10 @@ func withoutCAS(obs rollback.Observation, warnings []string) []string {
 	}
 	return warnings
 }
+
+// ApplyTimeout implements rollback.Patient: the setting apply_timeout, and the moment in which a program that ran into it is
+// killed and answered for.
+func (r reverser) ApplyTimeout() time.Duration { return r.c.applyLimit + killed }
 
 // Apply implements rollback.Reverser. Only an answer that says what happened is taken for it: a deadline, an exit code, or
 // nonsense leave open what the program did before.
