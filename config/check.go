@@ -77,16 +77,19 @@ func (c *checker) provider(name, settings *yaml.Node, key string) {
 }
 
 func (c *checker) object(n *yaml.Node, key string, fields []Field) {
-	seen := map[string]bool{}
+	seen, meant := map[string]bool{}, map[string]bool{} // a key that is only misspelt is not missing as well
 	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
 		n = &yaml.Node{Kind: yaml.MappingNode, Line: n.Line, Column: n.Column}
 	}
 	c.pairs(n, key, func(k, v *yaml.Node) {
 		seen[k.Value] = true
+		if _, known := find(fields, k.Value); !known {
+			meant[nearest(k.Value, names(fields))] = true
+		}
 		c.field(k, v, join(key, k.Value), fields, names(fields))
 	})
 	for _, f := range fields {
-		if f.Required && !seen[f.Name] && n.Kind == yaml.MappingNode {
+		if f.Required && !seen[f.Name] && !meant[f.Name] && n.Kind == yaml.MappingNode {
 			c.report(n, join(key, f.Name), "is missing")
 		}
 	}
@@ -99,7 +102,11 @@ func (c *checker) field(k, v *yaml.Node, key string, fields []Field, known []str
 			return
 		}
 	}
-	c.report(k, key, "is not a setting%s", suggest(k.Value, known))
+	hint := suggest(k.Value, known)
+	if hint == "" {
+		hint = ": there are " + strings.Join(known, ", ")
+	}
+	c.report(k, key, "is not a setting%s", hint)
 }
 
 func (c *checker) value(v *yaml.Node, key string, f Field) {

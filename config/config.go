@@ -66,6 +66,7 @@ type Provider struct {
 	File       string
 	Line       int
 	Dir        string // that relative paths in its settings are relative to
+	context    bool   // stands in the context's section
 	settings   *yaml.Node
 	fields     []Field
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -39,14 +40,14 @@ func readFile(path string) (source, error) {
 	var doc yaml.Node
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	if err := dec.Decode(&doc); err != nil && !errors.Is(err, io.EOF) {
-		return source{}, &Error{Problems: []Problem{syntax(path, err)}}
+		return source{}, &Error{Problems: []Problem{syntax(path, err, data)}}
 	}
 	var more yaml.Node
 	switch err := dec.Decode(&more); {
 	case err == nil:
 		return source{}, &Error{Problems: []Problem{{File: path, Line: more.Line, Column: 1, Message: "begins a second document: only one is read, put both under one set of names"}}}
 	case !errors.Is(err, io.EOF):
-		return source{}, &Error{Problems: []Problem{syntax(path, err)}}
+		return source{}, &Error{Problems: []Problem{syntax(path, err, data)}}
 	}
 	root := &yaml.Node{Kind: yaml.MappingNode, Line: 1, Column: 1}
 	if len(doc.Content) > 0 && doc.Content[0].Tag != "!!null" {
@@ -57,11 +58,19 @@ func readFile(path string) (source, error) {
 
 var yamlLine = regexp.MustCompile(`line (\d+): (.*)`)
 
-func syntax(path string, err error) Problem {
+// syntax says where a file stops being YAML, and of a tab that it is one: nobody sees it, and the parser does not name it.
+func syntax(path string, err error, data []byte) Problem {
 	p := Problem{File: path, Message: "is not valid YAML: " + err.Error()}
 	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
 		p.Line, _ = strconv.Atoi(m[1])
 		p.Column, p.Message = 1, "is not valid YAML: "+m[2]+" (half written?)"
+		if lines := strings.Split(string(data), "\n"); p.Line <= len(lines) {
+			line := lines[p.Line-1]
+			indent := line[:len(line)-len(strings.TrimLeft(line, " \t"))]
+			if at := strings.IndexByte(indent, '\t'); at >= 0 {
+				p.Column, p.Message = at+1, "is not valid YAML: a tab indents this line: YAML is indented with spaces"
+			}
+		}
 	}
 	return p
 }

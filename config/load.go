@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/spf13/viper"
@@ -66,7 +67,8 @@ func Load(o Options) (*Config, error) {
 		cfg.Files = append(cfg.Files, s.path)
 	}
 	cfg.Providers = mergeProviders(layers, o.Providers, env)
-	cfg.values = origins(v, layers, env, o.Flags)
+	cfg.values = append(origins(v, layers, env, o.Flags), providerValues(cfg.Providers, env)...)
+	sort.SliceStable(cfg.values, func(i, j int) bool { return cfg.values[i].Key < cfg.values[j].Key })
 	return cfg, nil
 }
 
@@ -143,7 +145,7 @@ func mergeProviders(layers []layer, schemas []ProviderSchema, env map[string]str
 			if slices.ContainsFunc(out, func(p Provider) bool { return p.Name == k.Value }) {
 				continue
 			}
-			p := Provider{Name: k.Value, Type: k.Value, File: l.file, Line: k.Line, Dir: filepath.Dir(l.file)}
+			p := Provider{Name: k.Value, Type: k.Value, File: l.file, Line: k.Line, Dir: filepath.Dir(l.file), context: l.context}
 			settings, enabled := splitSettings(v, &p)
 			at := slices.IndexFunc(schemas, func(s ProviderSchema) bool { return s.Type == p.Type })
 			if !enabled || at < 0 {
@@ -177,7 +179,7 @@ func splitSettings(v *yaml.Node, p *Provider) (*yaml.Node, bool) {
 func overrideFromEnv(settings *yaml.Node, p Provider, env map[string]string) *yaml.Node {
 	for _, f := range p.fields {
 		value, ok := env[envName("providers."+p.Name+"."+f.Name)]
-		if !ok || f.Type == Secret || f.Type == Object || f.Type == Objects || f.Type == Map {
+		if !ok || !fromEnv(f) {
 			continue
 		}
 		n := &yaml.Node{}

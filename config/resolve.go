@@ -128,10 +128,10 @@ func strongest(layers []layer, key string, into any) error {
 
 func origins(v *viper.Viper, layers []layer, env map[string]string, flags map[string]any) []Value {
 	var out []Value
-	each(Fields(), "", func(key string, _ Field) {
-		out = append(out, Value{Key: key, Value: v.Get(key), Origin: originOf(key, layers, env, flags)})
+	each(Fields(), "", func(key string, f Field) {
+		out = append(out, Value{Key: key, Value: typed(v, key, f), Origin: originOf(key, layers, env, flags)})
 	})
-	for _, key := range []string{"tiers", "services", "edges", "providers"} {
+	for _, key := range []string{"tiers", "services", "edges"} {
 		for _, l := range layers {
 			k, n := child(l.node, key)
 			if n == nil {
@@ -140,13 +140,54 @@ func origins(v *viper.Viper, layers []layer, env map[string]string, flags map[st
 			var value any
 			_ = n.Decode(&value)
 			out = append(out, Value{Key: key, Value: value, Origin: fmt.Sprintf("%s:%d", l.file, k.Line)})
-			if key != "providers" {
-				break
-			}
+			break
 		}
 	}
-	sort.SliceStable(out, func(i, j int) bool { return out[i].Key < out[j].Key })
 	return out
+}
+
+// typed gives a setting as what it is: the environment has only text.
+func typed(v *viper.Viper, key string, f Field) any {
+	switch f.Type {
+	case Bool:
+		return v.GetBool(key)
+	case Int:
+		return v.GetInt(key)
+	case Float:
+		return v.GetFloat64(key)
+	default:
+		return v.Get(key)
+	}
+}
+
+// providerValues lists the settings of the providers in force, each with where it came from.
+func providerValues(providers []Provider, env map[string]string) []Value {
+	var out []Value
+	for _, p := range providers {
+		prefix, suffix := join("providers", p.Name), ""
+		if p.context {
+			suffix = " (context)"
+		}
+		out = append(out, Value{Key: join(prefix, "type"), Value: p.Type, Origin: fmt.Sprintf("%s:%d%s", p.File, p.Line, suffix)})
+		for i := 0; i+1 < len(p.settings.Content); i += 2 {
+			k := p.settings.Content[i]
+			key, origin := join(prefix, k.Value), fmt.Sprintf("%s:%d%s", p.File, k.Line, suffix)
+			if f, ok := find(p.fields, k.Value); ok && fromEnv(f) {
+				if _, set := env[envName(key)]; set {
+					origin = "environment " + envName(key)
+				}
+			}
+			var value any
+			_ = p.settings.Content[i+1].Decode(&value)
+			out = append(out, Value{Key: key, Value: value, Origin: origin})
+		}
+	}
+	return out
+}
+
+// fromEnv reports whether a provider's setting can come from the environment.
+func fromEnv(f Field) bool {
+	return f.Type != Secret && f.Type != Object && f.Type != Objects && f.Type != Map
 }
 
 func originOf(key string, layers []layer, env map[string]string, flags map[string]any) string {

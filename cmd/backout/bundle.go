@@ -50,7 +50,7 @@ func (a *app) writeBundle(path string, findings []finding) (err error) {
 	if err != nil {
 		return add("configuration-error.txt", []byte(err.Error()))
 	}
-	if text, err = json.MarshalIndent(st.Values(), "", "  "); err != nil {
+	if text, err = json.MarshalIndent(shown(st), "", "  "); err != nil {
 		return fmt.Errorf("write bundle: %w", err)
 	}
 	return errors.Join(add("settings.json", text), add("backout.log", endOf(logPath(st.stateDir))))

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/backout-dev/backout/config"
 	"github.com/backout-dev/backout/providers/all"
+	"github.com/backout-dev/backout/timeline/export"
 )
 
 func (a *app) configCmd() *cobra.Command {
@@ -49,12 +51,37 @@ func (a *app) configCmd() *cobra.Command {
 	return cmd
 }
 
+// shown are the settings as they may be seen: paths that are in force although nobody wrote them, and nothing that looks
+// like a credential, although a credential has no business in a configuration.
+func shown(st *settings) []config.Value {
+	values := slices.Clone(st.Values())
+	for i := range values {
+		v := &values[i]
+		switch {
+		case v.Key == "state_dir" && v.Value == "":
+			v.Value = st.stateDir
+		case v.Key == "cache_dir" && v.Value == "":
+			v.Value = st.cacheDir
+		}
+		raw, err := json.Marshal(map[string]any{"value": v.Value})
+		if err != nil {
+			v.Value = nil
+			continue
+		}
+		var clean map[string]any
+		if json.Unmarshal(export.RedactJSON(raw), &clean) == nil {
+			v.Value = clean["value"]
+		}
+	}
+	return values
+}
+
 func (a *app) showConfig(origin bool) error {
 	st, err := a.load()
 	if err != nil {
 		return err
 	}
-	return printList(a, "backout.setting/v1", st.Values(), func(out io.Writer, values []config.Value) error {
+	return printList(a, "backout.setting/v1", shown(st), func(out io.Writer, values []config.Value) error {
 		tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 		for _, v := range values {
 			text, err := json.Marshal(v.Value)

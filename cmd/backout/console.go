@@ -70,6 +70,8 @@ func (a *app) farewell(ctx context.Context, s *opened, since time.Time) error {
 			}
 		}
 		switch {
+		case !r.State.Final() && a.inDemo:
+			a.warn("%s is %s and ends with the shop", r.ID, r.State)
 		case !r.State.Final():
 			a.warn("%s is %s and goes on without the console: %s", r.ID, r.State, a.commandLine(tui.CommandAttach, r.ID))
 		case !r.StartedAt.Before(since):

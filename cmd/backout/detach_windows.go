@@ -7,13 +7,7 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// startDetached starts a process that survives this one and its console.
-func startDetached(program string, args []string, dir string, env []string) error {
-	cmd := exec.Command(program, args...) //nolint:noctx // it must outlive every context of this process
-	cmd.Dir, cmd.Env = dir, env
+// detach has cmd survive this process and its console.
+func detach(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{CreationFlags: windows.DETACHED_PROCESS | windows.CREATE_NEW_PROCESS_GROUP}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	return cmd.Process.Release()
 }

@@ -59,7 +59,7 @@ func (a *app) printFindings(findings []finding) error {
 	err := printList(a, "backout.doctor/v1", findings, func(out io.Writer, items []finding) error {
 		tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 		for _, f := range items {
-			fmt.Fprintf(tw, "%s\t%s\t%s\n", f.State, f.What, f.Text)
+			fmt.Fprintf(tw, "%s\t%s\t%s\n", f.State, f.What, strings.ReplaceAll(f.Text, "\n", "\n\t\t"))
 		}
 		return tw.Flush()
 	})

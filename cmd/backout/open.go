@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"sort"
 	"time"
 
@@ -165,7 +166,7 @@ func (a *app) unread(ctx context.Context, do func(context.Context, *opened) erro
 	return do(ctx, s)
 }
 
-// spawner starts runs as processes of their own.
+// spawner starts runs as processes of their own. Those of the demo end with it, because what they act on does.
 func (a *app) spawner(st *settings) func(string) error {
 	return func(runID string) error {
 		self, err := os.Executable()
@@ -182,6 +183,21 @@ func (a *app) spawner(st *settings) func(string) error {
 				args = append(args, flag, v)
 			}
 		}
-		return startDetached(self, args, st.dir, a.env)
+		if a.inDemo {
+			args = append(args, "--"+tiedFlag)
+		}
+		cmd := exec.Command(self, args...) //nolint:noctx // it must outlive every context of this process
+		cmd.Dir, cmd.Env = st.dir, a.env
+		detach(cmd)
+		if a.inDemo {
+			if _, err := cmd.StdinPipe(); err != nil {
+				return fmt.Errorf("tie the run to the demo: %w", err)
+			}
+		}
+		if err := cmd.Start(); err != nil {
+			return err
+		}
+		go func() { _ = cmd.Wait() }() // leaves no zombie, and keeps the pipe open; the journal tells what came of it
+		return nil
 	}
 }

@@ -103,12 +103,20 @@ func (a *app) printUnitPlan(n int, u *rollback.UnitPlan) {
 	}
 	estimate := "unknown"
 	if u.Estimate > 0 {
-		estimate = u.Estimate.Round(time.Second).String()
+		estimate = roughly(u.Estimate)
 	}
 	fmt.Fprintf(a.out, "   estimate: %s\n", estimate)
 	if u.Diff != "" {
 		fmt.Fprintf(a.out, "\n%s\n", strings.TrimRight(u.Diff, "\n"))
 	}
+}
+
+// roughly is an estimated span: none is nothing.
+func roughly(d time.Duration) string {
+	if d < time.Second {
+		return "under 1s"
+	}
+	return d.Round(time.Second).String()
 }
 
 func label(r rollback.Revision) string {

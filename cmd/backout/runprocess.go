@@ -3,22 +3,33 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"os/signal"
 	"syscall"
 
 	"github.com/spf13/cobra"
 )
 
+// tiedFlag has a run end with the process that started it: when its standard input ends.
+const tiedFlag = "ends-with-stdin"
+
 // runProcessCmd is the process that executes one run. It is started by the others, with no terminal and a session of its
 // own, so neither a closed window nor a lost connection ends it.
 func (a *app) runProcessCmd() *cobra.Command {
-	return &cobra.Command{
+	var tied bool
+	cmd := &cobra.Command{
 		Use: "run-process RUN", Short: "Execute a confirmed run", Hidden: true, Args: exactArgs("RUN"),
 		RunE: func(_ *cobra.Command, args []string) (err error) {
 			signal.Ignore(syscall.SIGHUP)
 			// Only a termination asked for ends it, before the next intent; nothing of the parent's does.
 			ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 			defer stop()
+			if tied {
+				go func() {
+					_, _ = io.Copy(io.Discard, a.in)
+					stop()
+				}()
+			}
 			s, err := a.open(ctx, 0)
 			if err != nil {
 				return err
@@ -31,4 +42,6 @@ func (a *app) runProcessCmd() *cobra.Command {
 			return ended(run.State.ExitCode())
 		},
 	}
+	cmd.Flags().BoolVar(&tied, tiedFlag, false, "end when standard input ends")
+	return cmd
 }

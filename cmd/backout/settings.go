@@ -55,9 +55,6 @@ func (a *app) load() (*settings, error) {
 	if err != nil {
 		return nil, err
 	}
-	if a.flags.write {
-		cfg.ReadOnly = false
-	}
 	s := &settings{Config: cfg, registry: registry, dir: dir, replay: a.flags.file != ""}
 	if len(cfg.Providers) == 0 && len(cfg.Files) == 0 {
 		cfg.Since = bareSince
@@ -93,6 +90,12 @@ func (a *app) flagValues() map[string]any {
 	}
 	set("env", "environment", a.flags.environment)
 	set("readonly", "readonly", a.flags.readonly)
+	if a.flags.write {
+		out["readonly"] = false
+	}
+	if t, _ := parseTime(a.flags.since, a.now()); !t.IsZero() && t.Before(a.now()) {
+		out["since"] = a.now().Sub(t).Round(time.Second).String()
+	}
 	set("ascii", "tui.ascii", a.flags.ascii)
 	set("color", "tui.color", a.flags.color)
 	if a.flags.verbose > 0 {

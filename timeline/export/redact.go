@@ -1,6 +1,7 @@
 package export
 
 import (
+	"encoding/json"
 	"regexp"
 	"slices"
 	"strings"
@@ -10,6 +11,13 @@ import (
 func Redact(text string) string {
 	r := redactor{counts: map[string]int{}}
 	return r.text(text)
+}
+
+// RedactJSON takes the same out of every text inside a JSON value, and what is named like a credential. What is no JSON
+// becomes nothing.
+func RedactJSON(raw json.RawMessage) json.RawMessage {
+	r := redactor{counts: map[string]int{}}
+	return r.json(raw)
 }
 
 // maxRounds bounds the work on hostile text; two rounds do for any other.
@@ -98,7 +106,7 @@ func (r *redactor) labels(m map[string]string) map[string]string {
 	return out
 }
 
-var secretName = regexp.MustCompile(`(?i)^(?:.*[_-])?(?:password|passwd|secret|token|api_?key)$`)
+var secretName = regexp.MustCompile(`(?i)^(?:.*[_-])?(?:password|passwd|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|authorization|cookie|credentials?)$`)
 
 // id gives the redacted form of a change's or an alert's id. Ids that differ stay different.
 func (r *redactor) id(s string) string {
