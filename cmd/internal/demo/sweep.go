@@ -13,12 +13,12 @@ import (
 	"time"
 )
 
-// The arguments of the child that sweeps up, and how long it tries: others may still be writing when the parent is gone.
+// The arguments of the child that sweeps up, and how long it does: others may still be writing when the parent is gone.
 const (
 	sweepCommand  = "sweep"
 	sweepWhole    = "whole"
 	sweepContents = "contents"
-	sweepDeadline = 10 * time.Second
+	sweepFor      = 3 * time.Second
 	sweepPause    = 50 * time.Millisecond
 )
 
@@ -54,10 +54,18 @@ func (w *World) sweepAfterwards(ctx context.Context, self string) error {
 func sweep(dir string, made bool, stdin io.Reader) error {
 	signal.Ignore(os.Interrupt, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGTERM)
 	_, _ = io.Copy(io.Discard, stdin)
-	for end := time.Now().Add(sweepDeadline); ; time.Sleep(sweepPause) {
-		err := removeMade(dir, made)
-		if err == nil || errors.Is(err, fs.ErrNotExist) || time.Now().After(end) {
+	if swept(dir, made) {
+		return nil
+	}
+	for end := time.Now().Add(sweepFor); ; time.Sleep(sweepPause) {
+		if err := removeMade(dir, made); time.Now().After(end) {
 			return err
 		}
 	}
+}
+
+// swept reports whether nothing is left of what the parent made.
+func swept(dir string, made bool) bool {
+	entries, err := os.ReadDir(dir)
+	return errors.Is(err, fs.ErrNotExist) || !made && err == nil && len(entries) == 0
 }
