@@ -80,26 +80,30 @@ func wait(resp *http.Response, ans Answer) time.Duration {
 func (c *Client) explain(inner context.Context, path string, took time.Duration, err error) error {
 	var already *providers.Error
 	if errors.As(err, &already) {
-		return &providers.Error{Class: already.Class, RetryAfter: already.RetryAfter, Err: c.at(path, already.Err)}
+		return &providers.Error{Class: already.Class, RetryAfter: already.RetryAfter, Err: c.at(already.Class, path, already.Err)}
 	}
 	if errors.Is(inner.Err(), context.DeadlineExceeded) {
-		return providers.Retryable(c.at(path, fmt.Errorf("no complete answer within %s; it may be overloaded, or raise timeout", took.Round(time.Millisecond))))
+		return providers.Retryable(c.at(providers.ClassRetryable, path, fmt.Errorf("no complete answer within %s; it may be overloaded, or raise timeout", took.Round(100*time.Millisecond))))
 	}
 	var op *url.Error
 	if errors.As(err, &op) {
 		err = op.Err // its text repeats the address with the whole query
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return providers.Retryable(c.at(path, errors.New("the connection was closed before the answer was complete; is it restarting, or overloaded?")))
+		return providers.Retryable(c.at(providers.ClassRetryable, path, errors.New("the connection was closed before the answer was complete; is it restarting, or overloaded?")))
 	}
 	if hint := tlsHint(err); hint != "" {
-		return providers.Permanent(c.at(path, fmt.Errorf("%w; %s", err, hint)))
+		return providers.Permanent(c.at(providers.ClassPermanent, "", fmt.Errorf("%w; %s", err, hint)))
 	}
-	return providers.Retryable(c.at(path, err))
+	return providers.Retryable(c.at(providers.ClassRetryable, path, err))
 }
 
-// at says where it went wrong, after what went wrong: a health line has room for the beginning.
-func (c *Client) at(path string, err error) error {
+// at says where it went wrong, after what went wrong: a health line has room for the beginning. What is wrong with a server
+// is wrong with each of its paths, so only an answer that asking again does not mend names its path.
+func (c *Client) at(class providers.ErrorClass, path string, err error) error {
+	if class != providers.ClassPermanent {
+		path = ""
+	}
 	return fmt.Errorf("%w (%s%s)", err, c.base.Redacted(), path)
 }
 
