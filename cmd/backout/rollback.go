@@ -57,7 +57,7 @@ func (a *app) rollBack(ctx context.Context, s *opened, name string, f rollbackFl
 		return err
 	}
 	if f.hash != "" && (len(f.hash) < 6 || !strings.HasPrefix(plan.Hash, strings.ToLower(f.hash))) {
-		return fmt.Errorf("it is %s now, not %s: look again with 'backout plan %s': %w", short(plan.Hash), short(f.hash), name, rollback.ErrPlanChanged)
+		return a.stale(ctx, s, &plan, name, f)
 	}
 	if f.dryRun {
 		return a.printPlan(plan, name)
@@ -74,9 +74,21 @@ func (a *app) rollBack(ctx context.Context, s *opened, name string, f rollbackFl
 		return err
 	}
 	if f.detach {
-		return a.printRun(run)
+		return a.printStarted(run)
 	}
-	return a.attach(ctx, s, run.ID)
+	return a.attach(ctx, s, run.ID, startup)
+}
+
+// stale refuses a plan that is not the one whose hash was given. The engine does it, so that the record keeps who wanted it.
+func (a *app) stale(ctx context.Context, s *opened, plan *rollback.Plan, name string, f rollbackFlags) error {
+	err := rollback.ErrPlanChanged
+	if !f.dryRun {
+		_, err = s.Engine.Confirm(ctx, *plan, rollback.Confirmation{PlanHash: f.hash, By: a.principal(s.settings), Reason: f.reason, Via: "command line"})
+	}
+	if !errors.Is(err, rollback.ErrPlanChanged) {
+		return err
+	}
+	return fmt.Errorf("it is %s now, not %s: look again with 'backout plan %s': %w", short(plan.Hash), short(f.hash), name, err)
 }
 
 // confirm gives the text that the policy asks for: typed at the terminal, or stood for by flags. The engine decides.
@@ -90,12 +102,15 @@ func (a *app) confirm(ctx context.Context, plan *rollback.Plan, name string, f r
 	byName := plan.Decision.Confirm == policy.ConfirmName
 	switch {
 	case f.confirm != "":
+		a.warnPlan(plan)
 		return f.confirm, nil
 	case f.yes && byName && f.hash == "":
 		return "", usage("--yes in production needs --plan-hash %s: the hash says which plan you saw", short(plan.Hash))
 	case f.yes && byName:
+		a.warnPlan(plan)
 		return plan.Decision.Name, nil
 	case f.yes:
+		a.warnPlan(plan)
 		return "y", nil
 	case !a.interactive():
 		return "", usage("no terminal to ask at: add --yes --plan-hash %s, after a look at 'backout plan %s'", short(plan.Hash), name)
@@ -113,4 +128,11 @@ func (a *app) confirm(ctx context.Context, plan *rollback.Plan, name string, f r
 		return "", &coded{code: codeInterrupted, err: fmt.Errorf("not confirmed: nothing was done")}
 	}
 	return strings.TrimSpace(line), nil
+}
+
+// warnPlan says what a person who is asked would have read with the plan.
+func (a *app) warnPlan(plan *rollback.Plan) {
+	for _, w := range plan.Warnings {
+		a.warn("%s", w)
+	}
 }

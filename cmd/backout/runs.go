@@ -15,6 +15,13 @@ import (
 // attachEvery is how often an attached command reads the journal.
 const attachEvery = 200 * time.Millisecond
 
+// How long an attached command waits for somebody to work on a run: a process that was just started needs a moment, one
+// that worked on it and is gone does not come back.
+const (
+	startup  = 15 * time.Second
+	orphaned = 2 * time.Second
+)
+
 func (a *app) runsCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "runs",
@@ -43,7 +50,7 @@ func (a *app) runsCmd() *cobra.Command {
 			return err
 		}
 		a.warn("%s stops before its next intent", id)
-		return a.attach(ctx, s, id)
+		return a.attach(ctx, s, id, orphaned)
 	})
 	abort.Flags().StringVar(&reason, "reason", "", "why; kept in the record")
 	cmd.AddCommand(list,
@@ -55,7 +62,7 @@ func (a *app) runsCmd() *cobra.Command {
 			return a.printRun(run)
 		}),
 		one("attach", "Follow a run until it ends; closing this does not stop it", "", func(ctx context.Context, s *opened, id string) error {
-			return a.attach(ctx, s, id)
+			return a.attach(ctx, s, id, orphaned)
 		}),
 		a.resumeCmd(), abort)
 	return cmd
@@ -93,7 +100,7 @@ func (a *app) resume(ctx context.Context, s *opened, ids []string) error {
 				return err
 			}
 		}
-		err = a.attach(ctx, s, id)
+		err = a.attach(ctx, s, id, startup)
 		if err != nil && !isSilent(err) {
 			return err
 		}
@@ -135,11 +142,13 @@ func (a *app) listRuns(ctx context.Context, s *opened) error {
 	})
 }
 
-// attach follows a run in the journal until it is over, and ends with its exit code. The run does not depend on it.
-func (a *app) attach(ctx context.Context, s *opened, id string) error {
+// attach follows a run in the journal until it is over, and ends with its exit code. The run does not depend on it. Where
+// nobody works on the run for as long as patience says, it ends too: nothing more would come.
+func (a *app) attach(ctx context.Context, s *opened, id string, patience time.Duration) error {
 	tick := time.NewTicker(attachEvery)
 	defer tick.Stop()
 	shown, last := 0, ""
+	worked := time.Now()
 	for {
 		run, err := s.Engine.Run(ctx, id)
 		if err != nil {
@@ -152,7 +161,10 @@ func (a *app) attach(ctx context.Context, s *opened, id string) error {
 			a.warn("%s: %s: %s", run.ID, run.State, run.Detail)
 			last = run.Detail
 		}
-		if run.State.Final() {
+		if run.Alive {
+			worked, patience = time.Now(), orphaned
+		}
+		if run.State.Final() || time.Since(worked) > patience {
 			if err := a.printRun(run); err != nil {
 				return err
 			}
@@ -160,11 +172,24 @@ func (a *app) attach(ctx context.Context, s *opened, id string) error {
 		}
 		select {
 		case <-ctx.Done():
-			a.warn("the run goes on: backout runs attach %s", id)
-			return ctx.Err()
+			if run.Alive {
+				a.warn("the run goes on: backout runs attach %s", id)
+			} else {
+				a.warn("nobody works on it: backout runs resume %s", id)
+			}
+			return ended(codeInterrupted)
 		case <-tick.C:
 		}
 	}
+}
+
+// printStarted tells of a run whose process was started and has not taken it up yet.
+func (a *app) printStarted(r rollback.Run) error {
+	if a.jsonOut() {
+		return a.printRun(r)
+	}
+	_, err := fmt.Fprintf(a.out, "%s  %s: %s\nfollow it: backout runs attach %s\n", r.ID, r.State, r.Detail, r.ID)
+	return err
 }
 
 func (a *app) printRun(r rollback.Run) error {
