@@ -130,10 +130,11 @@ func (s *confirmScreen) where() string {
 	if s.c.opts.Environment == "" {
 		return "AN UNNAMED ENVIRONMENT, TREATED AS PRODUCTION"
 	}
-	if strings.EqualFold(s.c.opts.Environment, "prod") {
-		return "PRODUCTION"
+	word := strings.ToUpper(plain(s.c.opts.Environment))
+	if word == "PROD" {
+		word = "PRODUCTION"
 	}
-	return strings.ToUpper(plain(s.c.opts.Environment))
+	return strings.TrimRight(word+"  "+plain(s.c.opts.Context), " ")
 }
 
 // units are what goes from what to what, in the order of the plan.

@@ -1,16 +1,11 @@
 package tui
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
-	"math"
-	"slices"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
-
-	"github.com/backout-dev/backout/timeline/culprit"
 )
 
 // culpritScreen shows one suspect with what speaks for and against it. It stays with its change when the ranking moves.
@@ -213,10 +208,12 @@ func (c *console) culpritLines(p *page, i int, full bool) {
 	p.add("")
 	c.readinessLines(p, s.Change) // before the evidence, which may be longer than the pane
 	p.add("")
-	c.evidenceLines(p, s)
-	if full {
-		c.nextSuspects(p, i)
+	if !full {
+		c.briefEvidence(p, s)
+		return
 	}
+	c.evidenceLines(p, s)
+	c.nextSuspects(p, i)
 }
 
 // suspectHead is which suspect it is, what a person said of it, and how likely that none of them is to blame.
@@ -290,48 +287,6 @@ func (c *console) suspectFacts(p *page, id string, full bool) {
 		p.add(" reported by " + strings.Join(from, ", "))
 	}
 }
-
-// evidenceLines list what speaks for and against, heaviest first, then what is not known and what does not count.
-func (c *console) evidenceLines(p *page, s *culprit.Suspect) {
-	all := slices.Clone(s.Evidence)
-	slices.SortStableFunc(all, func(a, b culprit.Evidence) int { return cmp.Compare(math.Abs(b.Weight), math.Abs(a.Weight)) })
-	first := true
-	part := func(title, sign string, want func(e *culprit.Evidence) bool) {
-		any := false
-		for i := range all {
-			e := &all[i]
-			if !want(e) {
-				continue
-			}
-			if !any {
-				unit := ""
-				if first {
-					unit = "weight "
-				}
-				p.add(between(" "+c.style.bold(title), unit, p.w))
-				any, first = true, false
-			}
-			weight := ""
-			if e.Weight != 0 {
-				weight = fmt.Sprintf("%+.1f ", e.Weight)
-			}
-			lines := wrap(strings.TrimPrefix(plain(e.Text), unknownPrefix), p.w-11)
-			p.add(between("  "+sign+" "+lines[0], weight, p.w))
-			for _, l := range lines[1:] {
-				p.add("    " + l)
-			}
-		}
-	}
-	missing := func(e *culprit.Evidence) bool { return strings.HasPrefix(e.Text, unknownPrefix) }
-	part("WHY", "+", func(e *culprit.Evidence) bool { return e.Weight > 0 })
-	part("AGAINST", "-", func(e *culprit.Evidence) bool { return e.Weight < 0 })
-	part("NOT KNOWN", "?", func(e *culprit.Evidence) bool { return e.Weight == 0 && missing(e) })
-	part("DOES NOT COUNT", " ", func(e *culprit.Evidence) bool { return e.Weight == 0 && !missing(e) })
-	p.add("")
-}
-
-// unknownPrefix begins the text of evidence that could not be weighed.
-const unknownPrefix = "unknown: "
 
 // readinessLines say whether it can be taken back, as far as is known without planning.
 func (c *console) readinessLines(p *page, id string) {

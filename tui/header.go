@@ -39,10 +39,14 @@ func (c *console) headLeft(w, n int) string {
 	name := plain(inc.ID)
 	parts = append(parts, name)
 	at := len(parts) - 1
-	if inc.Severity != "" {
-		parts = append(parts, strings.ToUpper(plain(inc.Severity)))
+	state := c.incidentState(inc)
+	if sev := strings.ToUpper(plain(inc.Severity)); sev != "" && width(strings.Join(parts, gap)+sev+state)+2*len(gap) <= n {
+		parts = append(parts, sev) // where there is little room, how it stands goes first
 	}
-	parts = append(parts, c.incidentState(inc))
+	parts = append(parts, state)
+	if width(strings.Join(parts, gap)) > n {
+		parts[0] = " " + c.style.bold(c.badge())
+	}
 	if room := n - width(strings.Join(parts, gap)) - 1; room >= 12 && inc.Title != "" {
 		parts[at] += " " + cut(plain(inc.Title), room)
 	}
@@ -74,7 +78,7 @@ func (c *console) others(shown string) (n int) {
 func (c *console) headRight(w int) string {
 	fresh, n := c.fresh()
 	parts := []string{c.mode() + " " + itoa(fresh) + "/" + itoa(n)}
-	if live := c.live(); len(live) > 0 {
+	if live := c.live(); len(live) > 0 && plain(live[0].ID) != c.top().Title() {
 		parts = append([]string{plain(live[0].ID) + " " + string(live[0].State)}, parts...)
 	}
 	who := plain(c.opts.Principal.ID)

@@ -1,10 +1,30 @@
 package tui
 
+import "strings"
+
 // lane is one line of the density strip.
 type lane struct {
 	name   string
 	mark   byte // stands for a single event
 	counts []int
+	text   string // instead of counts
+}
+
+// foldQuiet puts the names of the lanes without anything into one line; alerts and deploys always have theirs.
+func foldQuiet(all []lane) []lane {
+	out := make([]lane, 0, len(all))
+	var quiet []string
+	for _, l := range all {
+		if l.mark == '!' || l.mark == 'D' || l.some() {
+			out = append(out, l)
+		} else {
+			quiet = append(quiet, l.name)
+		}
+	}
+	if len(quiet) == 0 {
+		return out
+	}
+	return append(out, lane{name: "nothing in", text: strings.Join(quiet, ", ")})
 }
 
 // laneMark is the letter of a lane: its own initial, and an exclamation mark for alerts.

@@ -117,6 +117,7 @@ const (
 	CommandAbort    = "abort"    // run
 	CommandAttach   = "attach"   // run
 	CommandResume   = "resume"   // run
+	CommandShow     = "show"     // run
 	CommandNote     = "note"     // text
 	CommandShare    = "share"    // incident
 )
@@ -138,7 +139,7 @@ func CommandLine(kind string, args ...string) string {
 		return line
 	case CommandPlan:
 		return "backout plan " + arg(0)
-	case CommandAbort, CommandAttach, CommandResume:
+	case CommandAbort, CommandAttach, CommandResume, CommandShow:
 		return "backout runs " + kind + " " + arg(0)
 	case CommandNote:
 		return "backout note " + arg(0)

@@ -147,6 +147,9 @@ func (s *sourcesScreen) Render(w, h int) string {
 	return strings.Join(s.scroll.window(s.lines(w), h), "\n")
 }
 
+// usageColumn is how wide the commands are in the help; the text of a longer one goes below it.
+const usageColumn = 14
+
 // helpScreen is the modal with every key of the screen below it, why it is off, and its command line.
 type helpScreen struct {
 	keymap
@@ -200,7 +203,11 @@ func (s *helpScreen) lines() []string {
 	add(globals())
 	out = append(out, "", " "+s.c.style.bold("COMMANDS"))
 	for _, v := range verbs() {
-		out = append(out, " :"+fit(v.usage, 34)+" "+v.help)
+		if len(v.usage) > usageColumn {
+			out = append(out, " :"+v.usage, pad(usageColumn+3)+v.help)
+			continue
+		}
+		out = append(out, " :"+fit(v.usage, usageColumn)+" "+v.help)
 	}
 	return out
 }

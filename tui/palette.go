@@ -18,16 +18,16 @@ type verb struct {
 // verbs are all commands that work here, sorted by name.
 func verbs() []verb {
 	return []verb{
-		{name: "copy", usage: "copy", help: "copy the command line of this screen", do: copyLine},
+		{name: "copy", usage: "copy", help: "copy this screen's command line", do: copyLine},
 		{name: "filter", usage: "filter WORDS", help: "narrow the timeline", do: func(c *console, a string) tea.Cmd {
 			c.home().setFilter(a)
 			return nil
 		}},
-		{name: "forward", usage: "forward [UNIT]", help: "plan the way forward again, on a run", do: forward},
+		{name: "forward", usage: "forward [UNIT]", help: "on a run: plan the way forward", do: forward},
 		{name: "incident", usage: "incident open|close|split|merge|show", help: "an incident by hand", words: incidentWords, do: incident},
 		{name: "note", usage: "note TEXT", help: "write into the record", do: note},
 		{name: "quit", usage: "quit", help: "quit; a run goes on", do: func(*console, string) tea.Cmd { return tea.Quit }},
-		{name: "reason", usage: "reason TEXT", help: "why this plan is run, for the record", do: func(c *console, a string) tea.Cmd {
+		{name: "reason", usage: "reason TEXT", help: "why this plan is run: recorded", do: func(c *console, a string) tea.Cmd {
 			if s, ok := c.top().(interface{ because(string) }); ok {
 				s.because(a)
 				c.say("reason: " + a)
@@ -75,6 +75,7 @@ func newPalette(c *console) *prompt {
 // offers completes the verb, and then its first argument.
 func offers(c *console, text string) []string {
 	name, arg, has := strings.Cut(text, " ")
+	arg = strings.TrimLeft(arg, " ")
 	var out []string
 	for _, v := range verbs() {
 		switch {
@@ -220,7 +221,7 @@ func incident(c *console, args string) tea.Cmd {
 	case name == "show":
 		c.showNamed(strings.Join(words, " "))
 	case name != "open" && name != "close" && name != "split" && name != "merge":
-		c.say("no such thing to do to an incident: " + name)
+		c.say("no such thing to do to an incident: " + name + "; there is open, close, split, merge, show")
 	case c.opts.Incidents == nil:
 		c.say("incidents cannot be edited here")
 	default:

@@ -15,34 +15,24 @@ type finding struct {
 	text, evidence string
 }
 
-// preflight lists what every rule found: first what has to be known, then what is well.
-func (s *planScreen) preflight(p *page) {
+// preflight counts what every rule found and lists what has to be known; what it gives back lists what is well.
+func (s *planScreen) preflight(p *page) (well func(p *page)) {
 	all := s.findings()
-	slices.SortStableFunc(all, func(a, b finding) int {
-		switch {
-		case a.ok == b.ok:
-			return 0
-		case b.ok:
-			return -1
-		default:
-			return 1
-		}
-	})
-	ok := 0
-	for i := range all {
-		if all[i].ok {
-			ok++
-		}
-	}
+	ok := slices.DeleteFunc(slices.Clone(all), func(f finding) bool { return !f.ok })
+	know := slices.DeleteFunc(all, func(f finding) bool { return f.ok })
 	busy := ""
 	if s.busy != "" {
 		busy = ", " + s.busy
 	}
-	p.add(" " + s.c.style.bold("PREFLIGHT") + "  " + itoa(ok) + " ok, " + itoa(len(all)-ok) + " to know (read-only, looked " +
+	p.add(" " + s.c.style.bold("PREFLIGHT") + "  " + itoa(len(ok)) + " ok, " + itoa(len(know)) + " to know (read-only, looked " +
 		s.c.clock().stamp(s.plan.CreatedAt) + busy + ")")
-	for i := range all {
-		s.findingLines(p, &all[i])
+	list := func(p *page, fs []finding) {
+		for i := range fs {
+			s.findingLines(p, &fs[i])
+		}
 	}
+	list(p, know)
+	return func(p *page) { list(p, ok) }
 }
 
 // findingLines write one finding, and what it rests on behind it where there is room.

@@ -58,10 +58,18 @@ func (s *planScreen) lines(w int) []string {
 	s.headline(p)
 	s.unitTable(p)
 	p.add(s.c.style.rule(w))
-	s.preflight(p)
+	well := s.preflight(p)
+	low := s.c.h < tallHeight // there, what will be done has to be seen before what is well
+	if !low {
+		well(p)
+	}
 	p.add(s.c.style.rule(w))
 	s.steps(p)
 	s.leaves(p)
+	if low {
+		p.add(s.c.style.rule(w))
+		well(p)
+	}
 	return p.lines
 }
 

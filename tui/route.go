@@ -142,7 +142,7 @@ func globals() []action {
 		{label: "T", desc: "times in UTC, local, relative"},
 		{label: "1..5", desc: "timeline, culprit, plan, run, sources"},
 		{label: "ctrl+r", desc: "draw again"},
-		{label: "esc", desc: "back"},
+		{label: "esc", desc: "back; on the timeline, no filter"},
 		{label: "q", desc: "back, then quit"},
 		{label: "ctrl+c", desc: "quit at once; a run goes on"},
 	}

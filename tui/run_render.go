@@ -12,36 +12,56 @@ import (
 func (s *runScreen) Render(w, h int) string {
 	p := newPage(w, h)
 	p.add(s.top(w, h)...)
-	rows := p.left() - 2
-	if rows < 1 {
-		rows = 1
-	}
-	start := max(len(s.run.Log)-rows, 0)
+	log, rows := s.logLines(w, h), s.logRows(w, h)
+	start := max(len(log)-rows, 0)
 	if s.held {
 		start = min(s.scroll.top, start)
 	}
-	for i := start; i < min(start+rows, len(s.run.Log)); i++ {
-		l := &s.run.Log[i]
-		p.add(" " + s.c.clock().row(l.At, time.Hour) + " " + plain(l.Text))
-	}
-	for p.left() > 1 {
+	p.add(log[start:min(start+rows, len(log))]...)
+	last := s.survives(w)
+	for p.left() > len(last) {
 		p.add("")
 	}
-	p.add(s.survives())
+	p.add(last...)
 	return p.text()
 }
 
-func (s *runScreen) logRows(w, h int) int { return max(h-len(s.top(w, h))-2, 1) }
+func (s *runScreen) logRows(w, h int) int { return max(h-len(s.top(w, h))-len(s.survives(w))-1, 1) }
+
+// lowBody is up to how many lines of a body the log has no head of its own.
+const lowBody = 22
+
+// logLines are what the run said, whole. Where no head above them has the offset, each time has it.
+func (s *runScreen) logLines(w, h int) []string {
+	out := make([]string, 0, len(s.run.Log))
+	ck := s.c.clock()
+	for i := range s.run.Log {
+		l := &s.run.Log[i]
+		at := " " + ck.row(l.At, time.Hour) + " "
+		if h <= lowBody {
+			at = " " + ck.stamp(l.At) + " "
+		}
+		out = append(out, labelled(at, plain(l.Text), w-1)...)
+	}
+	return out
+}
 
 // top is everything above the log.
 func (s *runScreen) top(w, h int) []string {
-	p := newPage(w, max(h-3, 1))
+	p := newPage(w, max(h-2-len(s.survives(w)), 1))
 	s.headline(p)
 	p.add(s.bar(w), "")
 	s.stepLines(p)
 	p.add(s.c.style.rule(w))
 	s.verifyLines(p)
 	p.add(s.c.style.rule(w))
+	if h > lowBody {
+		follows := "follows the newest"
+		if s.held {
+			follows = "held: f follows"
+		}
+		p.add(between(" "+s.c.style.bold("OUTPUT")+"  "+follows, "times "+s.c.clock().offset()+" ", w))
+	}
 	return p.lines
 }
 
@@ -269,10 +289,15 @@ func (s *runScreen) fired(y *rollback.Symptom) string {
 	return "since " + s.c.clock().row(y.StartsAt, time.Hour)
 }
 
-// survives is the promise that lets somebody close the terminal.
-func (s *runScreen) survives() string {
+// survives is the promise that lets somebody close the terminal. Its command is there whole, on a line of its own where
+// it is long.
+func (s *runScreen) survives(w int) []string {
+	text, line := " SSH may drop: the run goes on; ", s.c.command(CommandAttach, s.run.ID)
 	if s.run.State.Final() {
-		return " the record:  backout runs show " + plain(s.run.ID)
+		text, line = " the record:  ", s.c.command(CommandShow, s.run.ID)
 	}
-	return " SSH may drop: the run goes on; `" + s.c.command(CommandAttach, s.run.ID) + "`"
+	if width(text)+width(line) <= w {
+		return []string{text + line}
+	}
+	return append([]string{text}, labelled(" ", line, w)...)
 }

@@ -51,7 +51,12 @@ func newRunScreen(c *console, run rollback.Run) (*runScreen, tea.Cmd) {
 			return nil
 		}},
 		{keys: moveKeys(), label: "j/k", desc: "scroll the log"},
-		{keys: []string{"y"}, label: "y", desc: "copy attach", brief: true, do: func() tea.Cmd { return c.copy(c.command(CommandAttach, s.run.ID)) }},
+		{keys: []string{"y"}, label: "y", desc: "copy command", brief: true, do: func() tea.Cmd {
+			if s.run.State.Final() {
+				return c.copy(c.command(CommandShow, s.run.ID))
+			}
+			return c.copy(c.command(CommandAttach, s.run.ID))
+		}},
 		{keys: []string{"r", "c"}, label: "c", desc: "look again", do: s.poll},
 	}
 	return s, s.poll()
@@ -83,11 +88,12 @@ func (s *runScreen) Update(msg tea.Msg) tea.Cmd {
 		if cmd, ok := s.press(s.c, key); ok {
 			return cmd
 		}
+		n, rows := len(s.logLines(s.c.w, s.c.body())), s.logRows(s.c.w, s.c.body())
 		if !s.held {
-			s.scroll.top = len(s.run.Log)
+			s.scroll.top = max(n-rows, 0)
 		}
-		if s.scroll.move(key, len(s.run.Log), s.logRows(s.c.w, s.c.body())) {
-			s.held = key != "G" && key != "end"
+		if s.scroll.move(key, n, rows) {
+			s.held = s.scroll.top < n-rows
 		}
 	}
 	return nil

@@ -93,17 +93,17 @@ func (k keymap) press(c *console, key string) (tea.Cmd, bool) {
 	return nil, false
 }
 
-// keyLine is the last line of a screen: its own keys as far as they fit, those that act before the others, then those of
-// every screen, which always do.
+// keyLine is the last line of a screen: its own keys as far as they fit, then those of every screen, which always do.
+// Where not all fit, those that act go first and those that are off give way; ? has all of them.
 func keyLine(st style, own, every []action, w int) string {
 	tail := ""
 	for i := range every {
 		tail += "  " + every[i].label + " " + every[i].desc
 	}
 	shown, used := make([]bool, len(own)), width(tail)
-	for _, acts := range []bool{true, false} {
+	for rank := range 3 {
 		for i := range own {
-			if _, n := own[i].written(st); own[i].brief && own[i].acts == acts && used+n+2 <= w {
+			if _, n := own[i].written(st); own[i].brief && own[i].rank() == rank && used+n+2 <= w {
 				shown[i] = true
 				used += n + 2
 			}
@@ -117,6 +117,18 @@ func keyLine(st style, own, every []action, w int) string {
 		}
 	}
 	return " " + strings.TrimLeft(strings.Join(texts, "  ")+tail, " ")
+}
+
+// rank is the order in which keys get their room on the key line.
+func (a *action) rank() int {
+	switch {
+	case a.acts:
+		return 0
+	case a.off() == "":
+		return 1
+	default:
+		return 2
+	}
 }
 
 // written is a key as the key line has it, and its width. One that is off is struck off and put in brackets.

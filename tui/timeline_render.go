@@ -10,14 +10,7 @@ import (
 
 // layout splits the body: lines for the lanes, for the list's head, and for its rows.
 func (s *timelineScreen) layout(w, h int) (lanes, head, rows int) {
-	switch {
-	case w < 80 || h < 14:
-		lanes = 2
-	case h < 26:
-		lanes = 5
-	default:
-		lanes = 9
-	}
+	lanes = len(s.lanesIn(w, laneRoom(w, h))) + 1
 	if hints := len(s.hints()); hints > 0 {
 		head += hints
 	}
@@ -28,14 +21,25 @@ func (s *timelineScreen) layout(w, h int) (lanes, head, rows int) {
 	return lanes, head, max(h-lanes-head, 1)
 }
 
+// laneRoom is how many lines the lanes and their axis may have at most.
+func laneRoom(w, h int) int {
+	switch {
+	case w < 80 || h < 14:
+		return 2
+	case h < 26:
+		return 5
+	default:
+		return 9
+	}
+}
+
 // hints are shown while there is no alert source or nothing that could be rolled back.
 func (s *timelineScreen) hints() []string { return s.c.opts.Hints }
 
 // Render implements screen.
 func (s *timelineScreen) Render(w, h int) string {
-	lanes, _, _ := s.layout(w, h)
 	p := newPage(w, h)
-	p.add(s.laneLines(w, lanes)...)
+	p.add(s.laneLines(w, laneRoom(w, h))...)
 	p.add(s.c.style.rule(w))
 	for _, hint := range s.hints() {
 		p.add(" " + s.c.style.careful(plain(hint)))
@@ -196,22 +200,46 @@ func share(p float64) string {
 
 // laneLines draw when things happened: an axis and one line for each kind, n lines in all.
 func (s *timelineScreen) laneLines(w, n int) []string {
-	name := 9
+	name, cols := laneColumns(w)
+	out := make([]string, 0, n)
+	out = append(out, pad(name+1)+axis(s.c.clock(), s.laneWindow(), cols))
+	for _, l := range s.lanesIn(w, n) {
+		if l.counts == nil {
+			out = append(out, " "+fit(l.name, name)+s.c.style.faint(cut(" "+l.text, cols+1)))
+			continue
+		}
+		out = append(out, " "+fit(l.name, name)+"|"+s.c.laneText(l)+"|")
+	}
+	return out
+}
+
+// laneColumns are how wide the names of the lanes are, and the lanes.
+func laneColumns(w int) (name, cols int) {
+	name = 9
 	if w >= wideWidth {
 		name = 13
 	}
-	cols := w - name - 3
+	return name, w - name - 3
+}
+
+// laneWindow is the time that the lanes go over; it has both ends.
+func (s *timelineScreen) laneWindow() providers.Window {
 	win := providers.Window{Since: s.window().Since, Until: s.end()}
 	if win.Since.IsZero() {
 		win.Since = s.view.oldest(win.Until)
 	}
-	all := s.c.board.lanes(win, cols)
-	out := make([]string, 0, n)
-	out = append(out, pad(name+1)+axis(s.c.clock(), win, cols))
-	for _, l := range mergeLanes(all, n-1) {
-		out = append(out, " "+fit(l.name, name)+"|"+s.c.laneText(l)+"|")
+	return win
+}
+
+// lanesIn are the lanes below the axis where there are n lines with it. Where each kind could have a lane of its own,
+// those in which nothing happened are named in one line, which leaves room for the list and the evidence.
+func (s *timelineScreen) lanesIn(w, n int) []lane {
+	_, cols := laneColumns(w)
+	all := s.c.board.lanes(s.laneWindow(), cols)
+	if len(all) <= n-1 {
+		return foldQuiet(all)
 	}
-	return out
+	return mergeLanes(all, n-1)
 }
 
 // axis writes round times over the columns that they belong to.

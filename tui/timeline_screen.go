@@ -60,7 +60,7 @@ func newTimelineScreen(c *console) *timelineScreen {
 			return nil
 		}},
 		{keys: []string{"t"}, label: "t", desc: "window", brief: true, do: s.nextSpan},
-		{keys: []string{"n"}, label: "n/p", desc: "next, previous suspect", why: s.whyNoSuspect, do: func() tea.Cmd { return s.suspect(1) }},
+		{keys: []string{"n"}, label: "n/p", desc: "suspects", brief: true, why: s.whyNoSuspect, do: func() tea.Cmd { return s.suspect(1) }},
 		{keys: []string{"p"}, why: s.whyNoSuspect, do: func() tea.Cmd { return s.suspect(-1) }},
 		{keys: []string{"f"}, label: "f", desc: "follow the newest", do: s.follow},
 		{keys: []string{"y"}, label: "y", desc: "copy id", brief: true, why: s.whyEmpty, do: func() tea.Cmd { return c.copy(plain(s.handle())) }},
@@ -327,15 +327,7 @@ func (s *timelineScreen) whyNoLink() string { return whyIf(s.link() == "", "no l
 func (s *timelineScreen) status(w int) string {
 	n := s.view.len()
 	parts := []string{count(n) + " in " + s.span.name}
-	if end := s.end(); s.span.d > 0 && s.span.d <= 24*time.Hour {
-		ck := s.c.clock()
-		from, to := ck.in(end.Add(-s.span.d)), ck.in(end)
-		day := ""
-		if from.YearDay() != to.YearDay() {
-			day = "01-02 "
-		}
-		parts[0] += " " + from.Format(day+"15:04") + "-" + to.Format(day+"15:04") + " " + ck.offset()
-	}
+	parts[0] += " " + s.shownRange()
 	if s.filter != "" {
 		parts = append(parts, count(s.view.hidden())+" hidden by filter: "+plain(s.filter))
 	}
@@ -346,6 +338,22 @@ func (s *timelineScreen) status(w int) string {
 		parts = append(parts, t)
 	}
 	return cut(strings.Join(parts, "   "), w)
+}
+
+// shownRange is from when to when the window goes, with the offset, which belongs on the screen however times are shown.
+func (s *timelineScreen) shownRange() string {
+	ck, end := s.c.clock(), s.end()
+	from, to := ck.in(end.Add(-s.span.d)), ck.in(end)
+	switch {
+	case s.span.d == 0:
+		return ck.offset()
+	case s.span.d > 24*time.Hour:
+		return from.Format(time.DateOnly) + " to " + to.Format(time.DateOnly) + " " + ck.offset()
+	case from.YearDay() != to.YearDay():
+		return from.Format("01-02 15:04") + " to " + to.Format("01-02 15:04") + " " + ck.offset()
+	default:
+		return from.Format("15:04") + "-" + to.Format("15:04") + " " + ck.offset()
+	}
 }
 
 // handle is the short name of the entry under the cursor.
