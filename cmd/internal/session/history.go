@@ -180,20 +180,33 @@ func (s *Session) notHeardOf() []providers.Alert {
 	if len(s.past.open) == 0 {
 		return nil
 	}
-	answered, snap := s.Feed.Answered(), s.Timeline.Snapshot()
+	answered := s.Feed.Answered()
 	var waiting, ask []providers.Alert
 	for _, a := range s.past.open {
-		err, ok := answered[a.Provider]
-		now, there := snap.Alert(a.Provider + "/" + a.ID)
-		switch {
-		case !ok || err != nil:
+		if err, ok := answered[a.Provider]; !ok || err != nil {
 			waiting = append(waiting, a)
-		case there && now.State == providers.AlertUnknown:
+		} else {
 			ask = append(ask, a)
 		}
 	}
 	s.past.open = waiting
-	return ask
+	if len(ask) == 0 {
+		return nil
+	}
+	unknown := unknownAlerts(s.Timeline.Snapshot())
+	return slices.DeleteFunc(ask, func(a providers.Alert) bool { return !unknown[timeline.AlertRef{Provider: a.Provider, ID: a.ID}] })
+}
+
+// unknownAlerts goes once over all alerts: there may be a hundred thousand, and as many to ask for.
+func unknownAlerts(snap *timeline.Snapshot) map[timeline.AlertRef]bool {
+	unknown := map[timeline.AlertRef]bool{}
+	v := snap.Query(timeline.Query{Alerts: true})
+	for i := range v.Len() {
+		if r := v.Row(i); r.State == providers.AlertUnknown {
+			unknown[timeline.AlertRef{Provider: r.Provider, ID: r.ID}] = true
+		}
+	}
+	return unknown
 }
 
 func (s *Session) end(a providers.Alert, at time.Time) {
