@@ -32,6 +32,7 @@ func (a *app) open(ctx context.Context, span time.Duration) (*opened, error) {
 }
 
 func (a *app) openWith(ctx context.Context, st *settings, span time.Duration) (*opened, error) {
+	st.reach(ctx, a.now())
 	if span == 0 {
 		span = st.Since
 	}
@@ -136,6 +137,11 @@ func (a *app) await(ctx context.Context, s *opened) map[string]error {
 	sort.Strings(names)
 	for _, name := range names {
 		a.warn("provider %s: %v", name, missing[name])
+	}
+	for _, h := range s.Health() {
+		if missing[h.Provider] == nil && h.State == providers.HealthOK && h.Detail != "" {
+			a.warn("provider %s: %s", h.Provider, h.Detail)
+		}
 	}
 	if len(s.settings.Providers) == 0 && a.flags.file == "" {
 		for _, h := range s.Hints() {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"os"
 	"os/user"
@@ -14,6 +15,7 @@ import (
 	"github.com/backout-dev/backout/config"
 	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/providers/all"
+	"github.com/backout-dev/backout/providers/git"
 	"github.com/backout-dev/backout/rollback/policy"
 )
 
@@ -28,6 +30,7 @@ type settings struct {
 	stateDir string
 	cacheDir string
 	replay   bool // an incident file is shown instead of the providers
+	bare     bool // nothing is configured
 }
 
 // load reads the configuration as flags and environment ask.
@@ -56,12 +59,25 @@ func (a *app) load() (*settings, error) {
 		return nil, err
 	}
 	s := &settings{Config: cfg, registry: registry, dir: dir, replay: a.flags.file != ""}
-	if len(cfg.Providers) == 0 && len(cfg.Files) == 0 {
+	if s.bare = len(cfg.Providers) == 0 && len(cfg.Files) == 0; s.bare {
 		cfg.Since = bareSince
 	}
 	s.stateDir = s.resolve(cfg.StateDir, filepath.Join(xdg.StateHome, "backout"))
 	s.cacheDir = s.resolve(cfg.CacheDir, filepath.Join(xdg.CacheHome, "backout"))
 	return s, nil
+}
+
+// reach has the window of a repository that nothing is configured for begin that long before its newest change, so that one
+// that was quiet for a year shows what happened last. Whatever is wrong with the repository, its provider says.
+func (s *settings) reach(ctx context.Context, now time.Time) {
+	if !s.bare || s.replay {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	if newest, err := git.Newest(ctx, s.dir); err == nil && !newest.IsZero() {
+		s.Since = bareSince + max(now.Sub(newest), 0).Truncate(time.Minute)
+	}
 }
 
 // resolve makes a configured directory absolute: it is relative to the file that is strongest.

@@ -128,10 +128,14 @@ func (s *Session) Hints() []string {
 		out = append(out, "nothing to show: "+why)
 	}
 	if !alerts {
-		out = append(out, "no alert source: add providers: {alertmanager: {url: http://HOST:9093}} to backout.yaml (docs/providers.md)")
+		how := "add alertmanager: {url: http://HOST:9093} to the providers in backout.yaml"
+		if len(s.opts.Config.Providers) == 0 { // what is shown unasked has to be named once anything is
+			how = "write providers: {git: {}, alertmanager: {url: http://HOST:9093}} to backout.yaml"
+		}
+		out = append(out, "no alert source: "+how+" (docs/providers.md)")
 	}
 	if !units {
-		out = append(out, "no unit to roll back: add providers: {releases: {units: [{name: NAME, path: DIR}]}} to backout.yaml (docs/providers.md)")
+		out = append(out, "no unit to roll back: add releases: {units: [{name: NAME, path: DIR}]} to the providers in backout.yaml")
 	}
 	return out
 }
