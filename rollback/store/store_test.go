@@ -286,6 +286,7 @@ func TestVerifyFindsWhatWasDoneToTheTables(t *testing.T) {
 		"truncated":       {"DELETE FROM ledger WHERE seq = 3", ledger.Truncated},
 		"payload altered": {"UPDATE payload SET body = 'other' WHERE body = CAST('two' AS BLOB)", ledger.Unbound},
 		"payload gone":    {"DELETE FROM payload WHERE body = CAST('two' AS BLOB)", ledger.Unbound},
+		"head gone":       {"DELETE FROM head", ledger.Truncated},
 	} {
 		t.Run(name, func(t *testing.T) {
 			db := opened(t, filepath.Join(t.TempDir(), "b.db"), Options{})

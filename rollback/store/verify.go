@@ -1,0 +1,112 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/backout-dev/backout/rollback/ledger"
+)
+
+// Verify walks the ledger of one instant as it is stored, compares its end with the head beside it and with heads that
+// were kept elsewhere, every payload with the digest in its entry, and how each run ended with what the journal says of it.
+func (d *DB) Verify(ctx context.Context, heads ...ledger.Head) (ledger.Report, error) {
+	var r ledger.Report
+	err := d.view(ctx, func(tx *sql.Tx) error {
+		beside, headErr := headOf(ctx, tx)
+		if headErr != nil && !errors.Is(headErr, sql.ErrNoRows) {
+			return headErr
+		}
+		var walk error
+		var seen []claim
+		lines := func(yield func([]byte) bool) {
+			walk = eachLine(ctx, tx, "SELECT line FROM ledger ORDER BY seq", func(line []byte) bool {
+				var c claim
+				if json.Unmarshal(line, &c) == nil && (c.Payload != "" || c.Kind == ledger.KindOutcome) {
+					seen = append(seen, c)
+				}
+				return yield(line)
+			})
+		}
+		r = ledger.Verify(lines, append([]ledger.Head{beside}, heads...)...)
+		if walk != nil {
+			return walk
+		}
+		if headErr != nil {
+			r.Add(r.Head.Seq, ledger.Truncated, "the head that is written beside the record is gone: entries at the end may be missing")
+		}
+		if err := verifyPayloads(ctx, tx, seen, &r); err != nil {
+			return err
+		}
+		return verifyRuns(ctx, tx, seen, &r)
+	})
+	if err != nil {
+		return ledger.Report{}, fmt.Errorf("verify the ledger: %w", err)
+	}
+	return r, nil
+}
+
+func headOf(ctx context.Context, q querier) (h ledger.Head, err error) {
+	if err := q.QueryRowContext(ctx, "SELECT seq, hash FROM head WHERE id = 1").Scan(&h.Seq, &h.Hash); err != nil {
+		return h, fmt.Errorf("ledger head: %w", classify(err))
+	}
+	return h, nil
+}
+
+// claim is what an entry says of other tables: the payload that it names, or how a run ended.
+type claim struct {
+	Seq     int64       `json:"seq"`
+	Payload string      `json:"payload"`
+	Kind    ledger.Kind `json:"kind"`
+	Run     string      `json:"run"`
+	Body    struct {
+		State string `json:"state"`
+	} `json:"body"`
+}
+
+func verifyPayloads(ctx context.Context, tx *sql.Tx, seen []claim, r *ledger.Report) error {
+	for _, c := range seen {
+		if c.Payload == "" {
+			continue
+		}
+		var body []byte
+		err := tx.QueryRowContext(ctx, "SELECT body FROM payload WHERE digest = ?", c.Payload).Scan(&body)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		if err != nil || ledger.Hash(body) != c.Payload {
+			r.Add(c.Seq, ledger.Unbound, "the payload of entry %d is not there or was altered", c.Seq)
+		}
+	}
+	return nil
+}
+
+// verifyRuns compares the journal with the record: a run and its outcome are written together.
+func verifyRuns(ctx context.Context, tx *sql.Tx, seen []claim, r *ledger.Report) error {
+	type end struct{ id, state string }
+	ends, err := collect(ctx, tx, func(s scanner) (e end, err error) { return e, s.Scan(&e.id, &e.state) },
+		"SELECT id, CASE WHEN final THEN state ELSE '' END FROM run ORDER BY n")
+	if err != nil {
+		return err
+	}
+	for _, e := range ends {
+		at := slices.IndexFunc(seen, func(c claim) bool { return c.Kind == ledger.KindOutcome && c.Run == e.id })
+		switch {
+		case at < 0 && e.state != "":
+			r.Add(r.Head.Seq, ledger.Disputed, "the journal says that %s ended %q, and the record does not", e.id, e.state)
+		case at >= 0 && seen[at].Body.State != e.state:
+			r.Add(seen[at].Seq, ledger.Disputed, "entry %d says that %s ended %q, the journal says %q", seen[at].Seq, e.id, seen[at].Body.State, or(e.state, "not yet"))
+		}
+	}
+	return nil
+}
+
+func or(text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	return text
+}
