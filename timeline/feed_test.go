@@ -3,6 +3,7 @@ package timeline_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"strings"
 	"sync/atomic"
@@ -112,6 +113,25 @@ func TestOneThatHangsDelaysNobody(t *testing.T) {
 		close(release)
 		if n := store.Snapshot().Len(); n != 2 {
 			t.Fatalf("%d lines: what was said stays", n)
+		}
+	})
+}
+
+func TestAProvidersOwnDeadlineSpeaksForItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &scripted{name: "p", changes: func(ctx context.Context, _ int, yield func(providers.Change, error) bool) {
+			own, cancel := context.WithTimeout(ctx, 2*time.Second)
+			defer cancel()
+			<-own.Done()
+			yield(providers.Change{}, fmt.Errorf("the program did not end in 2s: %w", own.Err()))
+		}}
+		_, feed, stop := running(t, timeline.FeedOptions{}, p)
+		<-feed.Backfilled()
+		if h := health(feed, "p"); !strings.Contains(h.Detail, "did not end in 2s") || strings.Contains(h.Detail, "no answer") {
+			t.Errorf("health: %+v", h)
+		}
+		if err := stop(); err != nil {
+			t.Fatal(err)
 		}
 	})
 }

@@ -62,8 +62,8 @@ func (l *line) call(ctx context.Context, what string, limit time.Duration, fn fu
 	case <-late:
 		err = fmt.Errorf("%w in %s, and it does not stop", errHangs, limit)
 	}
-	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		err = fmt.Errorf("%w in %s", errHangs, limit)
+	if errors.Is(err, context.DeadlineExceeded) && errors.Is(callCtx.Err(), context.DeadlineExceeded) && ctx.Err() == nil {
+		err = fmt.Errorf("%w in %s", errHangs, limit) // a deadline of the provider's own, which is shorter, says so itself
 	}
 	if ctx.Err() == nil {
 		l.note(what, err)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -105,7 +106,13 @@ func (c *core) stream(ctx context.Context, r request, read func(io.Reader) error
 		return err
 	case errors.Is(err, context.DeadlineExceeded):
 		return providers.Retryable(fmt.Errorf("%w after %s; see the setting %s", err, limit, setting))
-	case errors.Is(err, process.ErrTooMuch), errors.As(err, &start2), errors.Is(err, exec.ErrNotFound):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, exec.ErrNotFound):
+		return providers.Permanent(fmt.Errorf("%w; correct commands.%s or dir: neither the program nor what its first line names may be missing", err, r.Method))
+	case errors.Is(err, fs.ErrPermission):
+		return providers.Permanent(fmt.Errorf("%w; make the program executable, see chmod +x", err))
+	case errors.Is(err, process.ErrTooMuch):
+		return providers.Permanent(fmt.Errorf("%w; print less, or raise max_output", err))
+	case errors.As(err, &start2), errors.Is(err, exec.ErrNotFound):
 		return providers.Permanent(err)
 	default:
 		return err
