@@ -96,7 +96,7 @@ func (a *app) getenv(key string) string {
 
 // interactive reports whether a person sits at both ends.
 func (a *app) interactive() bool {
-	return !a.flags.noInput && isTerminal(a.in) && isTerminal(a.out) && a.getenv("TERM") != "dumb"
+	return !a.flags.noInput && isTerminal(a.in) && isTerminal(a.out)
 }
 
 func isTerminal(stream any) bool {

@@ -36,7 +36,7 @@ func (a *app) consoleWith(ctx context.Context, st *settings) (err error) {
 		a.await(ctx, s)
 		return a.printTimeline(s, "")
 	}
-	if a.flags.accessible || a.getenv("ACCESSIBLE") != "" {
+	if a.lines() {
 		a.await(ctx, s)
 		opened := a.now()
 		err := a.plainConsole(ctx, s)
@@ -48,6 +48,11 @@ func (a *app) consoleWith(ctx context.Context, st *settings) (err error) {
 	opened := a.now()
 	err = tui.Run(ctx, a.tuiOptions(s))
 	return errors.Join(err, a.farewell(ctx, s, opened))
+}
+
+// lines reports whether the console is one of lines that stay: asked for, or on a terminal that cannot move its cursor.
+func (a *app) lines() bool {
+	return a.flags.accessible || a.getenv("ACCESSIBLE") != "" || a.getenv("TERM") == "dumb"
 }
 
 // farewell says on the shell what the screen cannot say any more: which runs go on, and how those ended that were started

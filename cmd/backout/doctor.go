@@ -102,7 +102,10 @@ func (a *app) terminal() finding {
 		return finding{"ok", "terminal", "none here: the plain listing is used"}
 	}
 	term := a.getenv("TERM")
-	if term == "" || term == "dumb" {
+	if term == "dumb" {
+		return finding{"ok", "terminal", "TERM is \"dumb\": the console is one of plain lines and questions; for the screen set TERM=xterm-256color"}
+	}
+	if term == "" {
 		return finding{"warn", "terminal", fmt.Sprintf("TERM is %q: the console needs a terminal that can move its cursor; set TERM=xterm-256color", term)}
 	}
 	return finding{"ok", "terminal", term}

@@ -7,113 +7,158 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"time"
 
-	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/timeline"
 	"github.com/backout-dev/backout/timeline/culprit"
 )
 
-// plainSuspects is how many suspects the plain console reads out.
+// plainSuspects is how many suspects the plain console reads out unasked.
 const plainSuspects = 3
 
 // plainConsole is the same core for those whom a repainting screen does not serve: lines that stay, and plain questions.
+// What is true is said at the start, after whatever altered something, and when it is asked for, not after every answer.
 func (a *app) plainConsole(ctx context.Context, s *opened) error {
+	p := &plain{app: a, s: s}
+	p.state(ctx)
 	for {
-		ranking := a.plainState(s)
-		fmt.Fprint(a.out, "\nNumber of a suspect: plan to take it back. t: timeline. n TEXT: note. Enter: look again. q: leave. > ")
-		line, err := a.readLine(ctx)
-		if errors.Is(err, io.EOF) {
+		line, err := p.ask(ctx, "Number of a suspect: plan to take it back. h: all answers. Enter: look again. q: leave. > ")
+		switch {
+		case errors.Is(err, io.EOF), line == "q":
 			return nil
-		}
-		if err != nil {
+		case err != nil:
 			return err
 		}
-		word, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
-		switch word {
-		case "":
-		case "q":
-			return nil
-		case "t":
-			err = a.printTimeline(s, "")
-		case "n":
-			if err = s.Note(ctx, "", rest); err == nil {
-				fmt.Fprintln(a.out, "the note is in the record")
-			}
-		default:
-			err = a.plainRollback(ctx, s, word, &ranking)
-		}
+		err = p.answer(ctx, line)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		if err != nil && !isSilent(err) {
-			fmt.Fprintf(a.out, "not done: %v\n", err)
+			fmt.Fprintf(a.out, "not done: %s\n", harmless(err.Error()))
 		}
 	}
 }
 
-// plainState says what is true now: the environment, the sources that do not answer, the incident and its suspects.
-func (a *app) plainState(s *opened) culprit.Ranking {
-	mode := "read-write"
-	if s.settings.ReadOnly || s.NoRecord != nil {
-		mode = "read-only"
-	}
-	fmt.Fprintf(a.out, "\n%s, %s, %s\n", strings.ToUpper(tierWord(s.settings)), a.now().UTC().Format(time.RFC3339), mode)
-	for _, h := range s.Health() {
-		if h.State != "ok" {
-			fmt.Fprintf(a.out, "source %s: %s %s\n", h.Provider, h.State, h.Detail)
-		}
-	}
-	inc, ok := s.Incident(a.flags.incident)
-	if !ok {
-		fmt.Fprintln(a.out, "no incident: nothing alerts")
-		return culprit.Ranking{}
-	}
-	state := "open since " + inc.OpenedAt.UTC().Format(time.RFC3339)
-	if !inc.Open() {
-		state = "closed at " + inc.ClosedAt.UTC().Format(time.RFC3339)
-	}
-	fmt.Fprintf(a.out, "incident %s, %d alerts, %s\n", state, len(inc.Alerts), strings.Join(inc.Services, ", "))
-	ranking := s.Rank(inc, a.now().UTC())
-	a.plainRanking(s, inc.Title, &ranking)
-	return ranking
+// plain is what was read out last: a number means what it meant there.
+type plain struct {
+	*app
+	s       *opened
+	inc     timeline.Incident
+	ranking culprit.Ranking
 }
 
-// plainRanking reads out the first suspects, each on a line, and why it is the first one.
-func (a *app) plainRanking(s *opened, title string, r *culprit.Ranking) {
-	fmt.Fprintf(a.out, "%s: %s\n", r.ID, providers.Clean(title))
-	if len(r.Ranking) == 0 || r.None >= r.Ranking[0].P {
-		fmt.Fprintln(a.out, "nothing listed is likely to blame")
-	}
-	fmt.Fprintf(a.out, "none of these: %.2f\n", r.None)
-	if r.Tie {
-		fmt.Fprintln(a.out, "tie: the first suspects cannot be told apart")
-	}
-	snap := s.Timeline.Snapshot()
-	for i, suspect := range r.Ranking[:min(len(r.Ranking), plainSuspects)] {
-		what := suspect.Change
-		if c, ok := snap.Change(suspect.Change); ok {
-			what = fmt.Sprintf("%s, %s, ai: %s", dash(c.Service), whatOf(&c), aiWord(&c))
-		}
-		fmt.Fprintf(a.out, "%d: %.2f, %s\n", i+1, suspect.P, what)
-		for _, e := range suspect.Evidence {
-			if i == 0 && e.Weight != 0 {
-				fmt.Fprintf(a.out, "   %+.1f %s\n", e.Weight, e.Text)
-			}
-		}
+// ask puts a question and gives the answer without blanks around it.
+func (p *plain) ask(ctx context.Context, question string) (string, error) {
+	fmt.Fprint(p.out, "\n"+question)
+	line, err := p.readLine(ctx)
+	return strings.TrimSpace(line), err
+}
+
+// plainAnswers are all answers but numbers, Enter and q, for the help and for whoever does not hit one.
+func plainAnswers() [][2]string {
+	return [][2]string{
+		{"NUMBER", "plan to take that suspect back; nothing is done without a question"},
+		{"why NUMBER", "what speaks for and against it"},
+		{"all", "every suspect"},
+		{"confirm NUMBER REASON, dismiss NUMBER REASON", "judge it, for the record"},
+		{"n TEXT", "a note into the record"},
+		{"t", "the timeline"},
+		{"sources", "how every source does"},
+		{"runs", "the runs"},
+		{"follow RUN", "follow a run until it ends"},
+		{"stop RUN", "stop it before its next step"},
+		{"forward RUN", "plan the way forward again"},
 	}
 }
 
-func (a *app) plainRollback(ctx context.Context, s *opened, word string, r *culprit.Ranking) error {
+func (p *plain) answer(ctx context.Context, line string) error {
+	word, rest, _ := strings.Cut(line, " ")
+	rest = strings.TrimSpace(rest)
+	switch word {
+	case "":
+		p.state(ctx)
+	case "h", "?", "help":
+		for _, h := range plainAnswers() {
+			fmt.Fprintf(p.out, "%s: %s\n", h[0], h[1])
+		}
+	case "t":
+		return p.printTimeline(p.s, "")
+	case "n":
+		if err := p.s.Note(ctx, p.inc.ID, rest); err != nil {
+			return err
+		}
+		fmt.Fprintln(p.out, "the note is in the record")
+	case "all":
+		p.suspects(len(p.ranking.Ranking))
+	case "why":
+		i, err := p.number(rest)
+		if err != nil {
+			return err
+		}
+		p.why(i)
+	case "confirm", "dismiss":
+		return p.judge(ctx, word, rest)
+	case "sources":
+		p.sources(true)
+	case "runs", "follow", "stop", "forward":
+		return p.run(ctx, word, rest)
+	default:
+		i, err := p.number(line)
+		if err != nil {
+			return err
+		}
+		return p.plan(ctx, p.handle(i))
+	}
+	return nil
+}
+
+// run is an answer about runs.
+func (p *plain) run(ctx context.Context, word, id string) error {
+	switch {
+	case word == "runs":
+		return p.listRuns(ctx, p.s)
+	case id == "":
+		return fmt.Errorf("which run? %s RUN; runs lists them", word)
+	case word == "follow":
+		return p.attach(ctx, p.s, id, orphaned)
+	case word == "stop":
+		return p.stop(ctx, id)
+	default:
+		return p.plan(ctx, id)
+	}
+}
+
+// number is which suspect of those that were read out is meant.
+func (p *plain) number(word string) (int, error) {
 	n, err := strconv.Atoi(word)
-	if err != nil || n < 1 || n > min(len(r.Ranking), plainSuspects) {
-		return fmt.Errorf("%q is none of the answers", word)
+	if err != nil || n < 1 || n > len(p.ranking.Ranking) {
+		return 0, fmt.Errorf("%q is no answer and no number of a suspect: h tells all answers", word)
 	}
-	name := r.Ranking[n-1].Change
-	if c, ok := s.Timeline.Snapshot().Change(name); ok {
-		name = timeline.Handle(&c)
+	return n - 1, nil
+}
+
+// handle is the short name of a suspect.
+func (p *plain) handle(i int) string {
+	id := p.ranking.Ranking[i].Change
+	if c, ok := p.s.Timeline.Snapshot().Change(id); ok {
+		return timeline.Handle(&c)
 	}
-	return a.rollBack(ctx, s, name, rollbackFlags{})
+	return id
+}
+
+func (p *plain) judge(ctx context.Context, word, rest string) error {
+	which, reason, _ := strings.Cut(rest, " ")
+	i, err := p.number(which)
+	if err != nil {
+		return err
+	}
+	if strings.TrimSpace(reason) == "" {
+		return fmt.Errorf("say why: %s %s REASON", word, which)
+	}
+	if err := p.s.Suspect(ctx, p.inc.ID, p.ranking.Ranking[i].Change, word == "confirm", strings.TrimSpace(reason)); err != nil {
+		return err
+	}
+	fmt.Fprintf(p.out, "%s %sed, in the record\n", p.handle(i), word)
+	return nil
 }
 
 // readLine reads one answer of a person, and takes no more of the input than that. It ends with ctx, so that an interrupt

@@ -97,10 +97,29 @@ func TestPlainConsoleCuresByHand(t *testing.T) {
 		term.press("Enter")
 		return false
 	})
-	term.press("1", "Enter")
-	term.wait(20*time.Second, `Type "pricing" to run:`)
+	term.press(append(strings.Split("why2", ""), "Enter")...)
+	term.wait(10*time.Second, `"why2" is no answer`)
+	term.press("w", "h", "y", "Space", "2", "Enter")
+	term.wait(10*time.Second, "why 2, CHG-", "against, weight")
+	term.press("1", "Enter", "p", "r", "i", "c", "i", "n", "g", "Enter") // as a paste: the answer is there before the question
+	term.wait(20*time.Second, "known good: served", `Type "pricing" to run:`, "dropped: that was there before the question was")
+	grace()
+	term.press("d", "Enter")
+	term.wait(10*time.Second, `+    "EUR": 500000,`)
+	grace()
+	term.press("n", "o", "Enter")
+	term.wait(10*time.Second, `"no" is not "pricing": nothing was done`)
+	grace()
 	term.press(append(strings.Split("pricing", ""), "Enter")...)
-	term.wait(60*time.Second, "RUN-0001  succeeded")
+	term.wait(60*time.Second, "RUN-0001  succeeded", "incident closed at")
+	term.press("q", "Enter")
+	term.wait(30*time.Second, "EXIT 0")
+}
+
+// A terminal that cannot move its cursor gets the console of lines, also in the demo.
+func TestDumbTerminalGetsLines(t *testing.T) {
+	term := open(t, 120, 50, []string{"TERM=dumb"}, program, "demo")
+	term.wait(60*time.Second, "PROD, 20", "q: leave. >")
 	term.press("q", "Enter")
 	term.wait(30*time.Second, "EXIT 0")
 }
