@@ -38,4 +38,4 @@ snapshot: ## all release archives, into dist/
 	goreleaser release --snapshot --clean --skip=publish
 
 clean:
-	rm -rf backout dist
+	rm -rf backout dist dist-extra
