@@ -178,7 +178,11 @@ func (a *app) conformance(ctx context.Context, s *opened, name, unit, to string,
 	for _, p := range conformance.Check(ctx, found, providers.Window{Since: now.Add(-24 * time.Hour), Until: now}) {
 		problems = append(problems, p.String())
 	}
-	if r, ok := found.(rollback.Reverser); ok && unit != "" {
+	r, takesBack := found.(rollback.Reverser)
+	if takesBack && unit == "" {
+		a.warn("not tried: taking back: name a unit with --unit; one made for this with --to and --apply, too")
+	}
+	if takesBack && unit != "" {
 		digest, err := digestOf(ctx, r, rollback.UnitID(unit), to)
 		if err != nil {
 			return err
