@@ -162,6 +162,35 @@ func TestOurOwnSwitchIsARollbackInTheHistory(t *testing.T) {
 	}
 }
 
+// After a rollback that somebody undid, what served well for hours is still known good, and still the commit that the log
+// says, although the newest that is known of it is backout's own switch, which says neither.
+func TestARollbackThatWasUndoneTakesNothingFromItsTarget(t *testing.T) {
+	s := twoReleases(t)
+	now := time.Now().UTC().Truncate(time.Second)
+	at := func(d time.Duration) string { return now.Add(-d).Format(time.RFC3339) }
+	s.log(at(5*time.Hour)+" release r41 commit "+commit41+" by mei", at(time.Hour)+" release r42 commit "+commit42+" by tomas")
+	s.deployedAt("r42", now.Add(-time.Hour))
+	archive := &memory{}
+	p := made(t, archive, s.settings())
+	if r41 := labelled(t, observe(t, p), "r41"); r41.Commit != commit41 || len(r41.Good) == 0 {
+		t.Fatalf("before: %+v", r41)
+	}
+	if res := apply(t, p, "op1", way(t, p, "r41")); res.Outcome != rollback.Applied {
+		t.Fatal(res)
+	}
+	observe(t, p)
+	s.deploy("r42")
+	for _, p := range []*Provider{p, made(t, archive, s.settings())} {
+		obs := observe(t, p)
+		if r41 := labelled(t, obs, "r41"); r41.Commit != commit41 || len(r41.Good) == 0 {
+			t.Errorf("after: %+v", r41)
+		}
+		if obs.Current.Label != "r42" || obs.Current.Commit != commit42 {
+			t.Errorf("serves %+v", obs.Current)
+		}
+	}
+}
+
 func TestASwitchIsSeenWhileWatching(t *testing.T) {
 	s := twoReleases(t)
 	p := s.provider()

@@ -22,10 +22,10 @@ type term struct {
 // terms turns switches into spans of service. A span ends with the next switch where the record is one of every switch;
 // otherwise only what backout itself saw counts.
 func terms(history []switched, log string, now time.Time) []term {
-	first := map[string]int{}
+	first, same := map[string]int{}, contents(history)
 	for i, s := range history {
-		if _, ok := first[s.identity()]; !ok {
-			first[s.identity()] = i
+		if _, ok := first[same(s)]; !ok {
+			first[same(s)] = i
 		}
 	}
 	doubt := unplaced(log) > 0
@@ -37,7 +37,7 @@ func terms(history []switched, log string, now time.Time) []term {
 			t.served, t.words = now.Sub(s.at), "serves since "+clock(s.at, now)
 		default:
 			next := history[i+1]
-			t.back = first[next.identity()] < first[s.identity()]
+			t.back = first[same(next)] < first[same(s)]
 			if next.before == s.label || (s.chain && next.before == "" && !doubt) {
 				t.until, t.served = next.at, next.at.Sub(s.at)
 				t.words = fmt.Sprintf("served %s until %s", span(t.served), clock(next.at, now))
@@ -54,8 +54,21 @@ func terms(history []switched, log string, now time.Time) []term {
 	return out
 }
 
-// identity is what two switches to the same content have in common, as far as it is known.
-func (s switched) identity() string { return or(s.digest, s.label) }
+// contents gives what two switches to the same content have in common, as far as it is known. A log names no digest: its
+// line is about the content that the release of that name is known to have had, if that was always the same.
+func contents(history []switched) func(switched) string {
+	digests := map[string]string{}
+	for _, s := range history {
+		switch had, ok := digests[s.label]; {
+		case s.digest == "":
+		case !ok:
+			digests[s.label] = s.digest
+		case had != s.digest:
+			digests[s.label] = "" // the name was used again for something else
+		}
+	}
+	return func(s switched) string { return or(s.digest, or(digests[s.label], s.label)) }
+}
 
 // good is the evidence that a release served well: a span of at least soak, and the last one not ended by a roll-back.
 func good(ts []term, is func(term) bool, soak time.Duration) []string {
@@ -79,11 +92,16 @@ func good(ts []term, is func(term) bool, soak time.Duration) []string {
 // revision describes one release with what is known of its service.
 func (u *unit) revision(r release, digest string, ts []term) rollback.Revision {
 	rev := rollback.Revision{Digest: digest, Label: providers.Clean(r.label), Commit: r.commit()}
+	logged := "" // what the log says, where the release itself does not
 	for _, t := range ts {
 		if t.label == r.label {
 			rev.Since, rev.Until = t.at, t.until
+			if t.digest == "" || t.digest == digest {
+				logged = or(commitOf(t.commit), logged)
+			}
 		}
 	}
+	rev.Commit = or(rev.Commit, logged)
 	rev.Good = good(ts, func(t term) bool {
 		return t.label == r.label || (t.digest != "" && t.digest == digest)
 	}, u.soak)

@@ -3,6 +3,7 @@
 package releases
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"os"
@@ -45,5 +46,16 @@ func persist(dir string) {
 	}
 }
 
-// processGone reports that no process of this machine has the id.
-func processGone(pid int) bool { return pid > 0 && errors.Is(unix.Kill(pid, 0), unix.ESRCH) }
+// processGone reports that no process of this machine has the id, or only one that is over and was not collected yet, which
+// Linux says after the name in /proc/PID/stat (proc_pid_stat(5)).
+func processGone(pid int) bool {
+	if pid <= 0 {
+		return false
+	}
+	if errors.Is(unix.Kill(pid, 0), unix.ESRCH) {
+		return true
+	}
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	at := bytes.LastIndex(stat, []byte(") "))
+	return err == nil && at >= 0 && len(stat) > at+2 && (stat[at+2] == 'Z' || stat[at+2] == 'X')
+}

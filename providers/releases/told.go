@@ -44,7 +44,12 @@ func (a about) author() providers.Author {
 
 // commit is the commit of a release, from release.json or the file REVISION.
 func (r release) commit() string {
-	c := strings.ToLower(or(readAbout(r.about).Commit, r.revision))
+	return commitOf(or(readAbout(r.about).Commit, r.revision))
+}
+
+// commitOf is a commit in the form that all sources share, "" if it is none.
+func commitOf(text string) string {
+	c := strings.ToLower(text)
 	if len(c) < 7 || len(c) > 64 || strings.Trim(c, "0123456789abcdef") != "" {
 		return ""
 	}
