@@ -50,7 +50,10 @@ func (c clock) label() string {
 	if c.zone == zoneRelative {
 		return "AGO"
 	}
-	return "TIME " + c.offset()
+	if o := c.offset(); o != "UTC" {
+		return o // a column that is wider than its times takes room from what happened
+	}
+	return "TIME UTC"
 }
 
 // columns is how wide a column of times is, for a window of the given span.

@@ -18,7 +18,7 @@ func (s *runScreen) Render(w, h int) string {
 		start = min(s.scroll.top, start)
 	}
 	p.add(log[start:min(start+rows, len(log))]...)
-	last := s.survives(w)
+	last := s.survives(w, h)
 	for p.left() > len(last) {
 		p.add("")
 	}
@@ -26,7 +26,10 @@ func (s *runScreen) Render(w, h int) string {
 	return p.text()
 }
 
-func (s *runScreen) logRows(w, h int) int { return max(h-len(s.top(w, h))-len(s.survives(w))-1, 1) }
+func (s *runScreen) logRows(w, h int) int { return max(h-len(s.top(w, h))-len(s.survives(w, h))-1, 1) }
+
+// shortBody is below how many lines of a body the steps need the room that a long command would take; y copies it whole.
+const shortBody = 16
 
 // lowBody is up to how many lines of a body the log has no head of its own.
 const lowBody = 22
@@ -48,7 +51,7 @@ func (s *runScreen) logLines(w, h int) []string {
 
 // top is everything above the log.
 func (s *runScreen) top(w, h int) []string {
-	p := newPage(w, max(h-2-len(s.survives(w)), 1))
+	p := newPage(w, max(h-2-len(s.survives(w, h)), 1))
 	s.headline(p)
 	p.add(s.bar(w), "")
 	s.stepLines(p)
@@ -290,14 +293,14 @@ func (s *runScreen) fired(y *rollback.Symptom) string {
 }
 
 // survives is the promise that lets somebody close the terminal. Its command is there whole, on a line of its own where
-// it is long.
-func (s *runScreen) survives(w int) []string {
+// it is long and there is room.
+func (s *runScreen) survives(w, h int) []string {
 	text, line := " SSH may drop: the run goes on; ", s.c.command(CommandAttach, s.run.ID)
 	if s.run.State.Final() {
 		text, line = " the record:  ", s.c.command(CommandShow, s.run.ID)
 	}
-	if width(text)+width(line) <= w {
-		return []string{text + line}
+	if width(text)+width(line) <= w || h < shortBody {
+		return []string{cut(text+line, w)}
 	}
 	return append([]string{text}, labelled(" ", line, w)...)
 }

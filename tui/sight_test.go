@@ -99,6 +99,10 @@ func TestRunIsReadWhole(t *testing.T) {
 			t.Errorf("%q is not there:\n%s", want, text)
 		}
 	}
+	w.size(60, 15)
+	if low := ansi.Strip(w.screen()); !strings.Contains(low, "RUNNING 2 reload oven") {
+		t.Errorf("the command takes the room of the steps:\n%s", low)
+	}
 	w.size(120, 36)
 	if tall := ansi.Strip(w.screen()); !strings.Contains(tall, "OUTPUT  follows the newest") {
 		t.Errorf("it does not say whether the output follows:\n%s", tall)
