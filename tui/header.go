@@ -121,35 +121,53 @@ func (c *console) fresh() (ok, all int) {
 	return ok, len(c.st.Health)
 }
 
-// healthLine tells of every source in a word and its age, and of a failing one why.
+// healthLine tells of every source in a word and its age, and of a failing one why. Where none fails, what a source says
+// of its answer has the room: lines that could not be read, a rebase under way.
 func (c *console) healthLine(w int) string {
 	if len(c.st.Health) == 0 {
 		return c.style.faint(" no source is configured")
 	}
 	fresh, n := c.fresh()
 	right := itoa(fresh) + "/" + itoa(n) + " fresh "
-	parts, room, failing := make([]string, n), w-width(right), 0
+	parts, room, failing, remarked := make([]string, n), w-width(right), 0, 0
 	for i := range c.st.Health {
-		parts[i] = c.healthWord(&c.st.Health[i], 0)
+		h := &c.st.Health[i]
+		parts[i] = c.healthWord(h, 0)
 		room -= width(parts[i]) + 3
-		if why(&c.st.Health[i]) != "" {
+		switch {
+		case why(h) != "":
 			failing++
+		case remark(h) != "":
+			remarked++
 		}
 	}
 	for i := range c.st.Health {
-		if why(&c.st.Health[i]) != "" {
-			parts[i] = c.healthWord(&c.st.Health[i], max(room/failing-2, leastWhy))
+		h := &c.st.Health[i]
+		switch {
+		case why(h) != "":
+			parts[i] = c.healthWord(h, max(room/failing-2, leastWhy))
+		case failing == 0 && remark(h) != "" && room/remarked-2 >= leastRemark:
+			parts[i] += ": " + cut(remark(h), room/remarked-2)
 		}
 	}
 	return between(" "+strings.Join(parts, "   "), right, w)
 }
 
-// leastWhy is how many columns of why a source fails are shown however narrow the screen is.
-const leastWhy = 32
+// leastWhy is how many columns of why a source fails are shown however narrow the screen is; fewer than leastRemark of what one
+// that is well says tell nothing.
+const leastWhy, leastRemark = 32, 16
 
 // why is why a source fails, "" where it does not.
 func why(h *providers.Health) string {
 	if h.State != providers.HealthFailing {
+		return ""
+	}
+	return plain(h.Detail)
+}
+
+// remark is what a source that is well says of its answer. That its clock is off has a word of its own.
+func remark(h *providers.Health) string {
+	if h.State != providers.HealthOK || h.ClockOff() {
 		return ""
 	}
 	return plain(h.Detail)

@@ -48,3 +48,19 @@ func TestWhyASourceFailsGetsTheRoomThatThereIs(t *testing.T) {
 		}
 	}
 }
+
+// A source may be well and still have something to say of its answer.
+func TestWhatAWellSourceSaysIsThereWhereThereIsRoom(t *testing.T) {
+	const said = "a rebase is in progress: showing main"
+	w := newWorld(t, func(_ *Options, f *fake) {
+		f.st.Health = []providers.Health{
+			{Provider: "git", State: providers.HealthOK, LastOK: at("14:21:00"), Detail: said},
+			{Provider: "alerts", State: providers.HealthOK, LastOK: at("14:21:00")},
+		}
+	})
+	for cols, want := range map[int]string{120: ": " + said + "   alerts ok", 80: ": a rebase is in", 40: "   alerts ok"} {
+		if line := ansi.Strip(w.m.healthLine(cols)); !strings.Contains(line, want) || width(line) != cols {
+			t.Errorf("%d columns: %q", cols, line)
+		}
+	}
+}
