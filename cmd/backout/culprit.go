@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/backout-dev/backout/providers/incident"
-	"github.com/backout-dev/backout/rollback"
 	"github.com/backout-dev/backout/timeline"
 	"github.com/backout-dev/backout/timeline/culprit"
 	"github.com/backout-dev/backout/timeline/export"
@@ -29,12 +28,15 @@ incident file, as of the document's own "at".`,
   backout culprit --file incident.json --output json`,
 		Args: atMostOne("INCIDENT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if a.flags.file != "" {
-				return a.rankFile(a.flags.file, top)
-			}
 			id := a.flags.incident
 			if len(args) > 0 {
 				id = args[0]
+			}
+			if top < 0 {
+				return usage("--top is how many suspects are shown, not %d", top)
+			}
+			if a.flags.file != "" {
+				return a.rankFile(a.flags.file, id, top)
 			}
 			return a.with(cmd.Context(), 0, func(_ context.Context, s *opened) error { return a.rankIncident(s, id, top) })
 		},
@@ -43,34 +45,58 @@ incident file, as of the document's own "at".`,
 	return cmd
 }
 
-// rankFile ranks every document of a file; each line of JSON is one document's ranking.
-func (a *app) rankFile(path string, top int) error {
+// rankFile ranks every document of a file, or the one that id names; each line of JSON is one document's ranking. --at
+// looks at each from another moment than its own.
+func (a *app) rankFile(path, id string, top int) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return fmt.Errorf("read incident file: %w", err)
 	}
 	defer f.Close()
+	ranked := 0
 	for doc, err := range incident.Read(f) {
 		if err != nil {
 			return fmt.Errorf("read incident file %s: %w", path, err)
 		}
-		in := export.Input(doc)
-		ranking := culprit.Rank(in)
-		if a.jsonOut() {
-			if err := culprit.Encode(a.out, ranking); err != nil {
-				return fmt.Errorf("write ranking: %w", err)
-			}
+		if id != "" && doc.ID != id {
 			continue
 		}
-		a.printRanking(doc.Title, ranking, top, func(id string) string {
-			for i := range in.Changes {
-				if in.Changes[i].ID == id {
-					return whatOf(&in.Changes[i])
-				}
-			}
-			return ""
-		})
+		if at, _ := parseTime(a.flags.at, doc.At); !at.IsZero() {
+			doc.At = at
+		}
+		if ranked++; ranked > 1 && !a.jsonOut() {
+			fmt.Fprintln(a.out)
+		}
+		if err := a.rankDocument(&doc, top); err != nil {
+			return err
+		}
 	}
+	switch {
+	case ranked == 0 && id != "":
+		return fmt.Errorf("%s holds no incident %q", path, id)
+	case ranked == 0:
+		return fmt.Errorf("%s holds no incident: it is empty; 'backout export --format json' writes one", path)
+	}
+	return nil
+}
+
+func (a *app) rankDocument(doc *incident.Document, top int) error {
+	in := export.Input(*doc)
+	ranking := culprit.Rank(in)
+	if a.jsonOut() {
+		if err := culprit.Encode(a.out, ranking); err != nil {
+			return fmt.Errorf("write ranking: %w", err)
+		}
+		return nil
+	}
+	a.printRanking(doc.Title, ranking, top, func(id string) string {
+		for i := range in.Changes {
+			if in.Changes[i].ID == id {
+				return whatOf(&in.Changes[i])
+			}
+		}
+		return ""
+	})
 	return nil
 }
 
@@ -78,7 +104,7 @@ func (a *app) rankIncident(s *opened, id string, top int) error {
 	inc, ok := s.Incident(id)
 	if !ok {
 		if id != "" {
-			return fmt.Errorf("incident %s: %w", id, rollback.ErrNotFound)
+			return s.NoIncident(id)
 		}
 		if a.jsonOut() {
 			return a.printJSON("backout.culprit/v1", map[string]any{"incident": nil})
@@ -118,7 +144,11 @@ func (a *app) printRanking(title string, r culprit.Ranking, top int, what func(i
 		}
 		fmt.Fprintf(a.out, "\n%d. %.2f  %s\n", i+1, s.P, what(s.Change))
 		for _, e := range s.Evidence {
-			fmt.Fprintf(a.out, "     %+5.1f  %s\n", e.Weight, e.Text)
+			weight := fmt.Sprintf("%+5.1f", e.Weight)
+			if e.Unknown() {
+				weight = "    ?" // no evidence is not evidence of nothing
+			}
+			fmt.Fprintf(a.out, "     %s  %s\n", weight, e.Text)
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/backout-dev/backout/providers"
-	"github.com/backout-dev/backout/rollback"
+	"github.com/backout-dev/backout/rollback/ledger"
 	"github.com/backout-dev/backout/timeline"
 	"github.com/backout-dev/backout/timeline/culprit"
 	"github.com/backout-dev/backout/timeline/export"
@@ -81,7 +81,7 @@ func (a *app) exportData(ctx context.Context, s *opened, id string) (export.Data
 	inc, ok := s.Incident(id)
 	switch {
 	case id != "" && !ok:
-		return export.Data{}, fmt.Errorf("incident %s: %w", id, rollback.ErrNotFound)
+		return export.Data{}, s.NoIncident(id)
 	case !ok && !byWindow:
 		return export.Data{}, fmt.Errorf("%w: name a window with --since and --until", errNoIncident)
 	}
@@ -102,6 +102,11 @@ func (a *app) exportData(ctx context.Context, s *opened, id string) (export.Data
 	record, err := s.Entries(ctx, inc.ID, w)
 	if err != nil {
 		return export.Data{}, err
+	}
+	if !s.settings.replay {
+		in.Changes = slices.DeleteFunc(slices.Clone(in.Changes), func(c providers.Change) bool {
+			return c.Status == providers.StatusNote && !slices.ContainsFunc(record, func(e ledger.Entry) bool { return e.At.Equal(c.At()) })
+		})
 	}
 	return export.Data{
 		Incident: inc, At: now, Services: in.Services, Edges: in.Edges, Alerts: in.Alerts, Changes: in.Changes, Signals: in.Signals,

@@ -68,7 +68,7 @@ func (a *app) incidentVerb(use, short, example string, least int, split func([]s
 }
 
 func (a *app) listIncidents(_ context.Context, s *opened) error {
-	return printList(a, "backout.incident-summary/v1", s.Timeline.Snapshot().Incidents(), func(out io.Writer, items []timeline.Incident) error {
+	return printList(a, "backout.incident-summary/v1", s.Incidents(), func(out io.Writer, items []timeline.Incident) error {
 		tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(tw, "INCIDENT\tOPENED\tSTATE\tALERTS\tSERVICES\tTITLE")
 		for _, i := range items {

@@ -28,11 +28,20 @@ func (a *app) noteCmd() *cobra.Command {
 			defer func() { err = errors.Join(err, s.close()) }()
 			// A note is about an incident, so the alert sources are asked; the note is written whatever they say.
 			s.Start(ctx)
-			a.await(ctx, s)
+			missing := a.await(ctx, s)
+			if _, ok := s.Incident(a.flags.incident); !ok && a.flags.incident != "" {
+				if len(missing) == 0 {
+					return s.NoIncident(a.flags.incident)
+				}
+				a.warn("incident %s is not known while a source does not answer; the note is kept at that name", a.flags.incident)
+			}
 			if err := s.Note(ctx, a.flags.incident, strings.Join(args, " ")); err != nil {
 				return err
 			}
-			where := "no incident is open"
+			where := a.flags.incident
+			if where == "" {
+				where = "no incident is open"
+			}
 			if inc, ok := s.Incident(a.flags.incident); ok {
 				where = inc.ID
 			}

@@ -3,6 +3,7 @@
 package culprit
 
 import (
+	"strings"
 	"time"
 
 	"github.com/backout-dev/backout/providers"
@@ -46,3 +47,6 @@ type Evidence struct {
 	Weight float64 `json:"weight"`
 	Text   string  `json:"text"`
 }
+
+// Unknown reports a term that could not be weighed: what it needs was not there. That is no evidence of anything.
+func (e *Evidence) Unknown() bool { return e.Weight == 0 && strings.HasPrefix(e.Text, "unknown: ") }

@@ -62,15 +62,23 @@ func namespace(service string) string {
 	return ""
 }
 
-// weighTopology counts hops along calls: a fault travels from the callee to its callers, and seldom the other way.
-func weighTopology(s *scene, c *candidate) (float64, string) {
+// noNode says why nothing can be said of who calls the change's place, "" where something can.
+func (s *scene) noNode(c *candidate) string {
 	switch why := s.noPlace(c); {
 	case why != "":
-		return 0, why
+		return why
 	case !s.world.known:
-		return 0, "unknown: who calls whom"
+		return "unknown: who calls whom"
 	case !s.world.nodes[c.place]:
-		return 0, "unknown: " + c.place + " is not in the topology"
+		return "unknown: " + c.place + " is not in the topology"
+	}
+	return ""
+}
+
+// weighTopology counts hops along calls: a fault travels from the callee to its callers, and seldom the other way.
+func weighTopology(s *scene, c *candidate) (float64, string) {
+	if why := s.noNode(c); why != "" {
+		return 0, why
 	}
 	down, from := s.nearest(s.world.down, c.place)
 	switch up, to := s.nearest(s.world.up, c.place); {
@@ -104,13 +112,8 @@ func (s *scene) nearest(hops map[string]map[string]int, place string) (n int, se
 
 // weighCovers is the share of the alerts that a fault at the change's place would explain.
 func weighCovers(s *scene, c *candidate) (float64, string) {
-	switch why := s.noPlace(c); {
-	case why != "":
+	if why := s.noNode(c); why != "" {
 		return 0, why
-	case !s.world.known:
-		return 0, "unknown: who calls whom"
-	case !s.world.nodes[c.place]:
-		return 0, "unknown: " + c.place + " is not in the topology"
 	}
 	covered, all := 0, 0
 	for a, n := range s.alerting {

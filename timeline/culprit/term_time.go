@@ -25,6 +25,9 @@ func weighTime(s *scene, c *candidate) (float64, string) {
 		}
 	}
 	text := verb + " " + span(c.age) + " before the first symptom"
+	if c.age == 0 && s.onset.latest.After(c.clock) {
+		text = verb + " while the symptoms began, " + span(s.onset.latest.Sub(c.clock)) + " before they were seen"
+	}
 	if !c.effective {
 		text += " (when it took effect is unknown)"
 	}

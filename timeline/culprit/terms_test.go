@@ -61,7 +61,7 @@ func TestTerms(t *testing.T) {
 		}, 1.5, 1.7, "took effect 40 min before"},
 		{"inside the known interval", "time", func(in *culprit.Input, x *providers.Change) {
 			in.Onset = timeline.Onset{Earliest: t0.Add(-30 * time.Minute), Latest: t0}
-		}, 3.2, 3.2, "took effect less than 1 s before the first symptom"},
+		}, 3.2, 3.2, "took effect while the symptoms began, 10 min before they were seen"},
 		{"after the first symptom", "after-onset", func(_ *culprit.Input, x *providers.Change) {
 			*x = release("x", "pricing", -10*time.Second)
 		}, -1.5, -1, "began 10 s after the first symptom"},

@@ -275,3 +275,27 @@ func TestCSVIsReadBackAndRunsNothing(t *testing.T) {
 		t.Errorf("only %d rows", len(rows))
 	}
 }
+
+// A note stands on the timeline too, because the record is a source of it. An export tells it once, among the words of
+// people and not among the facts.
+func TestNotesStandApartFromFactsAndOnce(t *testing.T) {
+	d := data()
+	for i, text := range []string{d.Record[0].Text, "only on the timeline"} {
+		d.Changes = append(d.Changes, providers.Change{
+			ID: "note-" + string(rune('3'+i)), Provider: "backout", Kind: providers.KindOperation, Status: providers.StatusNote, Title: text,
+			Author: providers.Author{Name: "Jane Doe", Kind: "agent"}, LandedAt: d.Record[i].At, EffectiveFrom: d.Record[i].At,
+		})
+	}
+	text := write(t, "md", d, export.Options{})
+	facts, rest, _ := strings.Cut(text, "## What people wrote at the time")
+	words, rest, _ := strings.Cut(rest, "## Narrative")
+	if strings.Contains(facts, "Ada L says") || strings.Contains(rest, "Ada L says") {
+		t.Errorf("a note stands outside of people's words:\n%s", text)
+	}
+	if n := strings.Count(words, "Ada L says"); n != 1 {
+		t.Errorf("the note stands %d times among people's words:\n%s", n, words)
+	}
+	if !strings.Contains(words, "| Jane Doe (agent) | only on the timeline |") {
+		t.Errorf("a note that the record does not hold is missing:\n%s", words)
+	}
+}

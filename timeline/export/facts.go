@@ -25,6 +25,7 @@ type fact struct {
 	approvedBy  string
 	link        string
 	evidence    string
+	words       bool // what a person said of it, not what a source observed
 }
 
 // facts lists everything with a time, oldest first.
@@ -34,7 +35,15 @@ func (p *prepared) facts() []fact {
 		out = append(out, p.alertFacts(&p.Alerts[i])...)
 	}
 	for i := range p.Changes {
-		out = append(out, p.changeFacts(&p.Changes[i])...)
+		c := &p.Changes[i]
+		if !isNote(c) {
+			out = append(out, p.changeFacts(c)...)
+		} else if !p.recorded(c) {
+			out = append(out, fact{
+				at: c.At(), what: "note (in somebody's words)", words: true, summary: c.Title, actor: c.Author.Name, actorKind: c.Author.Kind,
+				source: reference(c.Provider, c.ID),
+			})
+		}
 	}
 	for i := range p.Record {
 		out = append(out, p.recordFact(&p.Record[i]))
@@ -151,13 +160,23 @@ func assistance(c *providers.Change) string {
 	}
 }
 
+// isNote reports a note that stands among the changes because the record is a source of the timeline.
+func isNote(c *providers.Change) bool { return c.Status == providers.StatusNote }
+
+// recorded reports a note that the record at hand holds itself.
+func (p *prepared) recorded(c *providers.Change) bool {
+	return slices.ContainsFunc(p.Record, func(e ledger.Entry) bool {
+		return e.Kind == ledger.KindNote && e.Text == c.Title && e.At.Equal(c.At())
+	})
+}
+
 func (p *prepared) recordFact(e *ledger.Entry) fact {
 	f := fact{
 		at: e.At.UTC(), what: string(e.Kind), summary: e.Text, actor: e.Actor, actorKind: e.ActorKind,
 		source: fmt.Sprintf("record %d", e.Seq), evidence: e.Payload,
 	}
 	if e.Kind == ledger.KindNote || e.Kind == ledger.KindSuspect {
-		f.what += " (in somebody's words)"
+		f.what, f.words = f.what+" (in somebody's words)", true
 	}
 	for i := range p.Changes {
 		if c := &p.Changes[i]; e.Change != "" && c.ID == e.Change {

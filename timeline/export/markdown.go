@@ -20,6 +20,7 @@ func Markdown(w io.Writer, d Data, o Options) error {
 	m := &page{prepared: p}
 	m.head()
 	m.facts()
+	m.words()
 	m.narrative()
 	m.rollbacks()
 	m.hypothesis()
@@ -119,6 +120,9 @@ func (m *page) facts() {
 	}
 	m.table(append(header, "t+", "what", "in the source's words", "service", "who or what", "AI", "approved by", "source", "link")...)
 	for _, f := range m.prepared.facts() {
+		if f.words {
+			continue
+		}
 		cells := []string{stamp(f.at)}
 		if m.options.Zone != nil {
 			cells = append(cells, stampIn(f.at, m.options.Zone))
@@ -138,6 +142,30 @@ func (m *page) facts() {
 		}
 		m.line("")
 	}
+}
+
+// words are what people put into the record while it happened: apart from the facts, because it says what they thought.
+func (m *page) words() {
+	m.line("## What people wrote at the time")
+	m.line("")
+	n := 0
+	for _, f := range m.prepared.facts() {
+		if !f.words {
+			continue
+		}
+		if n++; n == 1 {
+			m.table("time (UTC)", "t+", "who", "in their words", "source")
+		}
+		who := md(f.actor)
+		if f.actorKind != "" {
+			who += " (" + md(f.actorKind) + ")"
+		}
+		m.row(stamp(f.at), m.since(f.at), who, md(f.summary), md(f.source))
+	}
+	if n == 0 {
+		m.line("Nothing.")
+	}
+	m.line("")
 }
 
 // narrative leaves room for people. The machine writes nothing into it.

@@ -50,8 +50,16 @@ func (m *page) hypothesis() {
 	for i, s := range shown[:min(3, len(shown))] {
 		m.line("Evidence for and against %d, %s:", i+1, md(s.Change))
 		m.line("")
+		var unknown []string
 		for _, e := range s.Evidence {
+			if e.Unknown() {
+				unknown = append(unknown, e.Term+" ("+strings.TrimPrefix(e.Text, "unknown: ")+")")
+				continue
+			}
 			m.line("- %+.2f %s: %s", e.Weight, md(e.Term), md(e.Text))
+		}
+		if len(unknown) > 0 {
+			m.line("- Unknown, so neither for nor against: %s", md(strings.Join(unknown, "; ")))
 		}
 		m.line("")
 	}
@@ -66,7 +74,9 @@ func (m *page) details() {
 		m.line("")
 	}
 	for i := range m.Changes {
-		m.detail(&m.Changes[i])
+		if !isNote(&m.Changes[i]) {
+			m.detail(&m.Changes[i])
+		}
 	}
 }
 
@@ -105,7 +115,7 @@ func (m *page) detail(c *providers.Change) {
 	}
 	item("looked at for AI", strings.Join(c.Assistance.Checked, ", "))
 	if c.Files > 0 || c.Lines > 0 {
-		m.line("- size: %d files, %d lines", c.Files, c.Lines)
+		m.line("- size: %s, %s", counted(c.Files, "file"), counted(c.Lines, "line"))
 	}
 	item("commit", c.Commit)
 	item("takes back", strings.Join(c.Reverts, ", "))
@@ -117,6 +127,13 @@ func (m *page) detail(c *providers.Change) {
 		m.line("- %s", l)
 	}
 	m.line("")
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // cut keeps a line of evidence from becoming a transcript.

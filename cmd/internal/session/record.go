@@ -131,7 +131,7 @@ func (s *Session) Entries(ctx context.Context, incident string, w providers.Wind
 			out = append(out, e)
 		}
 	}
-	return out, nil
+	return s.withFiled(out), nil
 }
 
 // Confirmed is the change that a person confirmed as the culprit of an incident, "" none.

@@ -56,6 +56,7 @@ type Session struct {
 	cachedAt time.Time            // of what is shown from an earlier process
 	keptAt   map[string]time.Time // when each provider answered an earlier process last
 	past     history
+	filed    filed
 	done     sync.WaitGroup
 	keep     func() // writes down what is known, at the end
 	stop     context.CancelFunc
@@ -79,6 +80,9 @@ func Open(ctx context.Context, o Options) (*Session, error) {
 		return nil, errors.Join(err, s.DB.Close())
 	}
 	s.Engine = engine
+	if err := s.readFiled(); err != nil {
+		return nil, errors.Join(err, s.DB.Close())
+	}
 	return s, nil
 }
 

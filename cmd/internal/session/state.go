@@ -53,7 +53,7 @@ func (s *Session) State(incident string) tui.State {
 	if fresh && s.state.state.Version > 0 {
 		return s.state.state
 	}
-	incidents := snap.Incidents()
+	incidents := s.incidentsOf(snap)
 	shown := pick(incidents, incident)
 	rk := rankKey{snapshot: key.snapshot, people: key.people, signals: key.signals}
 	ranking, changed := s.state.state.Ranking, s.state.state.Changed
@@ -103,7 +103,7 @@ func pick(incidents []timeline.Incident, id string) *timeline.Incident {
 
 // Incident is the named incident of the newest snapshot, else the newest open one, else the newest.
 func (s *Session) Incident(id string) (timeline.Incident, bool) {
-	incidents := s.Timeline.Snapshot().Incidents()
+	incidents := s.Incidents()
 	if i := pick(incidents, id); i != nil {
 		return *i, true
 	}
@@ -126,6 +126,9 @@ func (s *Session) Input(inc timeline.Incident, at time.Time) culprit.Input {
 }
 
 func (s *Session) inputLocked(snap *timeline.Snapshot, inc timeline.Incident, at time.Time) culprit.Input {
+	if s.filed.doc != nil && s.filed.doc.ID == inc.ID {
+		return s.filedInput(at.UTC())
+	}
 	in := culprit.Input{
 		ID: inc.ID, At: at.UTC(), Onset: inc.Onset, Services: snap.Services(), Edges: snap.Edges(), Alerts: inc.Alerts,
 		Signals: s.signals.bySession, Dismissed: s.people.dismissed[inc.ID],
