@@ -155,17 +155,9 @@ func (l *local) renameSwap(ctx context.Context, u *unit, s swap) rollback.Result
 		}
 	}
 	a := &attempt{local: l, u: u, swap: s}
-	now, res, over := a.check()
+	now, res, over := a.begin(ctx)
 	if over {
 		return res
-	}
-	if err := a.ready(now); err != nil {
-		return failed("nothing was switched: %v", err)
-	}
-	l.at("ready")
-	if ctx.Err() != nil {
-		_ = removeLink(a.temp)
-		return failed("the time was up before the switch: nothing happened")
 	}
 	again, err := readLink(u, u.link())
 	if err != nil || again.token() != s.token {

@@ -57,17 +57,8 @@ func (l *local) attempt(ctx context.Context, u *unit, s swap) rollback.Result {
 	if err := l.settleStep(u, s.op, s.step, s.token); err != nil {
 		return unknown("what an earlier attempt left behind could not be settled: %v", err)
 	}
-	now, res, over := a.check()
-	if over {
+	if _, res, over := a.begin(ctx); over {
 		return res
-	}
-	if err := a.ready(now); err != nil {
-		return failed("nothing was switched: %v", err)
-	}
-	l.at("ready")
-	if ctx.Err() != nil {
-		_ = removeLink(a.temp)
-		return failed("the time was up before the switch: nothing happened")
 	}
 	if err := l.exchange(a.temp, u.link()); err != nil {
 		return a.refused(err)
@@ -90,6 +81,23 @@ func (a *attempt) check() (link, rollback.Result, bool) {
 		return now, refused("current is now %s", describe(now)), true
 	}
 	return now, rollback.Result{}, false
+}
+
+// begin compares, and makes everything that the switch needs while there is time for it: what is there now, or, where it
+// is over already, how.
+func (a *attempt) begin(ctx context.Context) (now link, res rollback.Result, over bool) {
+	if now, res, over = a.check(); over {
+		return now, res, true
+	}
+	if err := a.ready(now); err != nil {
+		return now, failed("nothing was switched: %v", err), true
+	}
+	a.at("ready")
+	if ctx.Err() != nil {
+		_ = removeLink(a.temp)
+		return now, failed("the time was up before the switch: nothing happened"), true
+	}
+	return now, res, false
 }
 
 // ready makes the stamp, the note of what is intended, and the new link.

@@ -106,6 +106,19 @@ func (b *bench) ready(ctx context.Context) (rollback.Observation, []rollback.Ste
 	return obs, steps, ok
 }
 
+// once plans the way from home to the other revision, and goes it: what did so, and by which steps.
+func (b *bench) once(ctx context.Context) (op rollback.Operation, steps []rollback.Step, ok bool) {
+	if _, steps, ok = b.ready(ctx); !ok {
+		return op, nil, false
+	}
+	op = b.operation()
+	if got, detail := b.apply(ctx, op, steps); got != rollback.Applied {
+		b.fault("apply gave %q (%s), want %q", got, detail, rollback.Applied)
+		return op, nil, false
+	}
+	return op, steps, true
+}
+
 func (b *bench) steps(ctx context.Context, obs rollback.Observation, to rollback.Revision) ([]rollback.Step, bool) {
 	ctx, cancel := context.WithTimeout(ctx, b.Timeout)
 	defer cancel()
