@@ -159,19 +159,9 @@ func (a *app) checkProviders(_ context.Context, s *opened) error {
 }
 
 func (a *app) conformance(ctx context.Context, s *opened, name, unit, to string, apply bool) error {
-	var found providers.Provider
-	for _, p := range s.Providers() {
-		if p.Name() == name {
-			found = p
-		}
-	}
-	if found == nil {
-		for _, h := range s.Health() {
-			if h.Provider == name {
-				return fmt.Errorf("provider %s: %s", name, h.Detail)
-			}
-		}
-		return fmt.Errorf("no provider %q: see 'backout providers list'", name)
+	found, err := s.provider(name)
+	if err != nil {
+		return err
 	}
 	now := a.now().UTC()
 	var problems []string
@@ -195,7 +185,7 @@ func (a *app) conformance(ctx context.Context, s *opened, name, unit, to string,
 			problems = append(problems, p.String())
 		}
 	}
-	err := printList(a, "backout.conformance/v1", problems, func(out io.Writer, problems []string) error {
+	err = printList(a, "backout.conformance/v1", problems, func(out io.Writer, problems []string) error {
 		for _, p := range problems {
 			fmt.Fprintln(out, p)
 		}
@@ -206,6 +196,21 @@ func (a *app) conformance(ctx context.Context, s *opened, name, unit, to string,
 		return ended(codeError)
 	}
 	return err
+}
+
+// provider finds a provider by name, or says why it could not be made.
+func (s *opened) provider(name string) (providers.Provider, error) {
+	for _, p := range s.Providers() {
+		if p.Name() == name {
+			return p, nil
+		}
+	}
+	for _, h := range s.Health() {
+		if h.Provider == name {
+			return nil, fmt.Errorf("provider %s: %s", name, h.Detail)
+		}
+	}
+	return nil, fmt.Errorf("no provider %q: see 'backout providers list'", name)
 }
 
 // digestOf finds the revision of a unit that is named by label or digest; "" stays "".
