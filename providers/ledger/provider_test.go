@@ -70,10 +70,10 @@ func story(t *testing.T) []ledger.Entry {
 	return []ledger.Entry{
 		{At: at(1), Kind: ledger.KindNote, Actor: "bob", ActorKind: "human", Text: "calling\x1b[2J the payment team"},
 		{At: at(2), Kind: ledger.KindConfirmation, Actor: "ana", ActorKind: "human", Run: "RUN-0001", Change: "CHG-1", Body: body(t, confirmed)},
-		{At: at(3), Kind: ledger.KindResult, Run: "RUN-0001", Unit: pricing.Unit, Body: body(t, ledger.StepBody{Step: 1, State: "applied"})},
+		{At: at(3), Kind: ledger.KindResult, Run: "RUN-0001", Unit: pricing.Unit, Body: body(t, ledger.StepBody{Step: 1, State: "applied", To: "sha256:a"})},
 		{At: at(5), Kind: ledger.KindOutcome, Actor: "ana", ActorKind: "human", Run: "RUN-0001", Change: "CHG-1", Body: body(t, ended)},
 		{At: at(10), Kind: ledger.KindConfirmation, Actor: "ana", ActorKind: "human", Run: "RUN-0002", Body: body(t, both)},
-		{At: at(11), Kind: ledger.KindResult, Run: "RUN-0002", Unit: pricing.Unit, Body: body(t, ledger.StepBody{Step: 1, State: "applied"})},
+		{At: at(11), Kind: ledger.KindResult, Run: "RUN-0002", Unit: pricing.Unit, Body: body(t, ledger.StepBody{Step: 1, State: "applied", To: "sha256:a"})},
 	}
 }
 
@@ -108,7 +108,7 @@ func TestTheRecordAsChanges(t *testing.T) {
 		{
 			ID: "RUN-0002/releases:prod/orders", ChangeSet: "RUN-0002", Provider: "ledger", Kind: providers.KindRollback, Service: "orders",
 			Environment: "prod", Title: "RUN-0002: releases:prod/orders back to sha256:c", Author: providers.Author{Name: "ana", Kind: "human"},
-			LandedAt: at(10), From: "sha256:d", To: "sha256:c", Unit: "releases:prod/orders", Status: "running", Artifacts: []string{"sha256:c"},
+			LandedAt: at(10), From: "sha256:d", To: "sha256:c", Unit: "releases:prod/orders", Status: "running",
 		},
 		{
 			ID: "RUN-0002/releases:prod/pricing", ChangeSet: "RUN-0002", Provider: "ledger", Kind: providers.KindRollback, Service: "pricing",
@@ -119,6 +119,23 @@ func TestTheRecordAsChanges(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// A run that altered nothing names no content that it brought: somebody else's switch to that content is not its own.
+func TestARunWithoutEffectBroughtNothing(t *testing.T) {
+	for state, brought := range map[string][]string{
+		"aborted without effect": nil, "already restored": nil, "superseded": nil, "unknown": {"sha256:a"},
+	} {
+		db := open(t)
+		ended := ledger.RunBody{
+			PlanHash: "h", Units: []ledger.RunUnit{{Unit: "releases:prod/pricing", To: "sha256:a"}}, ConfirmedAt: noon, EndedAt: noon, State: state,
+		}
+		write(t, db, ledger.Entry{At: noon, Kind: ledger.KindOutcome, Actor: "ana", Run: "RUN-0001", Body: body(t, ended)})
+		got := collect(t, record.New("ledger", db, time.Now), providers.Window{})
+		if len(got) != 1 || got[0].Status != state || !cmp.Equal(got[0].Artifacts, brought) {
+			t.Errorf("%s: %+v", state, got)
+		}
 	}
 }
 

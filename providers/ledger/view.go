@@ -17,6 +17,9 @@ type view struct {
 	order    []string
 }
 
+// unknownOutcome is the state of a run of which nobody knows whether it had an effect.
+const unknownOutcome = "unknown"
+
 func newView(provider string) *view {
 	return &view{provider: provider, byRun: map[string][]providers.Change{}}
 }
@@ -81,7 +84,12 @@ func (v *view) run(e ledger.Entry, state string) []providers.Change {
 			ID: e.Run, Provider: v.provider, Kind: providers.KindRollback, Service: u.Service, Environment: u.Environment,
 			Title: fmt.Sprintf("%s: %s back to %s", e.Run, word(u.Unit, "unit"), word(u.ToLabel, u.To)), Unit: u.Unit, Status: state,
 			Author: providers.Author{Name: e.Actor, Kind: e.ActorKind}, LandedAt: b.ConfirmedAt, EffectiveFrom: b.AppliedAt,
-			From: word(u.FromLabel, u.From), To: word(u.ToLabel, u.To), Artifacts: []string{u.To},
+			From: word(u.FromLabel, u.From), To: word(u.ToLabel, u.To),
+		}
+		// What a change brought is what makes another source's report one of the same change. A run that altered nothing,
+		// or nothing yet, is not what somebody else switched to the same content.
+		if !b.AppliedAt.IsZero() || state == unknownOutcome {
+			c.Artifacts = []string{u.To}
 		}
 		if !b.AppliedAt.IsZero() {
 			c.EffectiveTo = b.EndedAt
@@ -108,7 +116,7 @@ func (v *view) applied(e ledger.Entry) []providers.Change {
 	for i := range changes {
 		changes[i].Status = "running"
 		if changes[i].EffectiveFrom.IsZero() && (changes[i].Unit == e.Unit || e.Unit == "") {
-			changes[i].EffectiveFrom = e.At.UTC()
+			changes[i].EffectiveFrom, changes[i].Artifacts = e.At.UTC(), []string{b.To}
 		}
 	}
 	return slices.Clone(changes)
