@@ -22,7 +22,7 @@ func (a *app) culpritCmd() *cobra.Command {
 		Short: "Rank the changes by how likely each is to blame, with the evidence",
 		Long: `Rank the changes by how likely each is to blame for an incident, with the evidence for and against. "none" is the
 probability that no listed change is to blame; it and all others sum to 1. With --file it ranks each document of an
-incident file, as of the document's own "at".`,
+incident file, or the one that INCIDENT names, as of the document's own "at" or of --at.`,
 		Example: `  backout culprit
   backout culprit INC-7f3a21 --output json
   backout culprit --file incident.json --output json`,

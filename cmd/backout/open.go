@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"sort"
+	"strings"
 	"time"
 
 	"github.com/backout-dev/backout/cmd/internal/session"
@@ -136,7 +137,7 @@ func (a *app) await(ctx context.Context, s *opened) map[string]error {
 	}
 	sort.Strings(names)
 	for _, name := range names {
-		a.warn("provider %s: %v", name, missing[name])
+		a.warn("provider %s: %s", name, strings.TrimPrefix(missing[name].Error(), "provider "+name+": "))
 	}
 	for _, h := range s.Health() {
 		if missing[h.Provider] == nil && h.State == providers.HealthOK && h.Detail != "" {

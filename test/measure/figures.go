@@ -98,12 +98,16 @@ func (f *figures) print(w io.Writer) error {
 	row := func(name string, h hits) string {
 		return fmt.Sprintf("  %-14s top-1 %.3f  top-3 %.3f  top-5 %.3f  MRR %.3f\n", name, h.AC1, h.AC3, h.AC5, h.MRR)
 	}
+	auroc := "none (a culprit is visible in every document)"
+	if f.AUROC > 0 {
+		auroc = fmt.Sprintf("%.3f", f.AUROC)
+	}
 	_, err := fmt.Fprintf(w, "%s (%+d s)\n  %d documents, n %d, %.2f candidates each, culprit not visible in %d\n%s%s%s"+
-		"  Brier %.4f  ECE %.4f  AUROC %.3f  p>=.5: precision %.3f, coverage %.3f (%d)  p>=.7: precision %.3f, coverage %.3f (%d)\n"+
+		"  Brier %.4f  ECE %.4f  AUROC %s  p>=.5: precision %.3f, coverage %.3f (%d)  p>=.7: precision %.3f, coverage %.3f (%d)\n"+
 		"  ties declared %d, leaks %d, visible but not ranked %d, sum off by %.1e, %.2f ms each\n",
 		f.File, f.Offset, f.Docs, f.N, f.Candidates, f.Invisible,
 		row("ranking", f.Ranking), row("random", f.Random), row("latest first", f.Latest),
-		f.Brier, f.ECE, f.AUROC, f.P50.Precision, f.P50.Coverage, f.P50.N, f.P70.Precision, f.P70.Coverage, f.P70.N,
+		f.Brier, f.ECE, auroc, f.P50.Precision, f.P50.Coverage, f.P50.N, f.P70.Precision, f.P70.Coverage, f.P70.N,
 		f.Ties, f.Leaks, f.Unlisted, f.SumError, f.Mean)
 	return err
 }
