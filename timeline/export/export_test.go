@@ -299,3 +299,12 @@ func TestNotesStandApartFromFactsAndOnce(t *testing.T) {
 		t.Errorf("a note that the record does not hold is missing:\n%s", words)
 	}
 }
+
+func TestAChangeIsNotReportedByItselfAsWell(t *testing.T) {
+	d := data()
+	d.Changes[0].Sources = []providers.Source{{Provider: "releases", ID: "rel-9"}, {Provider: "git", ID: "abc"}}
+	text := write(t, "md", d, export.Options{})
+	if strings.Contains(text, "also reported by: releases rel-9") || !strings.Contains(text, "also reported by: git abc") {
+		t.Error(text)
+	}
+}

@@ -121,6 +121,9 @@ func (m *page) detail(c *providers.Change) {
 	item("takes back", strings.Join(c.Reverts, ", "))
 	item("artifacts", strings.Join(c.Artifacts, ", "))
 	for _, s := range c.Sources {
+		if s.Provider == c.Provider && s.ID == c.ID {
+			continue // the heading names it
+		}
 		item("also reported by", reference(s.Provider, s.ID))
 	}
 	if l := mdLink("open", m.link(c.URL, c.Provider, c.ID)); l != "" {
