@@ -98,7 +98,7 @@ func TestWhatASourceSaidBeforeItsSettingsBroke(t *testing.T) {
 	w.run("timeline", "--strict").ends(fine).shows("ALERT firing +shop0")
 	w.configure(fmt.Sprintf("  alerts: {type: alertmanager, url: %q, ca_file: gone.pem}\n", m.URL))
 	w.run("timeline").ends(fine).shows("ALERT unknown +shop0").says("provider alerts: .*gone.pem")
-	w.run("providers", "check").ends(strict).shows(`alerts +failing +answered \d+s ago +.*gone.pem`)
+	w.run("providers", "check").ends(strict).shows(`alerts +failing +answered \d+s ago +ca_file: .*gone.pem`)
 }
 
 // Memory and time for 100,000 alerts are bounded. The figures are several times what it takes, and a fraction of what it

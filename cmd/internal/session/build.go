@@ -48,7 +48,7 @@ func (s *Session) makeProvider(ctx context.Context, p *config.Provider) {
 		Archive: s.archive(),
 	}, func(into any) error { return p.Decode(ctx, into) })
 	if err != nil {
-		s.problems = append(s.problems, providers.Health{Provider: p.Name, State: providers.HealthFailing, Detail: providers.Clean(err.Error())})
+		s.problems = append(s.problems, providers.Health{Provider: p.Name, State: providers.HealthFailing, Detail: strings.TrimPrefix(providers.Clean(err.Error()), "provider "+p.Name+": ")})
 		s.opts.Log.Error("provider could not be made", "provider", p.Name, "error", err)
 		return
 	}
