@@ -106,6 +106,14 @@ func (e *Engine) free(ctx context.Context, p Plan) error {
 	return nil
 }
 
+// quicker says whose run came between the look at what others hold and the claim.
+func (e *Engine) quicker(ctx context.Context, p Plan, claim error) error {
+	if held := e.free(ctx, p); errors.Is(held, ErrLocked) {
+		return held
+	}
+	return fmt.Errorf("%w: %w", ErrLocked, claim) // it is over already
+}
+
 // fresh looks again and compares all that decides what the plan does.
 func (e *Engine) fresh(ctx context.Context, p Plan) error {
 	for _, u := range p.Units {
@@ -197,7 +205,7 @@ func (e *Engine) confirmed(ctx context.Context, p Plan, c Confirmation) (Run, er
 		return tx.Log(row.ID, "confirmed by "+c.By.ID)
 	})
 	if errors.Is(err, store.ErrHeld) {
-		return Run{}, fmt.Errorf("%w: %w", ErrLocked, err)
+		return Run{}, e.quicker(ctx, p, err)
 	}
 	if err != nil {
 		return Run{}, err

@@ -2,6 +2,7 @@ package rollback_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -141,5 +142,37 @@ func TestAPatientTargetIsWaitedFor(t *testing.T) {
 			t.Errorf("ended %q after %d attempts: %s (%v)", run.State, run.Steps[0].Attempt, run.Detail, err)
 		}
 		b.isOver(t, run)
+	})
+}
+
+// Two people confirm at the same moment: the one who comes second is told whose run it is, and what to do.
+func TestTheSecondOfTwoConfirmationsIsToldOfTheFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b *bench
+		first := false
+		b = newBench(t, func(c *rollback.Config) {
+			c.Fail = func(point string) error {
+				if point != "confirm.before" || first {
+					return nil
+				}
+				first = true
+				other := b.another(t, func(c *rollback.Config) { c.Fail = nil })
+				p, err := other.Plan(t.Context(), rollback.Request{Unit: "fake:prod/pricing"})
+				if err != nil {
+					return err
+				}
+				_, err = other.Confirm(t.Context(), p, yes(p))
+				return err
+			}
+		})
+		b.pricing()
+		p := b.plan(t, rollback.Request{})
+		_, err := b.Confirm(t.Context(), p, yes(p))
+		if !errors.Is(err, rollback.ErrLocked) || !strings.Contains(err.Error(), "RUN-0001 holds fake:prod/pricing: follow it (runs attach RUN-0001)") {
+			t.Errorf("the second confirmation: %v", err)
+		}
+		if runs, err := b.Runs(t.Context()); err != nil || len(runs) != 1 {
+			t.Errorf("%d runs (%v)", len(runs), err)
+		}
 	})
 }

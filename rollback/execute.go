@@ -227,6 +227,9 @@ func (x *execution) lockTargets(ctx context.Context) (func(context.Context), err
 		cancel()
 		if err != nil {
 			release(ctx)
+			if errors.Is(err, context.DeadlineExceeded) {
+				err = fmt.Errorf("another process is at it, no turn within %s: %w", callTimeout, err)
+			}
 			return nil, fmt.Errorf("lock %s: %w", u.Unit.ID, err)
 		}
 		releases = append(releases, unlock)

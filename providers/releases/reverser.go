@@ -133,7 +133,7 @@ func (p *Provider) Lock(ctx context.Context, id rollback.UnitID, op rollback.Ope
 	now := p.now().UTC()
 	want := holder{Operation: op.ID, Fence: op.Fence, By: fmt.Sprintf("%s:%d", hostname(), os.Getpid()), Until: now.Add(ttl)}
 	if err := p.host.lock(ctx, u, want, now); err != nil {
-		return nil, fmt.Errorf("lock %s: %w", id, err)
+		return nil, err
 	}
 	release := func(ctx context.Context) error { return p.host.unlock(ctx, u, want) }
 	if err := p.host.settle(ctx, u); err != nil {
