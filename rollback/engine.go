@@ -91,6 +91,14 @@ func New(cfg Config) (*Engine, error) {
 	return &Engine{cfg: cfg}, nil
 }
 
+// Writable is [ErrReadOnly] where this engine may not act: neither itself nor by starting another process that would.
+func (e *Engine) Writable() error {
+	if e.cfg.ReadOnly {
+		return ErrReadOnly
+	}
+	return nil
+}
+
 // Units lists the units of all Reversers, sorted by id. Those that could be listed are returned also when err is not nil.
 func (e *Engine) Units(ctx context.Context) ([]Unit, error) {
 	var units []Unit

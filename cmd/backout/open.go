@@ -180,7 +180,10 @@ func (a *app) spawner(st *settings) func(string) error {
 		if err != nil {
 			return fmt.Errorf("find this program: %w", err)
 		}
-		args := []string{"run-process", runID}
+		args := []string{"run-process", runID, "--write"} // as was decided here, whatever a configuration says
+		if st.ReadOnly {
+			args[2] = "--readonly"
+		}
 		for _, f := range st.Files {
 			args = append(args, "--config", f)
 			break // the strongest; the user's own file is found again

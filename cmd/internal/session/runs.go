@@ -30,8 +30,11 @@ func holderDead(holder string) bool {
 	return err == nil && n > 0 && !alive(n)
 }
 
-// StartRun starts the process that executes a confirmed run.
+// StartRun starts the process that executes a confirmed run. In read-only mode it refuses: going on with a run is acting.
 func (s *Session) StartRun(runID string) error {
+	if err := s.Engine.Writable(); err != nil {
+		return err
+	}
 	if s.opts.Spawn == nil {
 		return errors.New("runs cannot be started from here: use 'backout runs resume " + runID + "'")
 	}
