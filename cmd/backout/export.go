@@ -95,13 +95,15 @@ func (a *app) exportData(ctx context.Context, s *opened, id string) (export.Data
 	} else {
 		w = providers.Window{Since: inc.OpenedAt.Add(-24 * time.Hour), Until: now}
 	}
-	in := s.Input(inc, now)
-	if inc.ID == "window" {
-		in.Changes = snap.Changes(w)
-	}
 	record, err := s.Entries(ctx, inc.ID, w)
 	if err != nil {
 		return export.Data{}, err
+	}
+	in := s.Input(inc, now)
+	if inc.ID == "window" {
+		in.Changes = snap.Changes(w)
+	} else {
+		in.At = decided(record, now)
 	}
 	if !s.settings.replay {
 		in.Changes = slices.DeleteFunc(slices.Clone(in.Changes), func(c providers.Change) bool {
@@ -109,7 +111,18 @@ func (a *app) exportData(ctx context.Context, s *opened, id string) (export.Data
 		})
 	}
 	return export.Data{
-		Incident: inc, At: now, Services: in.Services, Edges: in.Edges, Alerts: in.Alerts, Changes: in.Changes, Signals: in.Signals,
+		Incident: inc, At: in.At, Services: in.Services, Edges: in.Edges, Alerts: in.Alerts, Changes: in.Changes, Signals: in.Signals,
 		Ranking: culprit.Rank(in), Record: record, GeneratedAt: now, Link: s.Link,
 	}, nil
+}
+
+// decided is when somebody first acted on the ranking: what came of that says more than any ranking, and what the way back
+// itself stirred up would speak against the one that was right. Where nobody did it is now.
+func decided(record []ledger.Entry, now time.Time) time.Time {
+	for i := range record {
+		if e := &record[i]; e.Kind == ledger.KindPlan && e.At.Before(now) {
+			now = e.At.UTC()
+		}
+	}
+	return now
 }

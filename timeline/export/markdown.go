@@ -72,7 +72,7 @@ func (m *page) head() {
 		m.line("- Symptoms began between %s and %s", stamp(on.Earliest), stamp(on.Latest))
 	}
 	if last, open := m.lastEnd(); open > 0 {
-		m.line("- Alerts not ended by %s: %d of %d", stamp(m.At), open, len(m.Alerts))
+		m.line("- Alerts not ended by %s: %d of %d", stamp(m.GeneratedAt), open, len(m.Alerts))
 	} else if !last.IsZero() {
 		m.line("- Last alert ended: %s (%s)", stamp(last), m.since(last))
 	}
@@ -100,7 +100,7 @@ func (m *page) zoneText() string {
 func (m *page) lastEnd() (last time.Time, open int) {
 	for i := range m.Alerts {
 		end := m.Alerts[i].EndsAt
-		if end.IsZero() || end.After(m.At) {
+		if end.IsZero() || end.After(m.GeneratedAt) {
 			open++
 		} else if end.After(last) {
 			last = end
