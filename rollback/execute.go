@@ -24,6 +24,8 @@ type execution struct {
 	shown []string // the last look that was journaled
 	// subject is what the last line of the log was about.
 	subject string
+	// waited is how long this executor was paused, all in all.
+	waited time.Duration
 }
 
 // ending is how a run ends; the zero value means that it goes on.
@@ -208,7 +210,7 @@ func (x *execution) lockTargets(ctx context.Context) (func(context.Context), err
 			}
 		}
 	}
-	ttl := x.run.Plan.Deadline
+	ttl := 2 * x.run.Plan.Deadline // to arrive, and to wait where somebody pauses it
 	for i := range x.run.Steps {
 		ttl += maxAttempts * x.e.applyTimeout(x.run.Steps[i].Unit)
 	}

@@ -9,6 +9,10 @@ import (
 // executor may crash at any point, a lease may run out under a holder that is only slow, a request may be answered too
 // late, and somebody else may switch a unit to A, B or C at any moment. Every interleaving is explored. What a look means
 // is judged by the engine's own see.
+//
+// A pause has no step of its own here: it is an executor that takes its time between a look and an intent, and looks again
+// before it goes on. Any executor here may stand still there for as long as everybody else does anything, without even
+// looking again.
 
 // protections can be taken away one by one, to show that each of them matters.
 // Memory: what a look finds is no answer to an attempt whose outcome nobody knows.

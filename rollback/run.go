@@ -54,6 +54,11 @@ type Run struct {
 	Executor string `json:"executor,omitempty"`
 	Alive    bool   `json:"alive"`
 	AbortBy  string `json:"abort_by,omitempty"`
+	// PauseBy asked it at PausedAt to wait before its next intent. Paused says that it begins nothing meanwhile: what was
+	// being applied then has ended.
+	PauseBy  string    `json:"pause_by,omitempty"`
+	PausedAt time.Time `json:"paused_at,omitzero"`
+	Paused   bool      `json:"paused,omitempty"`
 }
 
 // StepState is where one step stands.

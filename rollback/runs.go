@@ -52,7 +52,7 @@ func (e *Engine) Runs(ctx context.Context) ([]Run, error) {
 func (e *Engine) decode(row store.Run) (Run, error) {
 	r := Run{
 		ID: row.ID, State: RunState(row.State), Detail: row.Detail, StartedAt: row.StartedAt, AppliedAt: row.AppliedAt,
-		EndedAt: row.EndedAt, AbortBy: row.AbortBy,
+		EndedAt: row.EndedAt, AbortBy: row.AbortBy, PauseBy: row.PauseBy, PausedAt: row.PausedAt,
 	}
 	var doc runDoc
 	for _, d := range []struct {
@@ -81,6 +81,7 @@ func (e *Engine) decode(row store.Run) (Run, error) {
 		r.Log = append(r.Log, LogLine{At: l.At, Text: l.Text})
 	}
 	r.Alive = !row.Final && e.alive(row.Leases)
+	r.Paused = r.pausing()
 	return r, nil
 }
 

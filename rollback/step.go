@@ -39,9 +39,12 @@ func (x *execution) step(ctx context.Context, i int) (ending, error) {
 		if over := x.mayTry(s, tries, attempted); over.state != "" {
 			return over, nil
 		}
-		tries++
+		was := s.Attempt
 		over, again, err := x.try(ctx, s, o, attempted)
-		if err != nil || !again {
+		if s.Attempt > was { // a pause is no attempt
+			tries++
+		}
+		if err != nil || over.state != "" || !again {
 			return over, err
 		}
 		if err := sleep(ctx, x.e.cfg.Poll); err != nil {
@@ -212,10 +215,11 @@ func (x *execution) halt(format string, args ...any) ending {
 func (x *execution) try(ctx context.Context, s *StepRun, o Observation, attempted bool) (over ending, again bool, err error) {
 	looked := time.Now()
 	switch err := x.intend(ctx, s, o); {
-	case errors.Is(err, errStopAsked) && attempted:
-		return end(RunUnknown, "stopped, as %s asked; %s still serves what it served, but what was sent to it may yet arrive", x.run.AbortBy, s.Unit), false, nil
 	case errors.Is(err, errStopAsked):
-		return x.halt("stopped, as %s asked", x.run.AbortBy), false, nil
+		return x.stopped(s, attempted, "stopped, as "+x.run.AbortBy+" asked"), false, nil
+	case errors.Is(err, errPauseAsked):
+		over, err := x.pause(ctx, s, attempted)
+		return over, true, err
 	case err != nil:
 		return ending{}, false, err
 	}
@@ -232,6 +236,14 @@ func (x *execution) try(ctx context.Context, s *StepRun, o Observation, attempte
 		return ending{}, false, context.Cause(ctx) // the intent stands in the journal; whoever resumes looks first
 	}
 	return x.answered(ctx, s, res, attempted)
+}
+
+// stopped ends a run before its next intent, because somebody wants it so.
+func (x *execution) stopped(s *StepRun, attempted bool, why string) ending {
+	if attempted {
+		return end(RunUnknown, "%s; %s still serves what it served, but what was sent to it may yet arrive", why, s.Unit)
+	}
+	return x.halt("%s", why)
 }
 
 // answered journals what the target said to one attempt.

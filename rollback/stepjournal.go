@@ -10,7 +10,7 @@ import (
 	"github.com/backout-dev/backout/rollback/store"
 )
 
-// intend journals that the step is about to be tried, unless somebody asked the run to stop.
+// intend journals that the step is about to be tried, unless somebody asked the run to stop or to wait.
 func (x *execution) intend(ctx context.Context, s *StepRun, o Observation) error {
 	return x.write(ctx, "intent", func(tx *store.Tx) error {
 		row, err := tx.Run(x.run.ID)
@@ -19,6 +19,9 @@ func (x *execution) intend(ctx context.Context, s *StepRun, o Observation) error
 		}
 		if x.run.AbortBy = row.AbortBy; row.AbortBy != "" {
 			return errStopAsked
+		}
+		if row.PauseBy != "" {
+			return errPauseAsked
 		}
 		s.State, s.Attempt, s.At, s.Result = StepIntent, s.Attempt+1, x.e.cfg.Now().UTC(), nil
 		s.Token = o.Token // the content is the plan's; the condition is on what was seen just now

@@ -37,6 +37,7 @@ const (
 	KindOutcome      Kind = "outcome"
 	KindRefusal      Kind = "refusal"
 	KindAbort        Kind = "abort"
+	KindPause        Kind = "pause" // somebody let a run wait before its next intent, or go on
 	KindNote         Kind = "note"
 	KindSuspect      Kind = "suspect"  // a person dismissed or confirmed a suspect
 	KindIncident     Kind = "incident" // opened, split, merged, closed by hand

@@ -5,9 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 )
 
-const runColumns = `n, id, op, plan_hash, plan, confirmation, state, final, detail, doc, started_at, applied_at, ended_at, abort_by, abort_reason`
+const runColumns = `n, id, op, plan_hash, plan, confirmation, state, final, detail, doc, started_at, applied_at, ended_at, abort_by, abort_reason, pause_by, paused_at`
 
 type querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
@@ -54,6 +55,13 @@ func (d *DB) AbortRequested(ctx context.Context, run string) (by, reason string,
 	return by, reason, classify(err)
 }
 
+// PauseRequested reads who asked a run to wait before its next intent, and when; "" nobody.
+func (d *DB) PauseRequested(ctx context.Context, run string) (by string, at time.Time, err error) {
+	var n int64
+	err = d.read.QueryRowContext(ctx, "SELECT pause_by, paused_at FROM run WHERE id = ?", run).Scan(&by, &n)
+	return by, unstamp(n), classify(err)
+}
+
 func (d *DB) view(ctx context.Context, fn func(*sql.Tx) error) error {
 	tx, err := d.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
@@ -97,12 +105,12 @@ func leasesOf(ctx context.Context, q querier, run string) ([]Lease, error) {
 
 func scanRun(s scanner) (Run, error) {
 	var r Run
-	var started, applied, ended int64
+	var started, applied, ended, paused int64
 	var plan, confirmation, document []byte
 	err := s.Scan(&r.N, &r.ID, &r.Op, &r.PlanHash, &plan, &confirmation, &r.State, &r.Final, &r.Detail, &document,
-		&started, &applied, &ended, &r.AbortBy, &r.AbortReason)
+		&started, &applied, &ended, &r.AbortBy, &r.AbortReason, &r.PauseBy, &paused)
 	r.Plan, r.Confirmation, r.Doc = plan, confirmation, document
-	r.StartedAt, r.AppliedAt, r.EndedAt = unstamp(started), unstamp(applied), unstamp(ended)
+	r.StartedAt, r.AppliedAt, r.EndedAt, r.PausedAt = unstamp(started), unstamp(applied), unstamp(ended), unstamp(paused)
 	return r, err
 }
 

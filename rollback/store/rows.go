@@ -17,6 +17,8 @@ type Run struct {
 	StartedAt            time.Time
 	AppliedAt, EndedAt   time.Time // zero until it happened
 	AbortBy, AbortReason string
+	PauseBy              string    // who asked it to wait before its next intent, "" nobody
+	PausedAt             time.Time // when that was
 	Steps                []Step
 	Log                  []Line
 	Leases               []Lease // on its units, while the run is not over

@@ -95,8 +95,8 @@ func (t *Tx) CreateRun(r *Run) error {
 	return nil
 }
 
-// SaveRun writes what changes while a run goes on: state, detail, document and times. It leaves the abort request alone,
-// which other processes write.
+// SaveRun writes what changes while a run goes on: state, detail, document and times. It leaves the requests to stop and
+// to pause alone, which other processes write.
 func (t *Tx) SaveRun(r Run) error {
 	n, err := t.exec("UPDATE run SET state = ?, final = ?, detail = ?, doc = ?, applied_at = ?, ended_at = ? WHERE id = ?",
 		r.State, r.Final, r.Detail, doc(r.Doc), stamp(r.AppliedAt), stamp(r.EndedAt), r.ID)
@@ -136,6 +136,19 @@ func (t *Tx) RequestAbort(run, by, reason string) error {
 		if _, err = t.Run(run); err == nil {
 			return nil
 		}
+	}
+	return err
+}
+
+// RequestPause notes who asks a run to wait before its next intent, since now; an empty name takes that back.
+func (t *Tx) RequestPause(run, by string) error {
+	at := int64(0)
+	if by != "" {
+		at = stamp(t.now())
+	}
+	n, err := t.exec("UPDATE run SET pause_by = ?, paused_at = ? WHERE id = ?", by, at, run)
+	if err == nil && n == 0 {
+		err = fmt.Errorf("%s: %w", run, ErrNotFound)
 	}
 	return err
 }

@@ -25,6 +25,7 @@ func Run(t *testing.T, open Open) {
 	t.Run("a lease is taken over with a higher token", func(t *testing.T) { leases(t, open(t, "a")) })
 	t.Run("two writers keep one chain", func(t *testing.T) { chain(t, open(t, "a"), open(t, "a")) })
 	t.Run("an abort is seen by the other process and the first stays", func(t *testing.T) { aborts(t, open(t, "a"), open(t, "a")) })
+	t.Run("a pause is seen by the other process until it is taken back", func(t *testing.T) { pauses(t, open(t, "a"), open(t, "a")) })
 	t.Run("a cancelled read ends", func(t *testing.T) { cancelled(t, open(t, "a")) })
 	t.Run("entries page and payloads are bound", func(t *testing.T) { entries(t, open(t, "a")) })
 }
@@ -235,6 +236,32 @@ func aborts(t *testing.T, a, b *store.DB) {
 		t.Errorf("saving the run lost the request: %q %v", by, err)
 	}
 	if err := ask(a, "RUN-9", "ana"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("a run that is not there gives %v", err)
+	}
+}
+
+func pauses(t *testing.T, a, b *store.DB) {
+	r := create(t, a, "op1", "u:a/b")
+	ask := func(run, by string) error {
+		return b.Update(t.Context(), func(tx *store.Tx) error { return tx.RequestPause(run, by) })
+	}
+	if err := ask(r.ID, "ana"); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Update(t.Context(), func(tx *store.Tx) error { return tx.SaveRun(r) }); err != nil {
+		t.Fatal(err)
+	}
+	got, readErr := a.Run(t.Context(), r.ID)
+	if by, at, err := a.PauseRequested(t.Context(), r.ID); by != "ana" || at.IsZero() || err != nil || readErr != nil || got.PauseBy != by || !got.PausedAt.Equal(at) {
+		t.Errorf("paused by %q at %s, %v; the run says %q at %s, %v", by, at, err, got.PauseBy, got.PausedAt, readErr)
+	}
+	if err := ask(r.ID, ""); err != nil {
+		t.Fatal(err)
+	}
+	if by, at, err := a.PauseRequested(t.Context(), r.ID); by != "" || !at.IsZero() || err != nil {
+		t.Errorf("still paused by %q at %s, %v", by, at, err)
+	}
+	if err := ask("RUN-9", "ana"); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("a run that is not there gives %v", err)
 	}
 }
