@@ -156,7 +156,8 @@ func (p *Provider) open(ctx context.Context, c *check, last outcome) {
 	p.mu.Unlock()
 	if !known {
 		p.keep(ctx, c)
-		p.sync(ctx, c) // another process may have opened one at the same instant
+		p.keepCalls(ctx) // whoever hears of it now is to know what it is made of
+		p.sync(ctx, c)   // another process may have opened one at the same instant
 	}
 }
 

@@ -25,9 +25,14 @@ type Provider struct {
 	slots  chan struct{}
 	checks []*check
 
+	shelf                    sync.Mutex // held over the archive's I/O for what was measured; taken after book and before mu
+	kept                     uint64     // measured, when it was last written
+	unreadCalls, unkeptCalls bool       // the log says so
+
 	book sync.Mutex // held while an alert opens or ends, also over the archive's I/O; taken before mu
 
 	mu       sync.Mutex // for what the checks know, and for the rest
+	measured uint64     // attempts that came to an end
 	watchers map[*watcher]bool
 	halt     func() // ends the attempts that run for the watchers
 }

@@ -76,6 +76,7 @@ func (p *Provider) observe(ctx context.Context, c *check, o outcome) {
 	}
 	p.mu.Lock()
 	c.count(o)
+	p.measured++
 	what := c.streak.add(o.at, o.ok, c.set.FailAfter, c.set.RecoverAfter)
 	p.mu.Unlock()
 	switch what {

@@ -74,9 +74,11 @@ func (p *Provider) start(ctx context.Context) {
 	for _, c := range p.checks {
 		wg.Go(func() { p.repeat(ctx, c) })
 	}
+	wg.Go(func() { p.shelve(ctx) })
 	p.halt = func() {
 		cancel()
 		wg.Wait()
+		p.keepCalls(ctx)
 	}
 }
 

@@ -118,14 +118,15 @@ func (s *Session) backfill() providers.Window {
 	return w
 }
 
-// Backfill waits until every provider answered or failed once, or ctx is done. It returns why those that did not
-// answer did not, by name.
+// Backfill waits until every provider answered or failed once, or ctx is done, and reads what was measured around the
+// incident. It returns why those that did not answer did not, by name.
 func (s *Session) Backfill(ctx context.Context) map[string]error {
 	select {
 	case <-s.Feed.Backfilled():
 	case <-ctx.Done():
 	}
 	s.settle(ctx)
+	s.fetchSignals(ctx)
 	missing := map[string]error{}
 	answered := s.Feed.Answered()
 	for _, p := range s.providers {
