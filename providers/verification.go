@@ -52,3 +52,8 @@ type CheckResult struct {
 type CheckSource interface {
 	Checks(ctx context.Context, services []string) ([]CheckResult, error)
 }
+
+// CheckLister is an ability of a CheckSource: it names the checks that it would make for the services, without making them.
+type CheckLister interface {
+	CheckNames(services []string) []string
+}

@@ -40,7 +40,8 @@ type Config struct {
 	Log        *slog.Logger
 	Fail       func(point string) error // failpoints in tests; nil in production
 	Checks     func(ctx context.Context, services []string) ([]Check, error)
-	Cap        int // how many units may hang together in one plan; 3
+	CheckNames func(services []string) []string // what Checks would look at, without looking; nil: nobody can tell beforehand
+	Cap        int                              // how many units may hang together in one plan; 3
 }
 
 // Engine is the only door to the Reversers: read-only mode, policy, confirmation, locks and the journal are enforced

@@ -115,7 +115,7 @@ func (f *fake) Observe(_ context.Context, id rollback.UnitID) (rollback.Observat
 func (f *fake) Plan(_ context.Context, o rollback.Observation, to rollback.Revision) (rollback.Proposal, error) {
 	p := rollback.Proposal{
 		Steps: []rollback.Step{{N: 1, Action: "switch", Title: "switch to " + to.Label, To: to.Digest, Token: o.Token}},
-		Diff:  "-" + o.Current.Label + "\n+" + to.Label + "\n",
+		Diff:  "-" + o.Current.Label + "\n+" + to.Label + "\n", Checks: []string{"answers"},
 	}
 	if f.proposal != nil {
 		f.proposal(&p)

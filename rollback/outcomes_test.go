@@ -89,7 +89,18 @@ func TestOutcomes(t *testing.T) {
 			arrange: func(_ *testing.T, b *bench, _ *fakeUnit) {
 				b.target.onVerify = func(*fakeUnit) ([]rollback.Check, error) { return nil, nil }
 			},
-			state: rollback.RunUnverified, code: 4, detail: "no alert and no check", effects: 1, serves: "r41",
+			state: rollback.RunUnverified, code: 4, detail: "r41, but nothing looks at it from outside", effects: 1, serves: "r41",
+		},
+		"the target's own word verifies nothing": {
+			arrange: func(_ *testing.T, b *bench, _ *fakeUnit) { b.target.onVerify = ownWord },
+			state:   rollback.RunUnverified, code: 4, detail: "configure checks for the unit or a probe", effects: 1, serves: "r41",
+		},
+		"the target's own word, and an alert that ended": {
+			req: withAlert, arrange: func(_ *testing.T, b *bench, _ *fakeUnit) {
+				cured(b)
+				b.target.onVerify = ownWord
+			},
+			state: rollback.RunSucceeded, code: 0, effects: 1, serves: "r41",
 		},
 		"vacuous convergence": {
 			arrange: func(_ *testing.T, b *bench, _ *fakeUnit) {

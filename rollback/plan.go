@@ -71,7 +71,8 @@ type Plan struct {
 	Verdict   Verdict         `json:"verdict"`
 	Atomic    bool            `json:"atomic,omitempty"` // its units need each other in a circle: none is well until all are back
 	Alerts    []AlertRef      `json:"alerts,omitempty"`
-	Hold      time.Duration   `json:"hold_ns"` // how long all has to be well before it counts as verified
+	Unseen    bool            `json:"unseen,omitempty"` // nothing will look at it from outside: it will end as applied, unverified
+	Hold      time.Duration   `json:"hold_ns"`          // how long all has to be well before it counts as verified
 	Deadline  time.Duration   `json:"deadline_ns"`
 	Decision  policy.Decision `json:"decision"`
 	Warnings  []string        `json:"warnings,omitempty"`

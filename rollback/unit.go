@@ -80,6 +80,7 @@ type Proposal struct {
 	Estimate    time.Duration `json:"estimate_ns,omitempty"` // zero is unknown
 	Missing     []string      `json:"missing,omitempty"`     // rights or artifacts that are not there: the plan cannot run
 	Warnings    []string      `json:"warnings,omitempty"`
+	Checks      []string      `json:"checks,omitempty"` // what Verify will look at from outside; none: only the content
 }
 
 // Outcome is the result of one Apply.
@@ -119,12 +120,15 @@ const (
 	CheckUnknown CheckState = "unknown"
 )
 
-// Check is one look from outside at whether a unit serves well.
+// Check is one look at whether a unit serves well. Inside marks the target's own word on which content it is at: that has to
+// be right too, but says nothing of whether the content serves, so it never verifies a rollback alone. The zero value looks
+// from outside.
 type Check struct {
 	Name     string     `json:"name"`
 	State    CheckState `json:"state"`
 	Observed string     `json:"observed,omitempty"`
 	Goal     string     `json:"goal,omitempty"`
+	Inside   bool       `json:"inside,omitempty"`
 }
 
 // Operation identifies an effect on a target: idempotency is per Operation.ID and Step.N.

@@ -197,10 +197,11 @@ func (x *execution) inspect(ctx context.Context) (bad []string, over ending) {
 		bad = append(bad, "nothing serves, so nothing is verified: "+strings.Join(a.details, "; "))
 	}
 	x.run.Checks, x.run.Symptoms = x.check(ctx), x.symptoms(ctx)
-	if len(x.run.Checks) == 0 && len(x.run.Plan.Alerts) == 0 {
-		return nil, end(RunUnverified, "%s; there is no alert and no check to verify it with", x.done())
+	bad = append(bad, unwell(x.run.Checks, x.run.Symptoms, x.run.AppliedAt)...)
+	if len(bad) == 0 && !seenFromOutside(x.run.Checks, x.run.Plan.Alerts) {
+		return nil, end(RunUnverified, "%s, but %s", x.done(), notSeen)
 	}
-	return append(bad, unwell(x.run.Checks, x.run.Symptoms, x.run.AppliedAt)...), ending{}
+	return bad, ending{}
 }
 
 // check runs the units' checks and the extra ones. One that cannot be run is unknown.

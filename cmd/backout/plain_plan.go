@@ -69,7 +69,7 @@ func (p *plain) tell(plan rollback.Plan, name string) {
 		}
 		fmt.Fprintf(p.out, "warning: %s\n", harmless(w))
 	}
-	fmt.Fprintf(p.out, "verified from outside: %s and the units' checks, well for %s\n", many(len(plan.Alerts), "alert"), plan.Hold)
+	fmt.Fprintf(p.out, "verified by: %s\n", lookedAt(&plan))
 	if !plan.Decision.Allowed {
 		fmt.Fprintf(p.out, "not allowed: %s\n", harmless(strings.Join(plan.Decision.Reasons, "; ")))
 		return

@@ -73,13 +73,21 @@ func (a *app) printPlan(p rollback.Plan, name string, f planFlags) error {
 	for _, w := range p.Warnings {
 		fmt.Fprintf(a.out, "WARN  %s\n", w)
 	}
-	fmt.Fprintf(a.out, "verify: %d alerts and the units' checks, well for %s\n", len(p.Alerts), p.Hold)
+	fmt.Fprintf(a.out, "verify: %s\n", lookedAt(&p))
 	if !p.Decision.Allowed {
 		fmt.Fprintf(a.out, "NOT ALLOWED: %s\n", strings.Join(p.Decision.Reasons, "; "))
 		return nil
 	}
 	fmt.Fprintf(a.out, "\nrun it:  %s\n", runIt(&p, name, f))
 	return nil
+}
+
+// lookedAt is what a verification of the plan rests on.
+func lookedAt(p *rollback.Plan) string {
+	if p.Unseen {
+		return "only what the target says of itself, so it will end as applied, unverified"
+	}
+	return fmt.Sprintf("%s and the units' checks, well for %s", many(len(p.Alerts), "alert"), p.Hold)
 }
 
 // runIt is the command line that makes this plan again and runs it.

@@ -194,6 +194,30 @@ func TestPlansAndChecksThatCannotBeTrusted(t *testing.T) {
 }
 
 // Whoever calls off an apply is told that the end is unknown, at once, and the program is gone with its children.
+// Without a command that verifies, there is only the program's own word on which content it is at.
+func TestOnlyACommandThatVerifiesLooksFromOutside(t *testing.T) {
+	a := newApp(t)
+	for _, outside := range []bool{false, true} {
+		settings := a.settings()
+		if outside {
+			settings["commands"].(obj)["verify"] = program(t, `echo '{"checks":[{"name":"answers","state":"pass"},{"name":"version","state":"pass","inside":true}]}'`)
+		}
+		r := made(t, settings).(rollback.Reverser)
+		obs, err := r.Observe(t.Context(), "script:local/app")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := r.Plan(t.Context(), obs, obs.History[0])
+		if err != nil || (len(p.Checks) > 0) != outside {
+			t.Errorf("with a verify command %v: the plan names the checks %q, %v", outside, p.Checks, err)
+		}
+		checks, err := r.Verify(t.Context(), obs.Unit.ID, obs.Current)
+		if err != nil || len(checks) == 0 || checks[0].Inside == outside || !checks[len(checks)-1].Inside {
+			t.Errorf("with a verify command %v: %+v, %v", outside, checks, err)
+		}
+	}
+}
+
 func TestACalledOffApplyIsUnknownAndGone(t *testing.T) {
 	dir := t.TempDir()
 	r := reverser(t, `sh -c 'echo $$ > "`+dir+`/.pid"; mv "`+dir+`/.pid" "`+dir+`/pid"; exec sleep 600' & wait`)

@@ -65,7 +65,7 @@ func (r reverser) Plan(ctx context.Context, obs rollback.Observation, to rollbac
 				N: 1, Unit: obs.Unit.ID, Action: "apply", Title: "run " + providers.Clean(r.c.commands.Apply[0]) + " to go back to " + or(to.Label, to.Digest),
 				From: obs.Current.Digest, To: to.Digest, Token: obs.Token, Args: map[string]string{"label": to.Label},
 			}},
-			Warnings: withoutCAS(obs, []string{"what will change is not shown: no plan command is configured"}),
+			Warnings: withoutCAS(obs, []string{"what will change is not shown: no plan command is configured"}), Checks: r.checks(),
 		}, nil
 	}
 	var p rollback.Proposal
@@ -75,8 +75,16 @@ func (r reverser) Plan(ctx context.Context, obs rollback.Observation, to rollbac
 	if err := checkProposal(&p, obs, to); err != nil {
 		return rollback.Proposal{}, providers.Permanent(fmt.Errorf("%s: %w", obs.Unit.ID, r.c.failing("plan", err)))
 	}
-	p.Warnings = withoutCAS(obs, p.Warnings)
+	p.Warnings, p.Checks = withoutCAS(obs, p.Warnings), r.checks()
 	return p, nil
+}
+
+// checks is what looks from outside: the command for it, whatever it will answer with.
+func (r reverser) checks() []string {
+	if r.c.commands.Verify == nil {
+		return nil
+	}
+	return []string{"verify command"}
 }
 
 func withoutCAS(obs rollback.Observation, warnings []string) []string {
@@ -141,7 +149,7 @@ func (r reverser) Verify(ctx context.Context, unit rollback.UnitID, to rollback.
 		if err != nil {
 			return nil, err
 		}
-		c := rollback.Check{Name: "revision", State: rollback.CheckFail, Observed: or(obs.Current.Label, obs.Current.Digest), Goal: or(to.Label, to.Digest)}
+		c := rollback.Check{Name: "revision", Inside: true, State: rollback.CheckFail, Observed: or(obs.Current.Label, obs.Current.Digest), Goal: or(to.Label, to.Digest)}
 		if obs.Current.Digest == to.Digest {
 			c.State = rollback.CheckPass
 		}

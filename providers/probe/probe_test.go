@@ -221,6 +221,9 @@ func TestChecks(t *testing.T) {
 - {name: refused, service: a, tcp: `+nobody+`}
 - {name: other, service: b, tcp: `+nobody+`}
 `)
+	if names := p.CheckNames([]string{"b"}); len(names) != 1 || names[0] != "other" {
+		t.Errorf("of b it would look at %q", names)
+	}
 	results, err := p.Checks(t.Context(), []string{"a"})
 	if err != nil {
 		t.Fatal(err)

@@ -70,12 +70,7 @@ func (p *Provider) newest(c *check) (last outcome, good int) {
 // Checks implements providers.CheckSource: each check of the services is asked now; one that fails is asked once more, so
 // that one lost request is no failure.
 func (p *Provider) Checks(ctx context.Context, services []string) ([]providers.CheckResult, error) {
-	var picked []*check
-	for _, c := range p.checks {
-		if len(services) == 0 || slices.Contains(services, c.set.Service) {
-			picked = append(picked, c)
-		}
-	}
+	picked := p.picked(services)
 	results := make([]providers.CheckResult, len(picked))
 	var wg sync.WaitGroup
 	for i, c := range picked {
@@ -83,6 +78,25 @@ func (p *Provider) Checks(ctx context.Context, services []string) ([]providers.C
 	}
 	wg.Wait()
 	return results, nil
+}
+
+// CheckNames implements providers.CheckLister.
+func (p *Provider) CheckNames(services []string) []string {
+	var names []string
+	for _, c := range p.picked(services) {
+		names = append(names, c.set.Name)
+	}
+	return names
+}
+
+func (p *Provider) picked(services []string) []*check {
+	var picked []*check
+	for _, c := range p.checks {
+		if len(services) == 0 || slices.Contains(services, c.set.Service) {
+			picked = append(picked, c)
+		}
+	}
+	return picked
 }
 
 func (p *Provider) look(ctx context.Context, c *check) providers.CheckResult {

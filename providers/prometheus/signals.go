@@ -69,12 +69,7 @@ func (p *Provider) signal(ctx context.Context, set signalSettings, g grid, servi
 
 // Checks implements providers.CheckSource: the configured thresholds, asked now. No series and no number are unknown.
 func (p *Provider) Checks(ctx context.Context, services []string) ([]providers.CheckResult, error) {
-	var picked []thresholdSettings
-	for _, t := range p.set.Thresholds {
-		if len(services) == 0 || slices.Contains(services, t.Service) {
-			picked = append(picked, t)
-		}
-	}
+	picked := p.picked(services)
 	results, failed := make([]providers.CheckResult, len(picked)), make([]error, len(picked))
 	var wg sync.WaitGroup
 	for i, t := range picked {
@@ -85,6 +80,25 @@ func (p *Provider) Checks(ctx context.Context, services []string) ([]providers.C
 		return nil, errors.Join(failed...)
 	}
 	return results, nil
+}
+
+// CheckNames implements providers.CheckLister.
+func (p *Provider) CheckNames(services []string) []string {
+	var names []string
+	for _, t := range p.picked(services) {
+		names = append(names, t.Name)
+	}
+	return names
+}
+
+func (p *Provider) picked(services []string) []thresholdSettings {
+	var picked []thresholdSettings
+	for _, t := range p.set.Thresholds {
+		if len(services) == 0 || slices.Contains(services, t.Service) {
+			picked = append(picked, t)
+		}
+	}
+	return picked
 }
 
 func (p *Provider) threshold(ctx context.Context, t thresholdSettings) (providers.CheckResult, error) {

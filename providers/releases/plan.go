@@ -34,6 +34,9 @@ func (p *Provider) Plan(ctx context.Context, obs rollback.Observation, to rollba
 		N: 1, Unit: u.id, Action: actionSwitch, Title: u.title(r), From: obs.Current.Digest, To: to.Digest, Token: obs.Token,
 		Args: map[string]string{"release": printable(r.label)},
 	}}
+	for _, c := range u.checks {
+		prop.Checks = append(prop.Checks, providers.Clean(c.Name))
+	}
 	prop.Missing = append(prop.Missing, s.problems...)
 	if !r.writable {
 		prop.Missing = append(prop.Missing, fmt.Sprintf("no right to write to %s, where the switch leaves its stamp: run backout as the user who deploys", u.dir(r.label)))

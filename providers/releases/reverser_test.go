@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -85,6 +86,20 @@ func TestAReleaseThatVanishedWhileItServed(t *testing.T) {
 	}
 	if len(all(t, p)) == 0 {
 		t.Error("that a release is gone is no reason to lose what happened")
+	}
+}
+
+// What the link points to is the target's own word; the unit's checks are not, and a plan names them beforehand.
+func TestOnlyTheChecksLookFromOutside(t *testing.T) {
+	p := twoReleases(t).provider("checks", []map[string]any{{"name": "answers", "command": []string{"true"}}})
+	obs := observe(t, p)
+	prop, err := p.Plan(t.Context(), obs, labelled(t, obs, "r41"))
+	if err != nil || !slices.Equal(prop.Checks, []string{"answers"}) {
+		t.Errorf("the plan names the checks %q, %v", prop.Checks, err)
+	}
+	checks, err := p.Verify(t.Context(), pricing, obs.Current)
+	if err != nil || len(checks) != 2 || !checks[0].Inside || checks[1].Inside || checks[1].State != rollback.CheckPass {
+		t.Errorf("verify %+v, %v", checks, err)
 	}
 }
 

@@ -46,7 +46,7 @@ func (p *Provider) Verify(ctx context.Context, id rollback.UnitID, to rollback.R
 
 // serves checks the content behind the link.
 func (p *Provider) serves(ctx context.Context, u *unit, to rollback.Revision) rollback.Check {
-	c := rollback.Check{Name: u.current, State: rollback.CheckUnknown, Goal: or(to.Label, to.Digest)}
+	c := rollback.Check{Name: u.current, Inside: true, State: rollback.CheckUnknown, Goal: or(to.Label, to.Digest)}
 	l, err := p.host.glance(ctx, u)
 	if err != nil {
 		c.Observed = providers.Clean(err.Error())

@@ -91,7 +91,7 @@ func (t *Target) Verify(ctx context.Context, unit rollback.UnitID, to rollback.R
 	if err != nil {
 		return nil, err
 	}
-	c := rollback.Check{Name: "revision", State: rollback.CheckFail, Observed: name(obs.Current), Goal: name(to)}
+	c := rollback.Check{Name: "revision", Inside: true, State: rollback.CheckFail, Observed: name(obs.Current), Goal: name(to)}
 	if obs.Current.Digest == to.Digest {
 		c.State = rollback.CheckPass
 	}

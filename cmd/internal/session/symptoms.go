@@ -73,6 +73,25 @@ func (s *Session) outsideChecks(ctx context.Context, services []string) ([]rollb
 	return out, nil
 }
 
+// outsideNames names what outsideChecks would look at. A provider that cannot say may have a check.
+func (s *Session) outsideNames(services []string) []string {
+	var out []string
+	for _, p := range s.providers {
+		if _, ok := p.(providers.CheckSource); !ok {
+			continue
+		}
+		lister, ok := p.(providers.CheckLister)
+		if !ok {
+			out = append(out, p.Name())
+			continue
+		}
+		for _, name := range lister.CheckNames(services) {
+			out = append(out, p.Name()+": "+name)
+		}
+	}
+	return out
+}
+
 func checkState(s string) rollback.CheckState {
 	switch rollback.CheckState(s) {
 	case rollback.CheckPass, rollback.CheckFail:
