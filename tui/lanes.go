@@ -1,6 +1,9 @@
 package tui
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // lane is one line of the density strip.
 type lane struct {
@@ -8,6 +11,8 @@ type lane struct {
 	mark   byte // stands for a single event
 	counts []int
 	text   string // instead of counts
+	levels []int  // instead of counts: the heights of a strip, which is full at a value
+	full   string
 }
 
 // foldQuiet puts the names of the lanes without anything into one line; alerts and deploys always have theirs.
@@ -25,6 +30,15 @@ func foldQuiet(all []lane) []lane {
 		return out
 	}
 	return append(out, lane{name: "nothing in", text: strings.Join(quiet, ", ")})
+}
+
+// withStrip puts a strip below the lane of the alerts.
+func withStrip(lanes []lane, strip lane) []lane {
+	at := 0
+	if len(lanes) > 0 && lanes[0].mark == '!' {
+		at = 1
+	}
+	return slices.Insert(slices.Clone(lanes), at, strip)
 }
 
 // laneMark is the letter of a lane: its own initial, and an exclamation mark for alerts.

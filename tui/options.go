@@ -20,6 +20,7 @@ type State struct {
 	Incidents []timeline.Incident
 	Ranking   culprit.Ranking // of Incident; empty without one
 	Changed   map[string]bool // the services of the ranked changes; nil: the console looks them up, which takes long where there are many
+	Symptom   Symptom         // of Incident, as far as it was measured
 	Confirmed Judgement       // the culprit of Incident, if a person said so
 	Health    []providers.Health
 	Runs      []rollback.Run       // live ones and those that ended lately, newest first

@@ -32,10 +32,10 @@ func TestQuietLanesShareALine(t *testing.T) {
 	w := newWorld(t, nil)
 	w.press(":", "w", "i", "n", "d", "o", "w", " ", "1", "5", "m", "enter")
 	text := ansi.Strip(w.screen())
-	if !strings.Contains(text, "nothing in    flags, config, migrations, other") {
+	if !strings.Contains(text, "nothing in      flags, config, migrations, other") {
 		t.Errorf("quiet lanes are not named:\n%s", text)
 	}
-	if strings.Contains(text, "flags        |") || !strings.Contains(text, "alerts       |") || !strings.Contains(text, "deploys      |") {
+	if strings.Contains(text, "flags          |") || !strings.Contains(text, "alerts         |") || !strings.Contains(text, "deploys        |") {
 		t.Errorf("alerts and deploys have a line, and nothing quiet has:\n%s", text)
 	}
 }

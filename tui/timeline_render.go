@@ -204,6 +204,10 @@ func (s *timelineScreen) laneLines(w, n int) []string {
 	out := make([]string, 0, n)
 	out = append(out, pad(name+1)+axis(s.c.clock(), s.laneWindow(), cols))
 	for _, l := range s.lanesIn(w, n) {
+		if l.levels != nil {
+			out = append(out, " "+fit(s.c.symptomName(&l, name), name)+"|"+s.c.symptomText(l.levels)+"|")
+			continue
+		}
 		if l.counts == nil {
 			out = append(out, " "+fit(l.name, name)+s.c.style.faint(cut(" "+l.text, cols+1)))
 			continue
@@ -217,7 +221,7 @@ func (s *timelineScreen) laneLines(w, n int) []string {
 func laneColumns(w int) (name, cols int) {
 	name = 9
 	if w >= wideWidth {
-		name = 13
+		name = 15
 	}
 	return name, w - name - 3
 }
@@ -235,11 +239,24 @@ func (s *timelineScreen) laneWindow() providers.Window {
 // those in which nothing happened are named in one line, which leaves room for the list and the evidence.
 func (s *timelineScreen) lanesIn(w, n int) []lane {
 	_, cols := laneColumns(w)
-	all := s.c.board.lanes(s.laneWindow(), cols)
-	if len(all) <= n-1 {
+	win := s.laneWindow()
+	all := s.c.board.lanes(win, cols)
+	if n >= stripRoom {
+		if strip, ok := s.c.symptomLane(win, cols); ok {
+			return withStrip(fitLanes(all, n-2), strip)
+		}
+	}
+	return fitLanes(all, n-1)
+}
+
+// stripRoom is from how many lines on, the axis among them, the symptom has one: alerts, deploys and the rest have theirs.
+const stripRoom = 5
+
+func fitLanes(all []lane, n int) []lane {
+	if len(all) <= n {
 		return foldQuiet(all)
 	}
-	return mergeLanes(all, n-1)
+	return mergeLanes(all, n)
 }
 
 // axis writes round times over the columns that they belong to.

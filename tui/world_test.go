@@ -85,6 +85,25 @@ func health() []providers.Health {
 	}
 }
 
+// symptom is the oven's error ratio, minute by minute; for a while nobody measured.
+func symptom() Symptom {
+	s := Symptom{Name: "errors", Unit: UnitRatio, Low: .001, High: .082}
+	rising := []float64{.004, .012, .03, .05, .066, .08}
+	for i := range 60 {
+		from, v := at("13:21:00").Add(time.Duration(i)*time.Minute), .0004
+		switch past := i - 42; {
+		case i >= 20 && i < 24:
+			continue
+		case past >= len(rising):
+			v = .082
+		case past >= 0:
+			v = rising[past]
+		}
+		s.Measures = append(s.Measures, Measure{From: from, Until: from.Add(time.Minute), Value: v})
+	}
+	return s
+}
+
 func plan() rollback.Plan {
 	u := rollback.Unit{ID: "releases:bakery/oven", Kind: "release", Service: "oven", Environment: "prod", CAS: rollback.CASAtomic}
 	from := rollback.Revision{Digest: "sha256:41aa0f3c9d77", Label: "r41", Since: at("14:02:31")}
@@ -251,6 +270,7 @@ func newWorld(t testing.TB, change func(o *Options, f *fake)) *world {
 	inc.ID, inc.Title = "INC-1", "oven 5xx"
 	w.f.st = State{
 		Version: 1, Snapshot: snap, Incident: &inc, Incidents: []timeline.Incident{inc}, Ranking: ranking(), Health: health(),
+		Symptom: symptom(),
 		Rollback: map[string]Readiness{
 			"c09": {Way: "oven r41 -> r40", Tested: "untested"},
 			"c08": {WhyNot: "no unit is known that this change touched"},

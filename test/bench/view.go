@@ -84,6 +84,7 @@ func newConsole(ctx context.Context, dir string) (*console, error) {
 		c.state.Incident = &inc
 		changes := snap.Changes(providers.Window{Since: last.Add(-10 * time.Minute)})
 		c.state.Ranking = culprit.Rank(culprit.Input{ID: inc.ID, At: c.now, Onset: inc.Onset, Alerts: inc.Alerts[:min(len(inc.Alerts), symptoms)], Changes: changes})
+		c.state.Symptom = measured(last)
 		c.state.Changed = map[string]bool{}
 		for i := range changes {
 			c.state.Changed[changes[i].Service] = true
@@ -94,6 +95,17 @@ func newConsole(ctx context.Context, dir string) (*console, error) {
 	})
 	c.send(tea.WindowSizeMsg{Width: columns, Height: rows})
 	return c, nil
+}
+
+// measured is a strip of as many parts as a session makes of an hour, which rises over its last quarter.
+func measured(until time.Time) tui.Symptom {
+	const parts, each = 720, 5 * time.Second
+	s := tui.Symptom{Name: "errors", Unit: tui.UnitRatio, Low: .001, High: 1}
+	for i := range parts {
+		from := until.Add(time.Duration(i-parts) * each)
+		s.Measures = append(s.Measures, tui.Measure{From: from, Until: from.Add(each), Value: max(0, float64(i-parts*3/4)/(parts/4))})
+	}
+	return s
 }
 
 // press types keys as slowly as a person does.

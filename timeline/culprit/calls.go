@@ -66,6 +66,16 @@ func failuresOf(s *providers.Signal) (*failures, bool) {
 	return f, f.to != ""
 }
 
+// FailureRatio reads a series as the share of its service's calls that fail, from 0 to 1, under the rule that the ranking
+// reads it by. It is false for every other series, those of the calls that a service makes itself among them.
+func FailureRatio(s *providers.Signal) (points [][2]float64, ok bool) {
+	f, ok := failuresOf(s)
+	if !ok || f.byFrom {
+		return nil, false
+	}
+	return f.points, true
+}
+
 // tally counts calls and failed calls; a point without a count stands for callsPerPoint calls.
 type tally struct{ calls, failed float64 }
 

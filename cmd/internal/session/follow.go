@@ -86,13 +86,13 @@ func (s *Session) incidentKey() string {
 	return fmt.Sprint(len(all), " ", all[0].ID)
 }
 
-// symptomKey changes when another incident is open, or more of it alerts.
+// symptomKey changes when another incident is shown, or more of it alerts, or it is over.
 func (s *Session) symptomKey() string {
-	inc, ok := s.Incident("")
-	if !ok || !inc.Open() {
+	inc, ok := s.shownIncident()
+	if !ok {
 		return ""
 	}
-	return fmt.Sprint(inc.ID, " ", len(inc.Alerts))
+	return fmt.Sprint(inc.ID, " ", len(inc.Alerts), " ", inc.Open())
 }
 
 // refreshRuns reads the journal and reports whether a run moved.

@@ -1,7 +1,6 @@
 package session
 
 import (
-	"context"
 	"slices"
 	"time"
 
@@ -28,7 +27,7 @@ type cached struct {
 
 type stateKey struct {
 	snapshot, people, runs, ready uint64
-	signals                       uint64
+	signals, symptom              uint64
 	incident                      string
 	health                        string
 }
@@ -44,9 +43,10 @@ func (s *Session) State(incident string) tui.State {
 	health := s.Health()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.signals.asked = incident
 	key := stateKey{
 		snapshot: snap.Version(), people: s.people.version, runs: s.runs.version, ready: s.ready.version, signals: s.signals.version,
-		incident: incident, health: signature(health),
+		symptom: s.signals.shown, incident: incident, health: signature(health),
 	}
 	now := s.opts.Now()
 	fresh := s.state.key == key && now.Sub(s.state.rankedAt) < rerank
@@ -70,6 +70,7 @@ func (s *Session) State(incident string) tui.State {
 	s.state.state = tui.State{
 		Version: s.state.state.Version + 1, Snapshot: snap, Incident: shown, Incidents: incidents, Ranking: ranking, Changed: changed,
 		Confirmed: s.confirmedLocked(shown), Health: health, Runs: s.runs.list, Rollback: s.ready.byChange, CachedAt: s.cachedShown(),
+		Symptom: s.symptomLocked(shown),
 	}
 	s.ready.want(ranking)
 	return s.state.state
@@ -152,40 +153,4 @@ func signature(health []providers.Health) string {
 		b = h.LastOK.Truncate(time.Second).AppendFormat(b, time.TimeOnly)
 	}
 	return string(b)
-}
-
-// signalCache holds the series of the providers that have them, fetched in the background.
-type signalCache struct {
-	version   uint64
-	bySession []providers.Signal
-}
-
-// fetchSignals reads the series around the shown incident; a source that does not answer only misses.
-func (s *Session) fetchSignals(ctx context.Context) {
-	inc, ok := s.Incident("")
-	if !ok || !inc.ClosedAt.IsZero() {
-		return
-	}
-	w := providers.Window{Since: inc.OpenedAt.Add(-30 * time.Minute), Until: s.opts.Now()}
-	var all []providers.Signal
-	for _, p := range s.providers {
-		source, ok := p.(providers.SignalSource)
-		if !ok {
-			continue
-		}
-		ctx, cancel := context.WithTimeout(ctx, readTimeout)
-		got, err := source.Signals(ctx, w, nil)
-		cancel()
-		if err != nil {
-			s.opts.Log.Warn("no signals", "provider", p.Name(), "error", err)
-			continue
-		}
-		all = append(all, got...)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(all) > 0 || len(s.signals.bySession) > 0 {
-		s.signals.bySession = all
-		s.signals.version++
-	}
 }
