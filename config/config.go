@@ -4,6 +4,7 @@ package config
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -76,7 +77,12 @@ type Provider struct {
 func (p *Provider) Decode(ctx context.Context, into any) error {
 	n, err := resolveSecrets(ctx, p.settings, p.fields, p.Dir)
 	if err != nil {
-		return fmt.Errorf("%s:%d: provider %s: %w", p.File, p.Line, p.Name, err)
+		line := p.Line
+		var at *secretError
+		if errors.As(err, &at) {
+			line = at.line
+		}
+		return fmt.Errorf("%s:%d: provider %s: %w", p.File, line, p.Name, err)
 	}
 	if err := decodeStrict(n, into); err != nil {
 		return fmt.Errorf("%s:%d: provider %s: %w", p.File, p.Line, p.Name, err)

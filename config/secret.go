@@ -32,11 +32,29 @@ func resolveSecrets(ctx context.Context, n *yaml.Node, fields []Field, dir strin
 		}
 		v, err := resolveValue(ctx, n.Content[i+1], f, dir)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", n.Content[i].Value, err)
+			return nil, fmt.Errorf("%s: %w", n.Content[i].Value, placed(n.Content[i], err))
 		}
 		out.Content[i+1] = v
 	}
 	return &out, nil
+}
+
+// secretError is why a secret cannot be had, with the line of its setting.
+type secretError struct {
+	line int
+	err  error
+}
+
+func (e *secretError) Error() string { return e.err.Error() }
+func (e *secretError) Unwrap() error { return e.err }
+
+// placed notes the line of the innermost setting that an error is about.
+func placed(name *yaml.Node, err error) error {
+	var known *secretError
+	if name.Line == 0 || errors.As(err, &known) {
+		return err
+	}
+	return &secretError{line: name.Line, err: err}
 }
 
 func resolveValue(ctx context.Context, v *yaml.Node, f Field, dir string) (*yaml.Node, error) {
@@ -65,7 +83,8 @@ func resolveValue(ctx context.Context, v *yaml.Node, f Field, dir string) (*yaml
 			}
 			r, err := secretNode(ctx, out.Content[i], dir)
 			if err != nil {
-				return nil, err
+				name := out.Content[i-1]
+				return nil, fmt.Errorf("%s: %w", name.Value, placed(name, err))
 			}
 			out.Content[i] = r
 		}

@@ -26,11 +26,12 @@ type Unit struct {
 // CAS says how well the target itself guards against concurrent change.
 type CAS string
 
-// Kinds of compare-and-set. With CASNone a plan carries a warning, nothing is retried, and the engine observes again
-// at most 2 s before it applies.
+// Kinds of compare-and-set. Without CASAtomic a plan carries a warning, nothing is retried, and the engine observes again
+// at most 2 s before it applies. CASUnknown: the target could not be looked at.
 const (
-	CASAtomic CAS = "atomic"
-	CASNone   CAS = "none"
+	CASAtomic  CAS = "atomic"
+	CASNone    CAS = "none"
+	CASUnknown CAS = "unknown"
 )
 
 // Revision is identified by the digest of its content. Label is the native name, which may be reused or renumbered.

@@ -4,6 +4,6 @@ package releases
 
 var exchangeNames func(a, b string) error
 
-func canExchange(string) bool { return false }
+func canExchange(string) (bool, error) { return false, nil }
 
 func unsupported(error) bool { return false }

@@ -36,14 +36,21 @@ func newLocal() *local {
 	return &local{exchange: exchangeNames, at: func(string) {}, cannot: map[string]bool{}}
 }
 
-// cas is atomic where the file system is known to swap two names in one step.
+// cas is atomic where the file system is known to swap two names in one step, and unknown where it cannot be looked at.
 func (l *local) cas(u *unit) rollback.CAS {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.exchange == nil || l.cannot[u.base] || !canExchange(u.base) {
+	if l.exchange == nil || l.cannot[u.base] {
 		return rollback.CASNone
 	}
-	return rollback.CASAtomic
+	switch can, err := canExchange(u.base); {
+	case err != nil:
+		return rollback.CASUnknown
+	case can:
+		return rollback.CASAtomic
+	default:
+		return rollback.CASNone
+	}
 }
 
 // within runs f and stops waiting when ctx is done: a file system that hangs must not hold up a caller. F itself looks at

@@ -41,7 +41,7 @@ func readNote(s string) (n note, ok bool) {
 
 // settle finishes what processes left half done that were killed in the middle of a switch.
 func (l *local) settle(ctx context.Context, u *unit) error {
-	if l.cas(u) == rollback.CASNone {
+	if l.cas(u) != rollback.CASAtomic {
 		return nil
 	}
 	_, err := within(ctx, func() (struct{}, error) {

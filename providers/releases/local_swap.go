@@ -45,7 +45,7 @@ func (l *local) swap(ctx context.Context, u *unit, s swap) (rollback.Result, err
 }
 
 func (l *local) attempt(ctx context.Context, u *unit, s swap) rollback.Result {
-	if l.cas(u) == rollback.CASNone {
+	if l.cas(u) != rollback.CASAtomic {
 		return l.renameSwap(ctx, u, s)
 	}
 	unlock, err := lockDir(ctx, u.base)

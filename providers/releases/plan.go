@@ -41,7 +41,7 @@ func (p *Provider) Plan(ctx context.Context, obs rollback.Observation, to rollba
 	if !r.writable {
 		prop.Missing = append(prop.Missing, fmt.Sprintf("no right to write to %s, where the switch leaves its stamp: run backout as the user who deploys", u.dir(r.label)))
 	}
-	if p.host.cas(u) == rollback.CASNone {
+	if p.host.cas(u) != rollback.CASAtomic {
 		prop.Warnings = append(prop.Warnings, noCAS)
 	}
 	return prop, p.compare(ctx, u, s.link.label, r.label, obs, &prop)

@@ -41,7 +41,7 @@ func TestPlanShowsWhatChangesAndHidesSecrets(t *testing.T) {
 			t.Errorf("the diff tells %q:\n%s", secret, prop.Diff)
 		}
 	}
-	if len(prop.NotRestored) != 2 || !strings.Contains(prop.NotRestored[1], "shared/uploads") || prop.Estimate != 0 || len(prop.Missing) != 0 {
+	if len(prop.NotRestored) != 2 || !strings.Contains(prop.NotRestored[1], "shared/uploads") || prop.Estimate != 0 || prop.Blast != "1 host" || len(prop.Missing) != 0 {
 		t.Errorf("got %+v", prop)
 	}
 	if step := prop.Steps[0]; !strings.Contains(step.Title, "switch current to r41, then run systemctl reload pricing") || step.Token != obs.Token {
@@ -282,6 +282,18 @@ func TestSettingsThatCannotWorkAreRefused(t *testing.T) {
 	} {
 		if _, err := tryMake(&memory{}, s); err == nil {
 			t.Errorf("%v was taken", s)
+		}
+	}
+}
+
+// What cannot be looked at may well guard against others: nothing is known of it.
+func TestADirectoryThatIsNotThereIsUnknown(t *testing.T) {
+	s := twoReleases(t)
+	p := s.provider()
+	s.must(os.RemoveAll(s.base))
+	for u, err := range p.Units(t.Context()) {
+		if err != nil || u.CAS != rollback.CASUnknown && exchangeNames != nil {
+			t.Errorf("%q, %v, want unknown", u.CAS, err)
 		}
 	}
 }
