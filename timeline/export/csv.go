@@ -7,7 +7,11 @@ import (
 	"strings"
 )
 
-// CSV writes the facts as RFC 4180: a header, one row a fact, oldest first, lines that end in CR LF. A cell that a
+// csvTime is RFC 3339 to the millisecond, always of the same length: programs read it and text sorts as time does.
+const csvTime = "2006-01-02T15:04:05.000Z"
+
+// CSV writes the facts as RFC 4180: a header, one row a fact, oldest first, lines that end in CR LF. The first column is in
+// UTC as RFC 3339 with milliseconds, id is what the source itself calls the fact's change, alert or entry. A cell that a
 // spreadsheet would take for a formula begins with an apostrophe. The last column says what redaction took out of the
 // whole export, on the first row only.
 func CSV(w io.Writer, d Data, o Options) error {
@@ -21,17 +25,17 @@ func CSV(w io.Writer, d Data, o Options) error {
 	if o.Zone != nil {
 		header = append(header, "time_"+o.Zone.String())
 	}
-	header = append(header, "t_plus", "what", "summary", "service", "environment", "actor", "actor_kind", "ai", "approved_by", "source", "link", "evidence", "redaction")
+	header = append(header, "t_plus", "what", "summary", "service", "environment", "actor", "actor_kind", "ai", "approved_by", "source", "id", "link", "evidence", "redaction")
 	if err := out.Write(guarded(header)); err != nil {
 		return fmt.Errorf("export as CSV: %w", err)
 	}
 	note := p.redaction()
 	for _, f := range p.facts() {
-		row := []string{stamp(f.at)}
+		row := []string{f.at.UTC().Format(csvTime)}
 		if o.Zone != nil {
 			row = append(row, stampIn(f.at, o.Zone))
 		}
-		row = append(row, p.since(f.at), f.what, f.summary, f.service, f.environment, f.actor, f.actorKind, f.ai, f.approvedBy, f.source, f.link, f.evidence, note)
+		row = append(row, p.since(f.at), f.what, f.summary, f.service, f.environment, f.actor, f.actorKind, f.ai, f.approvedBy, f.source, f.id, f.link, f.evidence, note)
 		note = ""
 		if err := out.Write(guarded(row)); err != nil {
 			return fmt.Errorf("export as CSV: %w", err)

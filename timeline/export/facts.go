@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,6 +22,7 @@ type fact struct {
 	actor       string
 	actorKind   string
 	source      string // provider and id
+	id          string // the source's own
 	ai          string
 	approvedBy  string
 	link        string
@@ -41,7 +43,7 @@ func (p *prepared) facts() []fact {
 		} else if !p.recorded(c) {
 			out = append(out, fact{
 				at: c.At(), what: "note (in somebody's words)", words: true, summary: c.Title, actor: c.Author.Name, actorKind: c.Author.Kind,
-				source: reference(c.Provider, c.ID),
+				source: reference(c.Provider, c.ID), id: c.ID,
 			})
 		}
 	}
@@ -57,7 +59,7 @@ func (p *prepared) facts() []fact {
 func (p *prepared) alertFacts(a *providers.Alert) []fact {
 	f := fact{
 		at: a.StartsAt, what: "alert began", summary: alertText(a), service: a.Service, environment: a.Environment,
-		source: reference(a.Provider, a.ID), link: p.link(a.URL, a.Provider, a.ID),
+		source: reference(a.Provider, a.ID), id: a.ID, link: p.link(a.URL, a.Provider, a.ID),
 	}
 	var parts []string
 	for _, k := range sortedKeys(a.Labels) {
@@ -92,7 +94,7 @@ func alertText(a *providers.Alert) string {
 func (p *prepared) changeFacts(c *providers.Change) []fact {
 	f := fact{
 		summary: changeText(c), service: c.Service, environment: c.Environment, actor: c.Author.Name, actorKind: c.Author.Kind,
-		source: reference(c.Provider, c.ID), ai: assistance(c), approvedBy: strings.Join(c.Approvers, ", "),
+		source: reference(c.Provider, c.ID), id: c.ID, ai: assistance(c), approvedBy: strings.Join(c.Approvers, ", "),
 		link: p.link(c.URL, c.Provider, c.ID), evidence: c.Commit,
 	}
 	kind := string(c.Kind)
@@ -173,7 +175,7 @@ func (p *prepared) recorded(c *providers.Change) bool {
 func (p *prepared) recordFact(e *ledger.Entry) fact {
 	f := fact{
 		at: e.At.UTC(), what: string(e.Kind), summary: e.Text, actor: e.Actor, actorKind: e.ActorKind,
-		source: fmt.Sprintf("record %d", e.Seq), evidence: e.Payload,
+		source: fmt.Sprintf("record %d", e.Seq), id: strconv.FormatInt(e.Seq, 10), evidence: e.Payload,
 	}
 	if e.Kind == ledger.KindNote || e.Kind == ledger.KindSuspect {
 		f.what, f.words = f.what+" (in somebody's words)", true
