@@ -45,6 +45,8 @@ type CheckResult struct {
 	State    CheckState
 	Observed string // what was seen: "0.002", "503 in 12ms", or why nothing was
 	Goal     string // what would pass: "at most 0.05"
+	// Value is what was observed as a number and Limit the number that it may not pass, in one unit; nil where there is none.
+	Value, Limit *float64
 }
 
 // CheckSource is an ability of a provider: it looks now, for the named services; none means all. A check that could not

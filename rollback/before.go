@@ -9,28 +9,43 @@ import (
 	"github.com/backout-dev/backout/providers"
 )
 
-// beforeLimit is the longest that a run waits to hear how its alerts stand before it touches anything.
+// beforeLimit is the longest that a run waits to hear how its alerts and checks stand before it touches anything.
 const beforeLimit = 5 * time.Second
 
-// before asks how the plan's alerts stand while nothing was touched yet, for the record, and because there are sources that
-// forget an alert when it is over: such a one can only tell later that it ended if this process heard of it from there. It
-// is no condition: what is not answered in time is unknown, and the run goes on.
+// before looks at the checks and asks how the plan's alerts stand while nothing was touched yet, for the record, and because
+// there are sources that forget an alert when it is over: such a one can only tell later that it ended if this process heard
+// of it from there. It is no condition: what is not answered in time is unknown, and the run goes on.
 func (x *execution) before(ctx context.Context) {
-	alerts := x.run.Plan.Alerts
-	if len(alerts) == 0 || x.e.cfg.Symptoms == nil || x.attempted() {
+	if x.attempted() {
 		return
 	}
 	asking, cancel := context.WithTimeout(ctx, beforeLimit)
 	defer cancel()
-	answer := make(chan []Symptom, 1)
-	go func() { answer <- x.e.symptoms(asking, alerts) }() // a source that does not heed its deadline is left behind
-	select {
-	case x.run.Before = <-answer:
-	case <-asking.Done():
-		if ctx.Err() == nil {
-			x.run.Before = told(alerts, nil, errors.New("no answer in "+beforeLimit.String()))
-		}
+	// A source that does not heed its deadline is left behind.
+	symptoms, checks := make(chan []Symptom, 1), make(chan []Check, 1)
+	go func() { checks <- x.check(asking) }()
+	alerts := x.run.Plan.Alerts
+	if len(alerts) == 0 || x.e.cfg.Symptoms == nil {
+		symptoms <- nil
+	} else {
+		go func() { symptoms <- x.e.symptoms(asking, alerts) }()
 	}
+	late := "no answer in " + beforeLimit.String()
+	select {
+	case x.run.Before = <-symptoms:
+	case <-asking.Done():
+		x.run.Before = told(alerts, nil, errors.New(late))
+	}
+	select {
+	case x.run.BeforeChecks = <-checks:
+	case <-asking.Done():
+		x.run.BeforeChecks = []Check{{Name: "checks", State: CheckUnknown, Observed: late}}
+	}
+	if ctx.Err() != nil {
+		x.run.Before, x.run.BeforeChecks = nil, nil // called off: nobody looked
+		return
+	}
+	x.trace(x.run.BeforeChecks, x.run.Before)
 }
 
 // symptoms asks how alerts stand. One that is not answered for is unknown.

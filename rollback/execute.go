@@ -26,6 +26,8 @@ type execution struct {
 	subject string
 	// waited is how long this executor was paused, all in all.
 	waited time.Duration
+	// grew: the trail has a cell that is not journaled yet.
+	grew bool
 }
 
 // ending is how a run ends; the zero value means that it goes on.
@@ -270,7 +272,7 @@ func (x *execution) write(ctx context.Context, point string, fn func(*store.Tx) 
 
 // save writes the run's row from what this executor knows.
 func (x *execution) save(tx *store.Tx) error {
-	doc, err := json.Marshal(runDoc{Executor: x.run.Executor, Before: x.run.Before, Checks: x.run.Checks, Symptoms: x.run.Symptoms})
+	doc, err := json.Marshal(runDoc{Executor: x.run.Executor, Before: x.run.Before, BeforeChecks: x.run.BeforeChecks, Checks: x.run.Checks, Symptoms: x.run.Symptoms, Trail: x.run.Trail})
 	if err != nil {
 		return fmt.Errorf("journal %s: %w", x.run.ID, err)
 	}
@@ -313,7 +315,8 @@ func (x *execution) finish(ctx context.Context, over ending) error {
 				Checks   []Check   `json:"checks"`
 				Symptoms []Symptom `json:"symptoms"`
 				Before   []Symptom `json:"before,omitempty"`
-			}{x.run.Checks, x.run.Symptoms, x.run.Before}); err != nil {
+				Earlier  []Check   `json:"before_checks,omitempty"`
+			}{x.run.Checks, x.run.Symptoms, x.run.Before, x.run.BeforeChecks}); err != nil {
 				return err
 			}
 			if _, err := tx.Append(entry, nil); err != nil {

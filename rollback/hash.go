@@ -36,6 +36,7 @@ type unitMaterial struct {
 	Diff        string            `json:"diff"`
 	Destroys    []string          `json:"destroys"`
 	NotRestored []string          `json:"not_restored"`
+	Blast       string            `json:"blast,omitempty"`
 	Missing     []string          `json:"missing"`
 	Verdict     Verdict           `json:"verdict"`
 	Findings    []findingMaterial `json:"findings"`
@@ -88,7 +89,7 @@ func material(u UnitPlan) unitMaterial {
 		From: u.From.Digest, To: u.To.Digest, Token: u.Observed.Token, InFlight: u.Observed.InFlight,
 		Owners: sorted(u.Observed.Owners), References: sorted(u.Observed.References),
 		Steps: []stepMaterial{}, Diff: ledger.Hash([]byte(u.Diff)),
-		Destroys: sorted(u.Destroys), NotRestored: sorted(u.NotRestored), Missing: sorted(u.Missing),
+		Destroys: sorted(u.Destroys), NotRestored: sorted(u.NotRestored), Blast: u.Blast, Missing: sorted(u.Missing),
 		Verdict: u.Verdict, Findings: []findingMaterial{}, Tested: u.Tested,
 	}
 	for _, s := range u.Steps {

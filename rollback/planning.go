@@ -176,7 +176,7 @@ func (e *Engine) propose(ctx context.Context, obs Observation, to Revision) (Pro
 	if err != nil {
 		return Proposal{}, fmt.Errorf("plan %s back to %s: %w", id, name(to), err)
 	}
-	p.Diff = ledger.Scrub(p.Diff)
+	p.Diff, p.Blast = ledger.Scrub(p.Diff), ledger.Scrub(providers.Clean(p.Blast))
 	p.Steps = slices.Clone(p.Steps)
 	from := obs.Current.Digest
 	for i := range p.Steps {

@@ -50,6 +50,10 @@ type Run struct {
 	StartedAt time.Time    `json:"started_at"`
 	AppliedAt time.Time    `json:"applied_at,omitzero"`
 	EndedAt   time.Time    `json:"ended_at,omitzero"`
+	// BeforeChecks is how the checks stood before anything was touched, Trail how they and the alerts looked since; nil where
+	// nobody looked yet.
+	BeforeChecks []Check `json:"before_checks,omitempty"`
+	Trail        *Trail  `json:"trail,omitempty"`
 	// Executor is the process that works on it ("host:pid"), Alive whether its lease is fresh.
 	Executor string `json:"executor,omitempty"`
 	Alive    bool   `json:"alive"`

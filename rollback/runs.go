@@ -16,10 +16,12 @@ import (
 
 // runDoc is the part of a run that has no column of its own.
 type runDoc struct {
-	Executor string    `json:"executor,omitempty"`
-	Before   []Symptom `json:"before,omitempty"`
-	Checks   []Check   `json:"checks,omitempty"`
-	Symptoms []Symptom `json:"symptoms,omitempty"`
+	Executor     string    `json:"executor,omitempty"`
+	Before       []Symptom `json:"before,omitempty"`
+	BeforeChecks []Check   `json:"before_checks,omitempty"`
+	Trail        *Trail    `json:"trail,omitempty"`
+	Checks       []Check   `json:"checks,omitempty"`
+	Symptoms     []Symptom `json:"symptoms,omitempty"`
 }
 
 // Run reads one run as the journal has it now.
@@ -64,6 +66,7 @@ func (e *Engine) decode(row store.Run) (Run, error) {
 		}
 	}
 	r.Executor, r.Before, r.Checks, r.Symptoms = doc.Executor, doc.Before, doc.Checks, doc.Symptoms
+	r.BeforeChecks, r.Trail = doc.BeforeChecks, doc.Trail
 	for _, s := range row.Steps {
 		step := StepRun{State: StepState(s.State), Attempt: s.Attempt, At: s.At, EndedAt: s.EndedAt}
 		if err := json.Unmarshal(s.Doc, &step.Step); err != nil {

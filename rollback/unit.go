@@ -78,6 +78,7 @@ type Proposal struct {
 	Diff        string        `json:"diff"` // unified diff from current to target; text from outside, cleaned
 	Destroys    []string      `json:"destroys,omitempty"`
 	NotRestored []string      `json:"not_restored,omitempty"`
+	Blast       string        `json:"blast,omitempty"`       // how much it touches, in a few words: "12 pods", "20% req"; "" unknown
 	Estimate    time.Duration `json:"estimate_ns,omitempty"` // zero is unknown
 	Missing     []string      `json:"missing,omitempty"`     // rights or artifacts that are not there: the plan cannot run
 	Warnings    []string      `json:"warnings,omitempty"`
@@ -129,7 +130,10 @@ type Check struct {
 	State    CheckState `json:"state"`
 	Observed string     `json:"observed,omitempty"`
 	Goal     string     `json:"goal,omitempty"`
-	Inside   bool       `json:"inside,omitempty"`
+	// Value is what was observed as a number and Limit the number that it may not pass, in one unit; nil where there is none.
+	Value  *float64 `json:"value,omitempty"`
+	Limit  *float64 `json:"limit,omitempty"`
+	Inside bool     `json:"inside,omitempty"`
 }
 
 // Operation identifies an effect on a target: idempotency is per Operation.ID and Step.N.

@@ -197,6 +197,7 @@ func (x *execution) inspect(ctx context.Context) (bad []string, over ending) {
 		bad = append(bad, "nothing serves, so nothing is verified: "+strings.Join(a.details, "; "))
 	}
 	x.run.Checks, x.run.Symptoms = x.check(ctx), x.symptoms(ctx)
+	x.trace(x.run.Checks, x.run.Symptoms)
 	bad = append(bad, unwell(x.run.Checks, x.run.Symptoms, x.run.AppliedAt)...)
 	if len(bad) == 0 && !seenFromOutside(x.run.Checks, x.run.Plan.Alerts) {
 		return nil, end(RunUnverified, "%s, but %s", x.done(), notSeen)
@@ -238,7 +239,9 @@ func (x *execution) check(ctx context.Context) []Check {
 		}
 	}
 	for i := range checks {
-		checks[i].Name, checks[i].Observed = providers.Clean(checks[i].Name), providers.Clean(checks[i].Observed)
+		c := &checks[i]
+		c.Name, c.Observed = providers.Clean(c.Name), providers.Clean(c.Observed)
+		c.Value, c.Limit = finite(c.Value), finite(c.Limit)
 	}
 	return checks
 }
@@ -308,10 +311,10 @@ func (x *execution) progress(ctx context.Context, bad []string) error {
 		detail = strings.Join(bad, "; ")
 	}
 	subject, now := states(x.run.Checks, x.run.Symptoms)
-	if slices.Equal(now, x.shown) && x.run.State == RunVerifying && x.run.Detail == providers.Clean(detail) {
+	if slices.Equal(now, x.shown) && !x.grew && x.run.State == RunVerifying && x.run.Detail == providers.Clean(detail) {
 		return nil
 	}
-	x.shown = now
+	x.shown, x.grew = now, false
 	return x.show(ctx, RunVerifying, detail, fmt.Sprintf("%d not well; %s", len(bad), subject))
 }
 

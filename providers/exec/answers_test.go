@@ -176,9 +176,9 @@ func TestPlansAndChecksThatCannotBeTrusted(t *testing.T) {
 			t.Errorf("%s: got %+v", name, p)
 		}
 	}
-	good := `{"steps":[{"n":1,"title":"back","args":{"k":"v"}}],"diff":"-a\u001b[31m\n+b\n","estimate_ns":-5}`
+	good := `{"steps":[{"n":1,"title":"back","args":{"k":"v"}}],"diff":"-a\u001b[31m\n+b\n","estimate_ns":-5,"blast":"12\u001b[31m pods"}`
 	p, err := reverser(t, "cat <<'EOF'\n"+good+"\nEOF").Plan(t.Context(), obs, to)
-	if err != nil || p.Diff != "-a\n+b\n" || p.Estimate != 0 || p.Steps[0].Token != "t1" || p.Steps[0].To != to.Digest || len(p.Warnings) != 1 {
+	if err != nil || p.Diff != "-a\n+b\n" || p.Blast != "12 pods" || p.Estimate != 0 || p.Steps[0].Token != "t1" || p.Steps[0].To != to.Digest || len(p.Warnings) != 1 {
 		t.Errorf("got %+v, %v", p, err)
 	}
 	for _, answer := range []string{`{}`, `{"checks":null}`, `{"checks":[{"name":"x","state":"fine"}]}`, `{"checks":"pass"}`} {

@@ -119,7 +119,7 @@ func checkProposal(p *rollback.Proposal, obs rollback.Observation, to rollback.R
 	for _, l := range [][]string{p.Destroys, p.NotRestored, p.Missing, p.Warnings} {
 		cleanAll(l)
 	}
-	p.Diff = cleanDiff(p.Diff)
+	p.Diff, p.Blast = cleanDiff(p.Diff), providers.Clean(p.Blast)
 	p.Estimate = max(p.Estimate, 0)
 	return nil
 }

@@ -62,9 +62,9 @@ func TestMessagesAreAsTheSchemaSays(t *testing.T) {
 n='%s/'$$.$BACKOUT_METHOD
 cat > "$n.request"
 case $BACKOUT_METHOD in
-plan) echo '{"steps":[{"n":1,"title":"back","args":{"label":"r41"}}],"diff":"","warnings":["w"]}' ;;
+plan) echo '{"steps":[{"n":1,"title":"back","args":{"label":"r41"}}],"diff":"","warnings":["w"],"blast":"12 pods"}' ;;
 status) echo '{"done":true,"detail":"there"}' ;;
-verify) echo '{"checks":[{"name":"http","state":"pass","observed":"200","goal":"200"}]}' ;;
+verify) echo '{"checks":[{"name":"http","state":"pass","observed":"200","goal":"200","value":0.2,"limit":1}]}' ;;
 *) APP_DIR='%s' /bin/sh '%s' backout < "$n.request" ;;
 esac | tee "$n.answer"`, dir, a.dir, a.script))
 	c := obj{}

@@ -23,6 +23,7 @@ type outcome struct {
 	latency time.Duration
 	ok      bool
 	seen    string // "200 in 12ms", "connection refused"
+	right   bool   // the answer was right, in whatever time
 }
 
 // asker makes attempts. Each one is a connection of its own: a kept one would not notice that nobody listens any more.
@@ -56,9 +57,9 @@ func (a *asker) attempt(ctx context.Context, c *checkSettings) (outcome, bool) {
 	case err != nil:
 		o.seen = brief(err)
 	case c.MaxLatency > 0 && o.latency > c.MaxLatency:
-		o.seen = fmt.Sprintf("%s in %s, which is too slow", seen, o.latency.Round(time.Millisecond))
+		o.right, o.seen = true, fmt.Sprintf("%s in %s, which is too slow", seen, o.latency.Round(time.Millisecond))
 	default:
-		o.ok, o.seen = true, fmt.Sprintf("%s in %s", seen, o.latency.Round(time.Millisecond))
+		o.ok, o.right, o.seen = true, true, fmt.Sprintf("%s in %s", seen, o.latency.Round(time.Millisecond))
 	}
 	return o, true
 }

@@ -236,6 +236,9 @@ func TestChecks(t *testing.T) {
 		if r.State != want[r.Name] || r.Observed == "" || r.Goal == "" || strings.Contains(r.Observed+r.Goal, "s3cret") {
 			t.Errorf("%+v, want %s", r, want[r.Name])
 		}
+		if slow := r.Name == "slow"; slow != (r.Value != nil) || slow != (r.Limit != nil) || (slow && *r.Value <= *r.Limit) {
+			t.Errorf("%s has the number %v of %v", r.Name, r.Value, r.Limit)
+		}
 	}
 	if len(results) != len(want) {
 		t.Errorf("%d results, want %d", len(results), len(want))

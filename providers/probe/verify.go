@@ -99,6 +99,15 @@ func (p *Provider) picked(services []string) []*check {
 	return picked
 }
 
+// measured is how long a right answer took and may take, in seconds, where the check has a limit for that.
+func (c *checkSettings) measured(o outcome) (value, limit *float64) {
+	if c.MaxLatency <= 0 || !o.right {
+		return nil, nil
+	}
+	took, most := o.latency.Seconds(), c.MaxLatency.Seconds()
+	return &took, &most
+}
+
 func (p *Provider) look(ctx context.Context, c *check) providers.CheckResult {
 	r := providers.CheckResult{Name: c.set.Name, Service: c.set.Service, State: providers.CheckUnknown, Observed: "there was no time to ask", Goal: c.set.goal()}
 	for range 2 {
@@ -108,6 +117,7 @@ func (p *Provider) look(ctx context.Context, c *check) providers.CheckResult {
 		}
 		p.Done(p.env.Now(), nil)
 		r.Observed = providers.Clean(o.seen)
+		r.Value, r.Limit = c.set.measured(o)
 		if o.ok {
 			r.State = providers.CheckPass
 			return r

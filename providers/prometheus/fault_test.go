@@ -180,6 +180,10 @@ func TestThresholds(t *testing.T) {
 			if err != nil || len(got) != 1 || got[0].State != c.want || !strings.Contains(got[0].Observed, c.seen) {
 				t.Fatalf("%+v, %v; want %s %s", got, err, c.want, c.seen)
 			}
+			limit := map[string]float64{"below": .05, "above": .05, "too little": 10, "between": 1}[name]
+			if limit != 0 && (got[0].Value == nil || fmt.Sprint(*got[0].Value) != c.seen || got[0].Limit == nil || *got[0].Limit != limit) {
+				t.Errorf("value %v, limit %v; want %s of %v", got[0].Value, got[0].Limit, c.seen, limit)
+			}
 		})
 	}
 }

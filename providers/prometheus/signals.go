@@ -110,13 +110,15 @@ func (p *Provider) threshold(ctx context.Context, t thresholdSettings) (provider
 	case len(values) == 0:
 		r.Observed = "the query found no series"
 	default:
-		r.State, r.Observed = t.judge(values)
+		var worst float64
+		r.State, worst = t.judge(values)
+		r.Observed, r.Value, r.Limit = number(worst), &worst, t.limit(worst)
 	}
 	return r, err
 }
 
 // judge looks at the worst value. One that is no number makes the whole unknown, unless another one fails already.
-func (t thresholdSettings) judge(values []float64) (providers.CheckState, string) {
+func (t thresholdSettings) judge(values []float64) (providers.CheckState, float64) {
 	state, seen := providers.CheckPass, values[0]
 	for _, v := range values {
 		switch {
@@ -132,7 +134,15 @@ func (t thresholdSettings) judge(values []float64) (providers.CheckState, string
 			seen = v
 		}
 	}
-	return state, number(seen)
+	return state, seen
+}
+
+// limit is the one of the threshold's two that v passed, or would pass first.
+func (t thresholdSettings) limit(v float64) *float64 {
+	if t.Max == nil || (t.Min != nil && *t.Min-v > v-*t.Max) {
+		return t.Min
+	}
+	return t.Max
 }
 
 // excess is how far v is beyond the threshold; not positive for a good value.

@@ -34,6 +34,7 @@ func (p *Provider) Plan(ctx context.Context, obs rollback.Observation, to rollba
 		N: 1, Unit: u.id, Action: actionSwitch, Title: u.title(r), From: obs.Current.Digest, To: to.Digest, Token: obs.Token,
 		Args: map[string]string{"release": printable(r.label)},
 	}}
+	prop.Blast = "1 host" // a unit is one link on one host
 	for _, c := range u.checks {
 		prop.Checks = append(prop.Checks, providers.Clean(c.Name))
 	}

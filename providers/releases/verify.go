@@ -74,9 +74,13 @@ func (p *Provider) tried(ctx context.Context, u *unit, c check) rollback.Check {
 	out := rollback.Check{Name: c.Name}
 	switch {
 	case c.HTTP != "":
+		start := time.Now()
 		out.State, out.Observed, out.Goal = p.viaHTTP(call, c)
+		out.Value, out.Limit = timed(out.State, time.Since(start), c)
 	case c.TCP != "":
+		start := time.Now()
 		out.State, out.Observed, out.Goal = viaTCP(call, c)
+		out.Value, out.Limit = timed(out.State, time.Since(start), c)
 	default:
 		out.State, out.Observed, out.Goal = p.viaCommand(call, u, c)
 	}
@@ -138,4 +142,13 @@ func (p *Provider) viaCommand(ctx context.Context, u *unit, c check) (rollback.C
 	default:
 		return rollback.CheckUnknown, err.Error(), goal
 	}
+}
+
+// timed is how long a good answer took and may take, in seconds. How soon a bad one came says nothing.
+func timed(state rollback.CheckState, took time.Duration, c check) (value, limit *float64) {
+	if state != rollback.CheckPass {
+		return nil, nil
+	}
+	v, most := took.Seconds(), c.Timeout.Seconds()
+	return &v, &most
 }

@@ -67,7 +67,9 @@ func (s *Session) outsideChecks(ctx context.Context, services []string) ([]rollb
 			continue
 		}
 		for _, r := range results {
-			out = append(out, rollback.Check{Name: p.Name() + ": " + r.Name, State: checkState(string(r.State)), Observed: r.Observed, Goal: r.Goal})
+			out = append(out, rollback.Check{
+				Name: p.Name() + ": " + r.Name, State: checkState(string(r.State)), Observed: r.Observed, Goal: r.Goal, Value: r.Value, Limit: r.Limit,
+			})
 		}
 	}
 	return out, nil
