@@ -15,7 +15,7 @@ import (
 	"github.com/backout-dev/backout/rollback/store"
 )
 
-// callTimeout is the deadline of one look at a target. A look that takes longer counts as not seen.
+// callTimeout is the deadline of one look at a target that names none of its own. A look that takes longer counts as not seen.
 const callTimeout = 15 * time.Second
 
 // Config is what an Engine is made of. Only Store is required. Zero durations take the defaults that are named here.
@@ -121,7 +121,7 @@ func (e *Engine) Units(ctx context.Context) ([]Unit, error) {
 }
 
 func listUnits(ctx context.Context, r Reverser) (units []Unit, err error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout(r))
 	defer cancel()
 	for u, err := range r.Units(ctx) {
 		if err != nil {
@@ -151,13 +151,21 @@ func (e *Engine) applyTimeout(unit UnitID) time.Duration {
 	return e.cfg.ApplyTimeout
 }
 
+// lookTimeout is how long one look at a target may take before it counts as not seen.
+func lookTimeout(r Reverser) time.Duration {
+	if w, ok := r.(Watchful); ok {
+		return max(callTimeout, w.LookTimeout())
+	}
+	return callTimeout
+}
+
 // observe looks at a unit once, under a deadline of its own.
 func (e *Engine) observe(ctx context.Context, unit UnitID) (Observation, error) {
 	r, err := e.reverser(unit)
 	if err != nil {
 		return Observation{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout(r))
 	defer cancel()
 	obs, err := r.Observe(ctx, unit)
 	if err != nil {

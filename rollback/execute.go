@@ -21,7 +21,8 @@ type execution struct {
 	run   Run
 	op    string
 	fence store.Fence
-	shown []string // the last look that was journaled
+	held  context.Context // ends when the lease is lost, and not when the executor is asked to stop
+	shown []string        // the last look that was journaled
 	// subject is what the last line of the log was about.
 	subject string
 	// waited is how long this executor was paused, all in all.
@@ -42,7 +43,7 @@ func end(state RunState, format string, args ...any) ending {
 
 // Execute works on a confirmed run until it is over, or goes on with one that was interrupted: both are the same. It
 // takes the run's lease, and gives [ErrLocked] while another executor holds it. When ctx ends before the run is over, it
-// stops where it is and leaves the run to be resumed. A run that is over is returned as it is.
+// lets an Apply that was begun end, stops before the next intent and leaves the run to be resumed. A run that is over is returned as it is.
 //
 // The error says that the run could not be worked on or journaled; how the run itself ended is its state.
 func (e *Engine) Execute(ctx context.Context, runID string) (Run, error) {
@@ -60,8 +61,9 @@ func (e *Engine) Execute(ctx context.Context, runID string) (Run, error) {
 		}
 		return run, err
 	}
-	held, stop := x.keepLease(ctx)
-	err = x.work(held)
+	var stop func()
+	x.held, stop = x.keepLease(context.WithoutCancel(ctx))
+	err = x.workUntil(ctx)
 	stop()
 	if err != nil {
 		err = errors.Join(err, x.detach(ctx))
@@ -72,6 +74,15 @@ func (e *Engine) Execute(ctx context.Context, runID string) (Run, error) {
 		return x.run, errors.Join(err, readErr)
 	}
 	return after, err
+}
+
+// workUntil works until the run is over, the lease is lost, or ctx ends: then an effect that was begun is let end and
+// journaled, under the lease and the deadline of an Apply, and nothing else is begun.
+func (x *execution) workUntil(ctx context.Context) error {
+	work, cancel := context.WithCancelCause(x.held)
+	defer cancel(nil)
+	defer context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })()
+	return x.work(work)
 }
 
 // take gets the lease and reads the run under it.

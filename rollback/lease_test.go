@@ -55,6 +55,100 @@ func TestALiveExecutorKeepsItsRun(t *testing.T) {
 	})
 }
 
+// Asked to stop in the middle of an effect, an executor lets it end and journals it, under its lease; then it stops before
+// the next one.
+func TestAnEffectIsLetEndWhenTheExecutorIsAskedToStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, func(c *rollback.Config) { c.LeaseTTL, c.ApplyTimeout = 3*time.Second, time.Minute })
+		u := b.pricing()
+		ctx, terminate := context.WithCancel(t.Context())
+		b.target.onApply = func(ctx context.Context, u *fakeUnit, op rollback.Operation, s rollback.Step) (rollback.Result, error) {
+			terminate()
+			select {
+			case <-ctx.Done():
+				return rollback.Result{Outcome: rollback.OutcomeUnknown}, ctx.Err()
+			case <-time.After(20 * time.Second): // longer than the lease
+				return b.target.swap(u, op, s)
+			}
+		}
+		run := b.confirmed(t, rollback.Request{})
+		run, err := b.Execute(ctx, run.ID)
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("Execute gave %v", err)
+		}
+		if s := run.Steps[0]; s.State != rollback.StepApplied || s.Attempt != 1 || u.current.Label != "r41" {
+			t.Errorf("the step is %q after %d attempts, served is %s", s.State, s.Attempt, u.current.Label)
+		}
+		if run.State.Final() || run.Alive || len(run.Checks) > 0 {
+			t.Errorf("it went on: %q, alive %v, checks %v", run.State, run.Alive, run.Checks)
+		}
+		if run, err := b.another(t, elsewhere).Execute(t.Context(), run.ID); err != nil || run.State != rollback.RunSucceeded {
+			t.Errorf("resumed: %q %s %v", run.State, run.Detail, err)
+		}
+		b.sound(t)
+	})
+}
+
+// slowLooks is a target that answers every look after 40 s.
+type slowLooks struct{ *fake }
+
+func slowly[T any](ctx context.Context, look func() (T, error)) (T, error) {
+	select {
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	case <-time.After(40 * time.Second):
+		return look()
+	}
+}
+
+func (s slowLooks) Observe(ctx context.Context, id rollback.UnitID) (rollback.Observation, error) {
+	return slowly(ctx, func() (rollback.Observation, error) { return s.fake.Observe(ctx, id) })
+}
+
+func (s slowLooks) Plan(ctx context.Context, o rollback.Observation, to rollback.Revision) (rollback.Proposal, error) {
+	return slowly(ctx, func() (rollback.Proposal, error) { return s.fake.Plan(ctx, o, to) })
+}
+
+func (s slowLooks) Status(ctx context.Context, id rollback.UnitID, to rollback.Revision) (rollback.Convergence, error) {
+	return slowly(ctx, func() (rollback.Convergence, error) { return s.fake.Status(ctx, id, to) })
+}
+
+func (s slowLooks) Verify(ctx context.Context, id rollback.UnitID, to rollback.Revision) ([]rollback.Check, error) {
+	return slowly(ctx, func() ([]rollback.Check, error) { return s.fake.Verify(ctx, id, to) })
+}
+
+// watchful is a target that says how long its looks may take.
+type watchful struct{ slowLooks }
+
+func (watchful) LookTimeout() time.Duration { return time.Minute }
+
+// A look may take as long as its provider allows, and no longer than the engine's own limit where it names none.
+func TestALookTakesAsLongAsItsProviderAllows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, func(c *rollback.Config) { c.Deadline = time.Hour })
+		b.pricing()
+		through := func(r rollback.Reverser) *rollback.Engine {
+			return b.another(t, func(c *rollback.Config) { c.Reversers = map[string]rollback.Reverser{"fake": r} })
+		}
+		if _, err := through(slowLooks{b.target}).Plan(t.Context(), rollback.Request{Unit: "fake:prod/pricing"}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("nobody allowed it so much time, and it was seen: %v", err)
+		}
+		e := through(watchful{slowLooks{b.target}})
+		p, err := e.Plan(t.Context(), rollback.Request{Unit: "fake:prod/pricing"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		run, err := e.Confirm(t.Context(), p, yes(p))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if run, err = e.Execute(t.Context(), run.ID); err != nil || run.State != rollback.RunSucceeded {
+			t.Errorf("%q %s, %v", run.State, run.Detail, err)
+		}
+	})
+}
+
 // A dead executor's run waits for its lease to run out, unless somebody knows that it is dead.
 func TestADeadExecutorsRunIsTakenOver(t *testing.T) {
 	for name, known := range map[string]bool{"known to be dead": true, "lease runs out": false} {

@@ -170,7 +170,7 @@ func (e *Engine) propose(ctx context.Context, obs Observation, to Revision) (Pro
 	if err != nil {
 		return Proposal{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout(r))
 	defer cancel()
 	p, err := r.Plan(ctx, obs, to)
 	if err != nil {

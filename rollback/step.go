@@ -171,6 +171,10 @@ func (x *execution) complete(ctx context.Context, s *StepRun, o Observation) err
 	if s.Attempt == 0 || x.cas(s.Unit) != CASAtomic || o.Token == s.Token {
 		return x.result(ctx, s, StepApplied, found)
 	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	ctx = x.held
 	res := x.apply(ctx, s.Step)
 	switch {
 	case ctx.Err() != nil:
@@ -223,6 +227,7 @@ func (x *execution) try(ctx context.Context, s *StepRun, o Observation, attempte
 	case err != nil:
 		return ending{}, false, err
 	}
+	ctx = x.held // what is begun is let end, within its own deadline, and journaled
 	step := s.Step
 	if x.cas(s.Unit) != CASAtomic && time.Since(looked) > freshForNone {
 		seen, err := x.e.observe(ctx, s.Unit)

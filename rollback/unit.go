@@ -178,6 +178,13 @@ type Patient interface {
 	ApplyTimeout() time.Duration
 }
 
+// Watchful is the extra ability of a Reverser whose looks (Units, Observe, Plan, Status, Verify) may rightly take longer than
+// 15 s: it has a limit of its own, after which it answers, and the engine waits at least so long before it counts a look as
+// not seen.
+type Watchful interface {
+	LookTimeout() time.Duration
+}
+
 // Symptoms tells how the alerts that a rollback is to cure stand, as seen from outside. An alert that its source can no
 // longer tell of is [providers.AlertUnknown] and verifies nothing.
 type Symptoms interface {

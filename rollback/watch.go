@@ -133,7 +133,7 @@ func (x *execution) status(ctx context.Context, u UnitPlan) (Convergence, error)
 	if err != nil {
 		return Convergence{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout(r))
 	defer cancel()
 	return r.Status(ctx, u.Unit.ID, u.To)
 }
@@ -214,7 +214,7 @@ func (x *execution) check(ctx context.Context) []Check {
 		r, err := x.e.reverser(u.Unit.ID)
 		var mine []Check
 		if err == nil {
-			callCtx, cancel := context.WithTimeout(ctx, callTimeout)
+			callCtx, cancel := context.WithTimeout(ctx, lookTimeout(r))
 			mine, err = r.Verify(callCtx, u.Unit.ID, u.To)
 			cancel()
 		}

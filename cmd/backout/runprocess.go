@@ -21,7 +21,8 @@ func (a *app) runProcessCmd() *cobra.Command {
 		Use: "run-process RUN", Short: "Execute a confirmed run", Hidden: true, Args: exactArgs("RUN"),
 		RunE: func(_ *cobra.Command, args []string) (err error) {
 			signal.Ignore(syscall.SIGHUP)
-			// Only a termination asked for ends it, before the next intent; nothing of the parent's does.
+			// Only a termination asked for ends it, before the next intent: what is being applied is let end. Nothing of the
+			// parent's does.
 			ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 			defer stop()
 			if tied {

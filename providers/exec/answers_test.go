@@ -203,6 +203,9 @@ func TestOnlyACommandThatVerifiesLooksFromOutside(t *testing.T) {
 			settings["commands"].(obj)["verify"] = program(t, `echo '{"checks":[{"name":"answers","state":"pass"},{"name":"version","state":"pass","inside":true}]}'`)
 		}
 		r := made(t, settings).(rollback.Reverser)
+		if w, ok := r.(rollback.Watchful); !ok || w.LookTimeout() < 30*time.Second {
+			t.Error("the engine is not told how long a look may take")
+		}
 		obs, err := r.Observe(t.Context(), "script:local/app")
 		if err != nil {
 			t.Fatal(err)

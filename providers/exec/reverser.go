@@ -98,6 +98,9 @@ func withoutCAS(obs rollback.Observation, warnings []string) []string {
 // killed and answered for.
 func (r reverser) ApplyTimeout() time.Duration { return r.c.applyLimit + killed }
 
+// LookTimeout implements rollback.Watchful: the setting timeout, likewise.
+func (r reverser) LookTimeout() time.Duration { return r.c.timeout + killed }
+
 // Apply implements rollback.Reverser. Only an answer that says what happened is taken for it: a deadline, an exit code, or
 // nonsense leave open what the program did before.
 func (r reverser) Apply(ctx context.Context, op rollback.Operation, step rollback.Step) (rollback.Result, error) {

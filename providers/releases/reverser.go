@@ -24,6 +24,9 @@ func (p *Provider) Units(context.Context) iter.Seq2[rollback.Unit, error] {
 	}
 }
 
+// LookTimeout implements rollback.Watchful: the setting timeout.
+func (p *Provider) LookTimeout() time.Duration { return p.timeout }
+
 func (p *Provider) describe(u *unit) rollback.Unit {
 	return rollback.Unit{ID: u.id, Kind: "release directory", Service: u.service, Environment: p.environment, CAS: p.host.cas(u)}
 }

@@ -92,6 +92,9 @@ func TestAReleaseThatVanishedWhileItServed(t *testing.T) {
 // What the link points to is the target's own word; the unit's checks are not, and a plan names them beforehand.
 func TestOnlyTheChecksLookFromOutside(t *testing.T) {
 	p := twoReleases(t).provider("checks", []map[string]any{{"name": "answers", "command": []string{"true"}}})
+	if w, ok := rollback.Reverser(p).(rollback.Watchful); !ok || w.LookTimeout() != p.timeout {
+		t.Error("the engine is not told how long a look may take")
+	}
 	obs := observe(t, p)
 	prop, err := p.Plan(t.Context(), obs, labelled(t, obs, "r41"))
 	if err != nil || !slices.Equal(prop.Checks, []string{"answers"}) {
