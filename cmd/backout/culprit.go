@@ -38,7 +38,7 @@ incident file, or the one that INCIDENT names, as of the document's own "at" or 
 			if a.flags.file != "" {
 				return a.rankFile(a.flags.file, id, top)
 			}
-			return a.with(cmd.Context(), 0, func(_ context.Context, s *opened) error { return a.rankIncident(s, id, top) })
+			return a.with(cmd.Context(), 0, func(ctx context.Context, s *opened) error { return a.rankIncident(ctx, s, id, top) })
 		},
 	}
 	cmd.Flags().IntVar(&top, "top", 5, "how many suspects the text shows")
@@ -100,7 +100,7 @@ func (a *app) rankDocument(doc *incident.Document, top int) error {
 	return nil
 }
 
-func (a *app) rankIncident(s *opened, id string, top int) error {
+func (a *app) rankIncident(ctx context.Context, s *opened, id string, top int) error {
 	inc, ok := s.Incident(id)
 	if !ok {
 		if id != "" {
@@ -115,6 +115,9 @@ func (a *app) rankIncident(s *opened, id string, top int) error {
 	at := a.now().UTC()
 	if t, _ := parseTime(a.flags.at, at); !t.IsZero() {
 		at = t
+	}
+	if id != "" {
+		s.Measure(ctx, id)
 	}
 	ranking := s.Rank(inc, at)
 	if a.jsonOut() {

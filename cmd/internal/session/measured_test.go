@@ -31,7 +31,7 @@ func probing(t *testing.T, dir, environment, url string, log io.Writer) *Session
 		schema.Fields = append(schema.Fields, config.Field{Name: f.Name, Type: config.FieldType(f.Type)})
 	}
 	p, err := config.NewProvider("probe", "probe", dir, schema, map[string]any{"checks": []map[string]any{
-		{"name": "price", "service": "pricing", "http": url, "interval": "20ms", "timeout": "5s"},
+		{"name": "price", "service": "pricing", "http": url, "interval": "50ms", "timeout": "5s"},
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -100,7 +100,7 @@ func TestTwoProcessesRankAnIncidentAlike(t *testing.T) {
 	defer cancel()
 	first.Backfill(ctx)
 	seen, inc := time.Now(), first.Incidents()[0]
-	first.fetchSignals(ctx)
+	first.Measure(ctx, inc.ID)
 	want := encoded(t, first, inc.ID, seen)
 	if !strings.Contains(want, "calls to pricing: 100% failed since it took effect, 0% before") {
 		t.Fatalf("the process that measured ranks without its measurements: %s", want)
@@ -117,6 +117,28 @@ func TestTwoProcessesRankAnIncidentAlike(t *testing.T) {
 		t.Errorf("as of the same moment\none process says %s\nthe next one says %s", want, got)
 	}
 	if err := second.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	down.Store(false)
+	watching := probing(t, dir, "prod", target.URL, io.Discard)
+	deployed(watching, at)
+	watching.Start(t.Context())
+	until(t, "the end of the incident", func() bool { i, ok := watching.Incident(inc.ID); return ok && !i.Open() })
+	watching.Measure(ctx, inc.ID)
+	over := time.Now()
+	want = encoded(t, watching, inc.ID, over)
+	if err := watching.Close(); err != nil {
+		t.Fatal(err)
+	}
+	later := probing(t, dir, "prod", target.URL, io.Discard)
+	deployed(later, at)
+	later.Start(t.Context())
+	later.Backfill(ctx)
+	if got := encoded(t, later, inc.ID, over); got != want || !strings.Contains(got, "failed since it took effect, 0% before") {
+		t.Errorf("when it is over\none process says %s\nthe next one says %s", want, got)
+	}
+	if err := later.Close(); err != nil {
 		t.Fatal(err)
 	}
 

@@ -126,7 +126,7 @@ func (s *Session) Backfill(ctx context.Context) map[string]error {
 	case <-ctx.Done():
 	}
 	s.settle(ctx)
-	s.fetchSignals(ctx)
+	s.Measure(ctx, "")
 	missing := map[string]error{}
 	answered := s.Feed.Answered()
 	for _, p := range s.providers {

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/backout-dev/backout/providers"
@@ -50,13 +51,24 @@ func (s *Session) shownIncident() (timeline.Incident, bool) {
 	return inc, ok && (asked != "" || inc.Open())
 }
 
-// fetchSignals reads the series around the shown incident; a source that does not answer only misses. When the incident is
-// over its ranking stays with what was measured while it lasted, and the strip goes on to show that it is.
+// fetchSignals reads the series around the shown incident.
 func (s *Session) fetchSignals(ctx context.Context) {
-	inc, ok := s.shownIncident()
-	if !ok {
-		return
+	if inc, ok := s.shownIncident(); ok {
+		s.measure(ctx, inc)
 	}
+}
+
+// Measure reads the series around an incident, "" the newest, before it is ranked: a process that has just begun knows what
+// others measured, and ranks alike.
+func (s *Session) Measure(ctx context.Context, incident string) {
+	if inc, ok := s.Incident(incident); ok {
+		s.measure(ctx, inc)
+	}
+}
+
+// measure reads the series around an incident; a source that does not answer only misses. When the incident is over its
+// ranking stays with what was measured while it lasted, and the strip goes on to show that it is.
+func (s *Session) measure(ctx context.Context, inc timeline.Incident) {
 	w := providers.Window{Since: inc.OpenedAt.Add(-signalsBefore), Until: s.opts.Now()}
 	if end := inc.ClosedAt.Add(signalsAfter); !inc.Open() && end.Before(w.Until) {
 		w.Until = end
@@ -72,8 +84,9 @@ func (s *Session) fetchSignals(ctx context.Context) {
 	symptom := symptomOf(all, &inc, w)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if inc.Open() && (len(all) > 0 || len(s.signals.bySession) > 0) {
-		s.signals.bySession = all
+	lasting := whileOpen(all, inc.ClosedAt)
+	if inc.Open() && len(s.signals.bySession) > 0 || len(lasting) > 0 && (inc.Open() || !missed) {
+		s.signals.bySession = lasting
 		s.signals.version++
 	}
 	same := s.signals.read.incident == inc.ID
@@ -88,6 +101,22 @@ func (s *Session) fetchSignals(ctx context.Context) {
 	if len(all) == 0 {
 		s.signals.read.until = time.Time{} // nobody had anything yet: ask again
 	}
+}
+
+// whileOpen leaves out what was measured after an incident closed; the zero time is one that is open.
+func whileOpen(all []providers.Signal, closed time.Time) []providers.Signal {
+	if closed.IsZero() {
+		return all
+	}
+	limit := float64(closed.UnixNano()) / 1e9
+	var out []providers.Signal
+	for _, s := range all {
+		s.Points = slices.DeleteFunc(slices.Clone(s.Points), func(p [2]float64) bool { return p[0] > limit })
+		if len(s.Points) > 0 {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // readSignals asks every source of series, and reports whether one of them did not answer in full.

@@ -65,15 +65,20 @@ func TestStripIsReadInTheBackgroundAndGoesOnAfterTheEnd(t *testing.T) {
 	over.EndsAt, over.State = now, providers.AlertResolved
 	s.Timeline.Put(over.Provider, providers.Event{Alert: &over})
 	now = now.Add(time.Minute)
-	m.series, m.err = []providers.Signal{series("error_ratio", "pricing", -5, nil, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0)}, nil
-	ranked := s.signals.version
+	m.series, m.err = []providers.Signal{series("error_ratio", "pricing", -5, nil, append([]float64{0, 0, 0, 0, 0, 1, 1, 1, 1, 1}, make([]float64, 30)...)...)}, nil
 	s.State(id) // it stays on the screen
 	s.fetchSignals(t.Context())
 	if got := s.State(id).Symptom.Measures; len(got) != 3 || got[2].Value != 0 {
 		t.Errorf("that it is over is not on the strip: %+v", got)
 	}
-	if s.signals.version != ranked {
-		t.Error("the ranking of what is over moved with what was measured afterwards")
+	inc, _ := s.Incident(id)
+	for _, sig := range s.Input(inc, now).Signals {
+		if last := sig.Points[len(sig.Points)-1]; last[0] != float64(over.EndsAt.Unix()) {
+			t.Errorf("the ranking of what is over moved with what was measured afterwards: %v", sig.Points)
+		}
+	}
+	if len(s.signals.bySession) != 1 {
+		t.Error("what was measured while it lasted is lost to the ranking")
 	}
 	now = now.Add(2 * time.Hour)
 	s.fetchSignals(t.Context())
