@@ -167,7 +167,12 @@ type runControl struct{ s *opened }
 func (r runControl) Start(runID string) error { return r.s.StartRun(runID) }
 
 func (r runControl) Run(ctx context.Context, id string) (rollback.Run, error) {
-	return r.s.Engine.Run(ctx, id)
+	run, err := r.s.Engine.Run(ctx, id)
+	if err != nil {
+		return run, err
+	}
+	run, _ = r.s.explained(run)
+	return run, nil
 }
 
 func (r runControl) Abort(ctx context.Context, id string, by policy.Principal, reason string) error {

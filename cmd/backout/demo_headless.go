@@ -190,6 +190,9 @@ func (a *app) waitRun(ctx context.Context, s *opened, id string) (rollback.Run, 
 		if err != nil || run.State.Final() {
 			return run, err
 		}
+		if _, why := s.explained(run); why != "" {
+			return run, fmt.Errorf("the process of %s ended: %s", id, why)
+		}
 		select {
 		case <-ctx.Done():
 			return run, ctx.Err()

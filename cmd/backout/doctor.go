@@ -138,8 +138,10 @@ func directory(what, path string) finding {
 	if err != nil {
 		return finding{"FAIL", what, err.Error()}
 	}
-	if info, err := os.Stat(path); err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 && what == "state directory" {
-		return finding{"warn", what, fmt.Sprintf("%s can be read by others (%v): chmod 700 %s", path, info.Mode().Perm(), path)}
+	if what == "state directory" {
+		if err := private(path); err != nil {
+			return finding{"warn", what, err.Error()}
+		}
 	}
 	return finding{"ok", what, path}
 }

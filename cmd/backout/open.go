@@ -40,6 +40,9 @@ func (a *app) openWith(ctx context.Context, st *settings, span time.Duration) (*
 	if err := a.replay(); err != nil {
 		return nil, err
 	}
+	if err := private(st.stateDir); err != nil {
+		a.warn("state directory: %v", err)
+	}
 	log, closeLog := st.logger()
 	w := a.window(span)
 	w.Until = time.Time{} // what comes while the session is open belongs on it; --until only limits what is shown
@@ -180,7 +183,7 @@ func (a *app) spawner(st *settings) func(string) error {
 		if err != nil {
 			return fmt.Errorf("find this program: %w", err)
 		}
-		args := []string{"run-process", runID, "--write"} // as was decided here, whatever a configuration says
+		args := []string{"run-process", runID, "--write", "--quiet"} // as was decided here, whatever a configuration says
 		if st.ReadOnly {
 			args[2] = "--readonly"
 		}
@@ -204,10 +207,20 @@ func (a *app) spawner(st *settings) func(string) error {
 				return fmt.Errorf("tie the run to the demo: %w", err)
 			}
 		}
+		said, err := complaints(st.stateDir, runID)
+		if err == nil {
+			cmd.Stderr = said
+			defer said.Close()
+		}
 		if err := cmd.Start(); err != nil {
 			return err
 		}
-		go func() { _ = cmd.Wait() }() // leaves no zombie, and keeps the pipe open; the journal tells what came of it
+		go func() { // leaves no zombie, and keeps the pipe open; the journal tells what came of it
+			_ = cmd.Wait()
+			if complaint(st.stateDir, runID) == "" {
+				_ = os.Remove(complaintsPath(st.stateDir, runID))
+			}
+		}()
 		return nil
 	}
 }

@@ -59,6 +59,7 @@ func (a *app) runsCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			run, _ = s.explained(run)
 			return a.printRun(run)
 		}),
 		one("attach", "Follow a run until it ends; closing this does not stop it", "", func(ctx context.Context, s *opened, id string) error {
@@ -164,7 +165,8 @@ func (a *app) attach(ctx context.Context, s *opened, id string, patience time.Du
 		if run.Alive {
 			worked, patience = time.Now(), orphaned
 		}
-		if run.State.Final() || time.Since(worked) > patience {
+		run, why := s.explained(run)
+		if run.State.Final() || why != "" || time.Since(worked) > patience {
 			if err := a.printRun(run); err != nil {
 				return err
 			}
