@@ -26,9 +26,13 @@ func newCulpritScreen(c *console, change string) *culpritScreen {
 		{keys: []string{"n"}, label: "n/p", desc: "next", brief: true, why: s.whyNone, do: func() tea.Cmd { return s.step(1) }},
 		{keys: []string{"p"}, why: s.whyNone, do: func() tea.Cmd { return s.step(-1) }},
 		{keys: moveKeys(), label: "j/k", desc: "scroll"},
-		{keys: []string{"o"}, label: "o", desc: "copy link", brief: true, why: func() string {
+		{keys: []string{"e"}, label: "e", desc: "evidence", brief: true, why: s.whyNone, do: func() tea.Cmd {
+			s.scroll.top = s.page(c.w).evidence // window keeps the end in sight
+			return nil
+		}},
+		{keys: []string{"o"}, label: "o", desc: c.openWord(), brief: true, why: func() string {
 			return whyIf(s.link() == "", "no link is known for it")
-		}, do: func() tea.Cmd { return c.copy(s.link()) }},
+		}, do: func() tea.Cmd { return c.open(s.link()) }},
 		{keys: []string{"r"}, label: "r", desc: "plan", brief: true, why: s.whyNoPlan, do: s.plan},
 		{keys: []string{"y"}, label: "y", desc: "copy id", brief: true, why: s.whyNone, do: func() tea.Cmd { return c.copy(c.handle(s.change)) }},
 		{keys: []string{"tab", "enter"}, label: "tab", desc: "timeline", do: func() tea.Cmd { c.pop(); return nil }},
@@ -97,22 +101,19 @@ func (s *culpritScreen) plan() tea.Cmd {
 
 func (s *culpritScreen) link() string {
 	ch, ok := s.c.change(s.change)
-	switch {
-	case !ok:
+	if !ok {
 		return ""
-	case s.c.opts.Link != nil:
-		if l := s.c.opts.Link(ch.Provider, ch.ID); l != "" {
-			return plain(l)
-		}
 	}
-	return plain(ch.URL)
+	return s.c.linkOf(ch.Provider, ch.ID, &ch)
 }
 
-func (s *culpritScreen) lines(w int) []string {
+func (s *culpritScreen) lines(w int) []string { return s.page(w).lines }
+
+func (s *culpritScreen) page(w int) *page {
 	p := newPage(w, 1000)
 	i, _ := s.c.suspect(s.change)
 	s.c.culpritLines(p, i, true)
-	return p.lines
+	return p
 }
 
 // status names the next suspects, which n shows.

@@ -13,6 +13,7 @@ import (
 // evidenceLines list what speaks for and against, heaviest first, then what is not known and what does not count.
 func (c *console) evidenceLines(p *page, s *culprit.Suspect) {
 	all := slices.Clone(s.Evidence)
+	p.evidence = len(p.lines)
 	slices.SortStableFunc(all, func(a, b culprit.Evidence) int { return cmp.Compare(math.Abs(b.Weight), math.Abs(a.Weight)) })
 	first := true
 	part := func(title, sign string, want func(e *culprit.Evidence) bool) {

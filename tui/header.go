@@ -10,8 +10,8 @@ import (
 
 // header never scrolls: environment, incident, freshness, mode and identity; on tall screens the sources below.
 func (c *console) header(w, h int) []string {
-	right := c.headRight(w)
-	line := between(c.headLeft(w, w-width(right)-2), right, w)
+	left, right := c.headline(w)
+	line := between(left, right, w)
 	if c.prod() {
 		line = c.style.reverse(line)
 	}
@@ -22,14 +22,41 @@ func (c *console) header(w, h int) []string {
 	return append(lines, c.style.rule(w))
 }
 
+// tightness is how much of the header gives way on a narrow screen. Each step takes more than the one before; what stays
+// is the environment, the incident and its state, freshness, and whether anything may be altered.
+type tightness int
+
+const (
+	roomy     tightness = iota // only the incident's title gives way, then the context
+	closer                     // one blank between two things
+	untitled                   // without the screen's name, which its body has too
+	anonymous                  // without the name of who acts
+	tightest                   // of a live run its id alone
+)
+
+// headline is both ends of the header, no tighter than it has to be.
+func (c *console) headline(w int) (left, right string) {
+	for t := roomy; t <= tightest; t++ {
+		right = c.headRight(w, t)
+		n := w - width(right) - 2
+		if left = c.headLeft(w, n, t); width(left) <= n+1 {
+			break
+		}
+	}
+	return left, right
+}
+
 // headLeft is the environment, the screen and the incident in n columns. The incident's title gives way, not its state.
-func (c *console) headLeft(w, n int) string {
+func (c *console) headLeft(w, n int, tight tightness) string {
 	gap := "  "
-	if w >= wideWidth {
+	switch {
+	case w >= wideWidth:
 		gap = "   "
+	case tight >= closer:
+		gap = " "
 	}
 	parts := []string{strings.TrimRight(" "+c.style.bold(c.badge())+" "+plain(c.opts.Context), " ")}
-	if t := c.top().Title(); t != "" {
+	if t := c.top().Title(); t != "" && tight < untitled {
 		parts = append(parts, t)
 	}
 	inc := c.st.Incident
@@ -75,14 +102,22 @@ func (c *console) others(shown string) (n int) {
 	return n
 }
 
-func (c *console) headRight(w int) string {
+func (c *console) headRight(w int, tight tightness) string {
 	fresh, n := c.fresh()
 	parts := []string{c.mode() + " " + itoa(fresh) + "/" + itoa(n)}
 	if live := c.live(); len(live) > 0 && plain(live[0].ID) != c.top().Title() {
-		parts = append([]string{plain(live[0].ID) + " " + string(live[0].State)}, parts...)
+		text := plain(live[0].ID)
+		if tight < tightest {
+			text += " " + string(live[0].State)
+		}
+		parts = append([]string{text}, parts...)
 	}
 	who := plain(c.opts.Principal.ID)
 	switch wide := w >= wideWidth; {
+	case tight >= anonymous && c.readOnly() != "":
+		parts = append(parts, c.style.bold("READ-ONLY"))
+	case tight >= anonymous:
+		parts = append(parts, "RW")
 	case c.readOnly() != "" && wide:
 		parts = append(parts, c.style.bold("READ-ONLY")+" as "+who)
 	case c.readOnly() != "":
@@ -91,6 +126,9 @@ func (c *console) headRight(w int) string {
 		parts = append(parts, "READ-WRITE as "+who)
 	default:
 		parts = append(parts, "RW "+cut(who, 12))
+	}
+	if tight >= closer {
+		return strings.Join(parts, " ") + " "
 	}
 	return strings.Join(parts, "  ") + " "
 }

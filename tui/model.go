@@ -106,6 +106,8 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case loadedMsg:
 		m.board.keep(msg.entries)
 		return m, nil
+	case openedMsg:
+		return m, m.handedOver(msg)
 	case brokenMsg:
 		m.broken = msg.err
 		return m, tea.Quit

@@ -87,6 +87,8 @@ type Options struct {
 	Command func(kind string, args ...string) string
 	// Link is the address of a page about a change or alert, "" where there is none. Nil: there never is.
 	Link func(provider, id string) string
+	// Open has the desktop show a link, and returns once it is handed over. Nil, as over SSH: links are copied.
+	Open func(ctx context.Context, link string) error
 
 	Principal   policy.Principal
 	Environment string // prod, staging, dev: decides the badge and the strength of the confirmation
@@ -120,7 +122,7 @@ const (
 	CommandResume   = "resume"   // run
 	CommandShow     = "show"     // run
 	CommandNote     = "note"     // text
-	CommandShare    = "share"    // incident
+	CommandShare    = "share"    // incident, and the moment to show it at
 )
 
 // CommandLine is the default of Options.Command: the command of the backout program that does the same.
@@ -145,7 +147,10 @@ func CommandLine(kind string, args ...string) string {
 	case CommandNote:
 		return "backout note " + arg(0)
 	case CommandShare:
-		return "backout --incident " + arg(0)
+		if arg(1) == "" {
+			return "backout --incident " + arg(0)
+		}
+		return "backout --incident " + arg(0) + " --at " + arg(1)
 	default:
 		return "backout " + kind
 	}

@@ -132,8 +132,8 @@ func copyLine(c *console, _ string) tea.Cmd {
 			return c.copy(a.line())
 		}
 	}
-	if id := c.incidentID(); id != "" {
-		return c.copy(c.command(CommandShare, id))
+	if c.incidentID() != "" {
+		return c.copy(c.share())
 	}
 	c.say("this screen has no command line")
 	return nil

@@ -143,8 +143,9 @@ func (a *action) written(st style) (string, int) {
 
 // page collects the lines of a screen. It knows how many fit and drops the rest.
 type page struct {
-	w, h  int
-	lines []string
+	w, h     int
+	lines    []string
+	evidence int // the line at which it begins
 }
 
 func newPage(w, h int) *page { return &page{w: w, h: h, lines: make([]string, 0, h)} }

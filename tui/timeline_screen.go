@@ -54,6 +54,7 @@ func newTimelineScreen(c *console) *timelineScreen {
 	s.actions = []action{
 		{keys: moveKeys(), label: "j/k", desc: "move", brief: true},
 		{keys: []string{"enter", "tab"}, label: "enter", desc: "culprit", brief: true, do: s.open},
+		{keys: []string{"e"}, label: "e", desc: "the evidence for and against it", do: s.open},
 		{keys: []string{"r"}, label: "r", desc: "plan", brief: true, why: s.whyNoPlan, do: s.plan},
 		{keys: []string{"/"}, label: "/", desc: "filter", brief: true, do: func() tea.Cmd {
 			c.prompt = newFilter(c, s)
@@ -64,10 +65,10 @@ func newTimelineScreen(c *console) *timelineScreen {
 		{keys: []string{"p"}, why: s.whyNoSuspect, do: func() tea.Cmd { return s.suspect(-1) }},
 		{keys: []string{"f"}, label: "f", desc: "follow the newest", do: s.follow},
 		{keys: []string{"y"}, label: "y", desc: "copy id", brief: true, why: s.whyEmpty, do: func() tea.Cmd { return c.copy(plain(s.handle())) }},
-		{keys: []string{"o"}, label: "o", desc: "copy the link to it", why: s.whyNoLink, do: func() tea.Cmd { return c.copy(s.link()) }},
-		{keys: []string{"s"}, label: "s", desc: "copy a command that opens this incident", why: func() string {
+		{keys: []string{"o"}, label: "o", desc: c.openWord(), why: s.whyNoLink, do: func() tea.Cmd { return c.open(s.link()) }},
+		{keys: []string{"s"}, label: "s", desc: "copy a command that opens this incident as it is now", why: func() string {
 			return whyIf(c.st.Incident == nil, "no incident is open")
-		}, do: func() tea.Cmd { return c.copy(c.command(CommandShare, c.incidentID())) }},
+		}, do: func() tea.Cmd { return c.copy(c.share()) }},
 	}
 	return s
 }
@@ -314,11 +315,11 @@ func (s *timelineScreen) whyNoPlan() string {
 }
 
 func (s *timelineScreen) link() string {
-	if s.c.opts.Link == nil || s.view.len() == 0 {
+	if s.view.len() == 0 {
 		return ""
 	}
 	e := s.current()
-	return plain(s.c.opts.Link(e.provider, e.id))
+	return s.c.linkOf(e.provider, e.id, e.change)
 }
 
 func (s *timelineScreen) whyNoLink() string { return whyIf(s.link() == "", "no link is known for it") }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 	"unicode"
@@ -93,7 +94,11 @@ func (a *app) commandLine(kind string, args ...string) string {
 	if abs, err := filepath.Abs(path); err == nil && path != "" {
 		path = abs
 	}
-	for _, f := range [][2]string{{"--config", path}, {"--context", a.flags.context}, {"--env", a.flags.environment}, {"--store", a.flags.store}} {
+	file := ""
+	if abs, err := filepath.Abs(a.flags.file); err == nil && a.flags.file != "" && kind == tui.CommandShare {
+		file = abs
+	}
+	for _, f := range [][2]string{{"--file", file}, {"--config", path}, {"--context", a.flags.context}, {"--env", a.flags.environment}, {"--store", a.flags.store}} {
 		if f[1] != "" {
 			line += " " + f[0] + " " + quoted(f[1])
 		}
@@ -123,7 +128,7 @@ func (a *app) tuiOptions(s *opened) tui.Options {
 	at, _ := parseTime(a.flags.at, a.now())
 	zone := time.Local
 	return tui.Options{
-		Source: s.Session, Planner: s.Engine, Runs: runControl{s}, Notes: s.Session, Incidents: s.Session, Prepare: s.Prepare, Link: s.Link, Command: a.commandLine,
+		Source: s.Session, Planner: s.Engine, Runs: runControl{s}, Notes: s.Session, Incidents: s.Session, Prepare: s.Prepare, Link: s.Link, Open: a.opener(runtime.GOOS), Command: a.commandLine,
 		Principal: a.principal(s.settings), Environment: tierWord(s.settings), Context: s.settings.Region, ReadOnly: readOnly,
 		ASCII: s.settings.TUI.ASCII || a.getenv("LANG") == "C", NoColor: a.noColor(s.settings), Sync: s.settings.TUI.SyncOutput == "on",
 		TimeZone: zone, Zone: s.settings.TUI.TimeZone, Now: a.now, Hints: hints(s), Incident: a.flags.incident, Change: a.flags.open, At: at,

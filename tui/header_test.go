@@ -1,0 +1,52 @@
+package tui
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/backout-dev/backout/rollback"
+)
+
+// On the narrowest screen everything else gives way before the environment, the incident with its state, freshness, and
+// whether anything may be altered.
+func TestNarrowHeaderKeepsTheIncidentsState(t *testing.T) {
+	for name, way := range map[string]func(w *world){
+		"timeline": func(*world) {},
+		"plan":     func(w *world) { w.press("r") },
+		"run": func(w *world) {
+			w.f.st.Runs = []rollback.Run{run(rollback.RunVerifying)}
+			w.send(stateMsg{w.f.st})
+			w.press("4", "enter")
+		},
+		"live run elsewhere": func(w *world) {
+			w.f.st.Runs = []rollback.Run{run(rollback.RunVerifying)}
+			w.send(stateMsg{w.f.st})
+		},
+	} {
+		for _, readOnly := range []string{"", "read-only mode"} {
+			w := newWorld(t, func(o *Options, f *fake) {
+				o.ReadOnly = readOnly
+				inc := *f.st.Incident
+				inc.ID = "INC-a11d5b70"
+				f.st.Incident = &inc
+			})
+			way(w)
+			w.size(60, 15)
+			head := ansi.Strip(first(w.screen()))
+			may := "RW"
+			if readOnly != "" {
+				may = "READ-ONLY"
+			}
+			for _, want := range []string{"[PROD]", "INC-a11d5b70", "open 14m ", "LIVE 3/5", may} {
+				if !strings.Contains(head, want) {
+					t.Errorf("%s %s lost %q: %s", name, readOnly, want, head)
+				}
+			}
+			if width(head) != 60 {
+				t.Errorf("%s is %d wide: %q", name, width(head), head)
+			}
+		}
+	}
+}
