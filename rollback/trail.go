@@ -15,6 +15,9 @@ const (
 	trailRows  = 100
 )
 
+// TrailLegend explains the letters of a trail in one line.
+const TrailLegend = ".-= well, +*# not (denser is worse), ? unknown, blank: nobody looked"
+
 // Trail is how checks and alerts looked lately, one cell for each [TrailCell], the newest last. A cell is a letter: "." "-"
 // "=" well, "+" "*" "#" not well, "?" unknown, and a blank where nobody looked. Among the well and the not well ones a
 // denser letter is a number that is nearer to its limit, or farther beyond it. A cell is as it was at its end, unless what

@@ -153,6 +153,9 @@ func (s *confirmScreen) units(w int) []string {
 		if u.Estimate > 0 {
 			est = "about " + roughly(u.Estimate)
 		}
+		if u.Blast != "" {
+			est = plain(u.Blast) + ", " + est
+		}
 		out = append(out, cut(" unit     "+plain(string(u.Unit.ID)), w), cut("          "+revision(u.From)+" -> "+revision(u.To)+"   "+est, w))
 	}
 	return out

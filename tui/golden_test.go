@@ -52,6 +52,12 @@ func shots() map[string]func(w *world) {
 			w.wait(defaultGrace)
 			w.press("o", "v", "e", "n", "enter")
 		},
+		"paused": func(w *world) {
+			w.f.run = pausedRun()
+			w.press("r", "R")
+			w.wait(defaultGrace)
+			w.press("o", "v", "e", "n", "enter")
+		},
 		"ended": func(w *world) {
 			w.f.run = run(rollback.RunSucceeded)
 			w.press("r", "R")

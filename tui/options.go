@@ -51,11 +51,13 @@ type Planner interface {
 	Confirm(ctx context.Context, p rollback.Plan, c rollback.Confirmation) (rollback.Run, error)
 }
 
-// Runs starts the process that works on a confirmed run, reads the journal, and stops a run before its next intent.
+// Runs starts the process that works on a confirmed run, reads the journal, and stops a run before its next intent, or lets
+// it wait there (on) and go on (off).
 type Runs interface {
 	Start(runID string) error
 	Run(ctx context.Context, runID string) (rollback.Run, error)
 	Abort(ctx context.Context, runID string, by policy.Principal, reason string) error
+	Pause(ctx context.Context, runID string, by policy.Principal, on bool) error
 }
 
 // Notes writes what people say into the record.
@@ -118,6 +120,7 @@ const (
 	CommandRollback = "rollback" // change or run, plan hash, and the units where not all are wanted
 	CommandPlan     = "plan"     // run, change or unit
 	CommandAbort    = "abort"    // run
+	CommandPause    = "pause"    // run
 	CommandAttach   = "attach"   // run
 	CommandResume   = "resume"   // run
 	CommandShow     = "show"     // run
@@ -142,7 +145,7 @@ func CommandLine(kind string, args ...string) string {
 		return line
 	case CommandPlan:
 		return "backout plan " + arg(0)
-	case CommandAbort, CommandAttach, CommandResume, CommandShow:
+	case CommandAbort, CommandPause, CommandAttach, CommandResume, CommandShow:
 		return "backout runs " + kind + " " + arg(0)
 	case CommandNote:
 		return "backout note " + arg(0)

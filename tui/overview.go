@@ -7,6 +7,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/rollback"
 )
 
 // runsScreen lists the runs that are live or ended lately.
@@ -61,7 +62,7 @@ func (s *runsScreen) Render(w, h int) string {
 	l.clamp(len(s.c.st.Runs), h-1)
 	for i := l.top; i < len(s.c.st.Runs); i++ {
 		r := &s.c.st.Runs[i]
-		text := fit(ck.row(r.StartedAt, span), tw) + " " + fit(plain(r.ID), id) + " " + fit(string(r.State), 22) + " " +
+		text := fit(ck.row(r.StartedAt, span), tw) + " " + fit(plain(r.ID), id) + " " + fit(runWord(r), 22) + " " +
 			fit(plain(r.By.By.ID), by) + " " + what(&r.Plan)
 		if i == l.cursor {
 			p.add(s.c.style.reverse(fit(">"+text, w)))
@@ -227,4 +228,12 @@ func (s *helpScreen) Render(w, h int) string {
 		body[i] = cut(body[i], bw-4)
 	}
 	return strings.Join(s.c.style.box(body, bw), "\n")
+}
+
+// runWord is where a run stands; one that waits for somebody says so.
+func runWord(r *rollback.Run) string {
+	if r.Paused && !r.State.Final() {
+		return "PAUSED by " + plain(r.PauseBy)
+	}
+	return string(r.State)
 }

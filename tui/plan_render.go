@@ -161,13 +161,13 @@ func differences(old, now *rollback.Plan) []string {
 
 func (s *planScreen) unitTable(p *page) {
 	wide := p.w >= wideWidth
-	name, kinds := 22, 10
+	name, kinds, blast := 22, 10, 0
 	rev := max((p.w-name-46)/2, 6)
-	if wide {
-		name, kinds, rev = 30, 17, 16
+	if wide { // how much it touches gives way on a narrow terminal: the confirmation has it
+		name, kinds, rev, blast = 27, 15, 16, 10
 	}
 	p.add(s.c.style.faint("     " + fit("UNIT", name) + " " + fit("KIND", kinds) + " " + fit("FROM", rev) + " " + fit("TO", rev) + " " +
-		fit("ALONE", 9) + " " + fit("PROOF", 8) + " " + "EST"))
+		fit("ALONE", 9) + " " + fit("PROOF", 8) + " " + tailColumns("EST", "BLAST", blast)))
 	for i, r := range s.rows() {
 		mark := "[ ]"
 		if s.only[r.id] {
@@ -188,12 +188,28 @@ func (s *planScreen) unitTable(p *page) {
 			est = "~" + roughly(u.Estimate)
 		}
 		line := cur + mark + " " + fit(unitLabel(r.id, name), name) + " " + kind + " " + fit(revisionIn(u.From, rev), rev) + " " + fit(revisionIn(u.To, rev), rev) +
-			" " + fit(alone(u.Verdict), 9) + " " + fit(proof(u.Tested), 8) + " " + est
+			" " + fit(alone(u.Verdict), 9) + " " + fit(proof(u.Tested), 8) + " " + tailColumns(est, blastOf(u), blast)
 		if i == s.list.cursor {
 			line = s.c.style.bold(line)
 		}
 		p.add(line)
 	}
+}
+
+// tailColumns is the estimate, and how much is touched in w columns behind it, none where w is 0.
+func tailColumns(est, blast string, w int) string {
+	if w == 0 {
+		return est
+	}
+	return fit(est, 7) + " " + cut(blast, w)
+}
+
+// blastOf is how much going back touches; nobody guesses it.
+func blastOf(u *rollback.UnitPlan) string {
+	if u.Blast == "" {
+		return "unknown"
+	}
+	return plain(u.Blast)
 }
 
 // kindIn is a kind of unit in w columns: the first of its words where not all fit.

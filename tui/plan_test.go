@@ -176,15 +176,6 @@ func TestLeavingALiveRunAsks(t *testing.T) {
 	}
 }
 
-func TestPausedIsNotOffered(t *testing.T) {
-	w := newWorld(t, nil)
-	toConfirm(w)
-	w.press("enter", "P")
-	if !strings.Contains(w.m.notice, "cannot be paused") {
-		t.Errorf("P says %q", w.m.notice)
-	}
-}
-
 func TestPalette(t *testing.T) {
 	for command, want := range map[string]string{
 		"note the oven is off":           "the oven is off",

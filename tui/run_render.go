@@ -4,7 +4,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/rollback"
 )
 
@@ -87,11 +86,27 @@ func (s *runScreen) headline(p *page) {
 	p.add(between(left, clock+" ", p.w))
 	lines := labelled(" "+s.stateWord()+"  ", plain(r.Detail), p.w-1)
 	p.add(lines[:min(len(lines), 2)]...)
+	if r.PauseBy != "" && !r.State.Final() {
+		p.add(" " + s.c.style.careful(s.pausing()))
+	}
 	if !r.State.Final() && !r.Alive && r.Executor != "" {
 		p.add(" " + s.c.style.careful("no process works on it") + "  " + s.c.command(CommandResume, r.ID))
 	}
 	if s.err != nil {
 		p.add(" " + s.c.style.careful("the journal does not answer: "+plain(s.err.Error())))
+	}
+}
+
+// pausing is what a run does that somebody asked to wait, and how it goes on.
+func (s *runScreen) pausing() string {
+	who, at := plain(s.run.PauseBy), s.c.clock().stamp(s.run.PausedAt)
+	switch {
+	case !s.run.Paused:
+		return "it waits after this step, as " + who + " asked at " + at + "; P takes that back"
+	case s.run.Alive:
+		return "since " + at + ", as " + who + " asked; P goes on, A stops it here"
+	default:
+		return "since " + at + ", as " + who + " asked"
 	}
 }
 
@@ -125,6 +140,9 @@ func estimate(p *rollback.Plan) time.Duration {
 
 func (s *runScreen) stateWord() string {
 	word := string(s.run.State)
+	if s.run.Paused && !s.run.State.Final() {
+		return s.c.style.careful("PAUSED")
+	}
 	switch s.run.State {
 	case rollback.RunSucceeded, rollback.RunAlreadyGood:
 		return s.c.style.good(word)
@@ -172,8 +190,12 @@ func (s *runScreen) progressed() (done, all int) {
 }
 
 func (s *runScreen) stepLines(p *page) {
+	waits := s.run.Paused
 	for i := range s.run.Steps {
-		s.stepLine(p, &s.run.Steps[i])
+		st := &s.run.Steps[i]
+		next := waits && st.State == rollback.StepPending
+		s.stepLine(p, st, next)
+		waits = waits && !next
 	}
 	mark, word := " ", "queued "
 	switch {
@@ -194,8 +216,11 @@ func (s *runScreen) stepLines(p *page) {
 }
 
 // stepLine is one step and how long it took. What came of it stands behind it, or below where there is no room.
-func (s *runScreen) stepLine(p *page, st *rollback.StepRun) {
+func (s *runScreen) stepLine(p *page, st *rollback.StepRun, paused bool) {
 	mark, word, took := " ", s.stepWord(st.State), ""
+	if paused {
+		mark, word = ">", s.c.style.careful("PAUSED ")
+	}
 	switch {
 	case !st.EndedAt.IsZero() && !st.At.IsZero():
 		took = lasted(st.EndedAt.Sub(st.At))
@@ -237,59 +262,6 @@ func (s *runScreen) stepWord(st rollback.StepState) string {
 	default:
 		return s.c.style.bad("UNKNOWN")
 	}
-}
-
-// verifyLines list the symptoms and checks. An unknown one is never shown as good.
-func (s *runScreen) verifyLines(p *page) {
-	name, now := 29, 18
-	if p.w >= wideWidth {
-		name, now = 34, 20
-	}
-	p.add(" " + s.c.style.bold(fit("VERIFY", name+1)) + "  " + fit("BEFORE", 14) + " " + fit("NOW", now) + " GOAL")
-	for i := range s.run.Symptoms {
-		y := &s.run.Symptoms[i]
-		called := y.Name
-		if called == "" {
-			called = y.ID
-		}
-		if alertName(y.Service, called) == called && called != y.Service { // the service does not stand in it yet
-			called = strings.TrimSpace(y.Service + " " + called)
-		}
-		state := fit(string(y.State), now)
-		switch y.State {
-		case providers.AlertResolved:
-			state = s.c.style.good(state)
-		case providers.AlertFiring:
-			state = s.c.style.bad(state)
-		default:
-			state = s.c.style.careful(state)
-		}
-		p.add("  " + fit(plain(called), name) + "  " + fit(s.fired(y), 14) + " " + state + " resolved  " + plain(y.Detail))
-	}
-	for i := range s.run.Checks {
-		k := &s.run.Checks[i]
-		state := fit(strings.TrimSpace(string(k.State)+" "+plain(k.Observed)), now)
-		switch k.State {
-		case rollback.CheckPass:
-			state = s.c.style.good(state)
-		case rollback.CheckFail:
-			state = s.c.style.bad(state)
-		default:
-			state = s.c.style.careful(state)
-		}
-		p.add("  " + fit(plain(k.Name), name) + "  " + fit("-", 14) + " " + state + " " + plain(k.Goal))
-	}
-	if len(s.run.Symptoms)+len(s.run.Checks) == 0 {
-		p.add("  nothing measured yet")
-	}
-}
-
-// fired is when a symptom began.
-func (s *runScreen) fired(y *rollback.Symptom) string {
-	if y.StartsAt.IsZero() {
-		return "-"
-	}
-	return "since " + s.c.clock().row(y.StartsAt, time.Hour)
 }
 
 // survives is the promise that lets somebody close the terminal. Its command is there whole, on a line of its own where

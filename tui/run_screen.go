@@ -43,9 +43,9 @@ func newRunScreen(c *console, run rollback.Run) (*runScreen, tea.Cmd) {
 		{keys: []string{"U"}, label: "U", desc: "plan forward", brief: true, acts: true, why: s.whyNoForward, line: func() string {
 			return c.command(CommandPlan, s.run.ID)
 		}, do: func() tea.Cmd { return s.planForward("") }},
-		{keys: []string{"P"}, label: "P", desc: "pause", acts: true, why: func() string {
-			return "a run cannot be paused; A stops it before its next step"
-		}, do: func() tea.Cmd { return nil }},
+		{keys: []string{"P"}, label: "P", desc: "pause", brief: true, acts: true, why: s.whyNoPause, line: func() string {
+			return c.command(s.pauseCommand(), s.run.ID)
+		}, do: s.pause},
 		{keys: []string{"f"}, label: "f", desc: "follow log", brief: true, do: func() tea.Cmd {
 			s.held = false
 			return nil
@@ -171,6 +171,49 @@ func (s *runScreen) askAbort() tea.Cmd {
 		})
 	}))
 	return nil
+}
+
+func (s *runScreen) whyNoPause() string {
+	switch {
+	case s.c.readOnly() != "":
+		return s.c.readOnly()
+	case s.run.State.Final():
+		return "the run is over: " + string(s.run.State)
+	case s.c.opts.Runs == nil:
+		return "nothing here can pause a run"
+	case s.run.PauseBy != "" && !s.run.Alive:
+		return "no process works on it: " + s.c.command(CommandResume, s.run.ID)
+	case s.run.PauseBy != "":
+		return ""
+	case s.run.AbortBy != "":
+		return "it stops before its next step, as " + plain(s.run.AbortBy) + " asked"
+	case !s.run.Pausable():
+		return "no step is left to wait before; A ends the watch"
+	default:
+		return ""
+	}
+}
+
+func (s *runScreen) pauseCommand() string {
+	if s.run.PauseBy != "" {
+		return CommandResume
+	}
+	return CommandPause
+}
+
+// pause lets the run wait before its next step, or go on. It goes by what the screen shows, so a key that bounces asks twice
+// for the same.
+func (s *runScreen) pause() tea.Cmd {
+	c, id, on := s.c, s.run.ID, s.run.PauseBy == ""
+	return c.call(func(ctx context.Context) tea.Msg {
+		if err := c.opts.Runs.Pause(ctx, id, c.opts.Principal, on); err != nil {
+			return saidMsg{text: "not done: " + err.Error()}
+		}
+		if on {
+			return saidMsg{text: id + " waits before its next step; P lets it go on"}
+		}
+		return saidMsg{text: id + " goes on"}
+	})
 }
 
 func (s *runScreen) whyNoForward() string {

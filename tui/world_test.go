@@ -124,7 +124,7 @@ func plan() rollback.Plan {
 				Steps:       []rollback.Step{{N: 1, Unit: u.ID, Action: "switch", Title: "switch current to r40"}, {N: 2, Unit: u.ID, Action: "reload", Title: "reload oven"}},
 				Diff:        "--- r41/oven.conf\n+++ r40/oven.conf\n@@ -1,3 +1,3 @@\n heat:\n-\tsteps: 1\n+\tsteps: 3\n limit: 250\n",
 				NotRestored: []string{"migration 0087 of oven-db: one way, r40 runs on it"},
-				Estimate:    41 * time.Second, Warnings: []string{"3 baskets are open; their sessions start anew"},
+				Blast: "12 pods", Estimate: 41 * time.Second, Warnings: []string{"3 baskets are open; their sessions start anew"},
 			},
 		}},
 	}
@@ -153,6 +153,17 @@ func together() rollback.Plan {
 	return p
 }
 
+// pausedRun is a run that waits before its second step, and has looked at nothing since its first.
+func pausedRun() rollback.Run {
+	r := run(rollback.RunRunning)
+	r.PauseBy, r.PausedAt, r.Paused = "bob@bakery", at("14:20:10"), true
+	r.Detail = "paused before step 2 (reload oven), as bob@bakery asked; oven serves r40"
+	r.Steps[1].State, r.Steps[1].Attempt, r.Steps[1].At = rollback.StepPending, 0, time.Time{}
+	r.Before, r.BeforeChecks = r.Symptoms, r.Checks
+	r.Symptoms, r.Checks, r.Trail = nil, nil, nil
+	return r
+}
+
 func run(state rollback.RunState) rollback.Run {
 	p := plan()
 	r := rollback.Run{
@@ -166,6 +177,18 @@ func run(state rollback.RunState) rollback.Run {
 			{Name: "GET /health", State: rollback.CheckPass, Observed: "200 in 3ms", Goal: "200"},
 			{Name: "error ratio", State: rollback.CheckUnknown, Goal: "< 1%"},
 		},
+		BeforeChecks: []rollback.Check{
+			{Name: "GET /health", State: rollback.CheckFail, Observed: "503 in 2ms", Goal: "200"},
+			{Name: "error ratio", State: rollback.CheckFail, Observed: "8.2%", Goal: "< 1%"},
+		},
+		Before: []rollback.Symptom{
+			{AlertRef: rollback.AlertRef{Provider: "alerts", ID: "a1"}, State: providers.AlertFiring},
+			{AlertRef: rollback.AlertRef{Provider: "alerts", ID: "a2"}, State: providers.AlertFiring},
+		},
+		Trail: &rollback.Trail{Since: at("14:19:59"), Seconds: 30, Rows: []rollback.TrailRow{
+			{Name: "alert alerts/a1", Cells: "####"}, {Name: "alert alerts/a2", Cells: "###="},
+			{Name: "check GET /health", Cells: "#+=."}, {Name: "check error ratio", Cells: "#* ?"},
+		}},
 		Symptoms: []rollback.Symptom{
 			{AlertRef: rollback.AlertRef{Provider: "alerts", ID: "a1", Name: "HighErrorRatio", Service: "oven", StartsAt: at("14:06:02")}, State: providers.AlertFiring},
 			{AlertRef: rollback.AlertRef{Provider: "alerts", ID: "a2", Name: "HighErrorRatio", Service: "storefront", StartsAt: at("14:07:30")}, State: providers.AlertResolved},
@@ -193,6 +216,7 @@ type fake struct {
 	yes      []rollback.Confirmation
 	started  []string
 	aborted  []string
+	paused   []bool
 	noted    []string
 	planErr  error
 	refusal  error
@@ -230,6 +254,12 @@ func (f *fake) Run(context.Context, string) (rollback.Run, error) { return f.run
 
 func (f *fake) Abort(_ context.Context, id string, _ policy.Principal, _ string) error {
 	f.aborted = append(f.aborted, id)
+	return nil
+}
+
+func (f *fake) Pause(_ context.Context, _ string, by policy.Principal, on bool) error {
+	f.paused = append(f.paused, on)
+	f.run.PauseBy = map[bool]string{true: by.ID}[on]
 	return nil
 }
 

@@ -180,6 +180,10 @@ func (r runControl) Run(ctx context.Context, id string) (rollback.Run, error) {
 	return run, nil
 }
 
+func (r runControl) Pause(ctx context.Context, id string, by policy.Principal, on bool) error {
+	return r.s.Engine.Pause(ctx, id, by, on)
+}
+
 func (r runControl) Abort(ctx context.Context, id string, by policy.Principal, reason string) error {
 	return r.s.Engine.Abort(ctx, id, by, reason)
 }

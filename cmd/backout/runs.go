@@ -25,9 +25,10 @@ const (
 func (a *app) runsCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "runs",
-		Short: "List, follow, resume or stop runs",
+		Short: "List, follow, pause, resume or stop runs",
 		Example: `  backout runs list
   backout runs attach RUN-0007
+  backout runs pause RUN-0007    before its next step
   backout runs resume            every run that was interrupted`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.record(cmd.Context(), a.listRuns) },
@@ -53,7 +54,8 @@ func (a *app) runsCmd() *cobra.Command {
 		return a.attach(ctx, s, id, orphaned)
 	})
 	abort.Flags().StringVar(&reason, "reason", "", "why; kept in the record")
-	cmd.AddCommand(list,
+	pause := one("pause", "Let a run wait before its next intent; it keeps its units until it is resumed or stopped", "", a.pause)
+	cmd.AddCommand(list, pause,
 		one("show", "Show one run with its steps and log", "", func(ctx context.Context, s *opened, id string) error {
 			run, err := s.Engine.Run(ctx, id)
 			if err != nil {
@@ -71,7 +73,7 @@ func (a *app) runsCmd() *cobra.Command {
 
 func (a *app) resumeCmd() *cobra.Command {
 	return &cobra.Command{
-		Use: "resume [RUN]", Short: "Go on with interrupted runs: observe, and finish or report truthfully", Args: atMostOne("RUN"),
+		Use: "resume [RUN]", Short: "Go on with interrupted or paused runs: observe, and finish or report truthfully", Args: atMostOne("RUN"),
 		Example: "  backout runs resume\n  backout runs resume RUN-0007",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.record(cmd.Context(), func(ctx context.Context, s *opened) error { return a.resume(ctx, s, args) })
@@ -95,6 +97,11 @@ func (a *app) resume(ctx context.Context, s *opened, ids []string) error {
 		run, err := s.Engine.Run(ctx, id)
 		if err != nil {
 			return err
+		}
+		if run.PauseBy != "" && !run.State.Final() {
+			if err := s.Engine.Pause(ctx, id, a.principal(s.settings), false); err != nil {
+				return err
+			}
 		}
 		if !run.State.Final() && !run.Alive {
 			if err := s.StartRun(id); err != nil {
@@ -131,8 +138,11 @@ func (a *app) listRuns(ctx context.Context, s *opened) error {
 		for i := range runs {
 			r := &runs[i]
 			state := string(r.State)
-			if !r.State.Final() && !r.Alive {
+			switch {
+			case !r.State.Final() && !r.Alive:
 				state += " (interrupted: backout runs resume " + r.ID + ")"
+			case r.Paused:
+				state += " (paused by " + r.PauseBy + ": backout runs resume " + r.ID + ")"
 			}
 			for j := range r.Plan.Units {
 				u := &r.Plan.Units[j]
@@ -202,11 +212,9 @@ func (a *app) printRun(r rollback.Run) error {
 	for _, s := range r.Steps {
 		fmt.Fprintf(a.out, "  %-20s %s\n", s.State, s.Title)
 	}
-	for _, c := range r.Checks {
-		fmt.Fprintf(a.out, "  %-20s %s %s\n", c.State, c.Name, c.Observed)
-	}
-	for _, s := range r.Symptoms {
-		fmt.Fprintf(a.out, "  %-20s alert %s %s\n", s.State, s.Name, s.Detail)
+	a.printLooks(&r)
+	if r.Paused {
+		fmt.Fprintf(a.out, "%s paused it at %s: it begins no step. go on: backout runs resume %s\n", r.PauseBy, r.PausedAt.UTC().Format(time.RFC3339), r.ID)
 	}
 	if !r.State.Final() && !r.Alive {
 		fmt.Fprintf(a.out, "nobody works on it: backout runs resume %s\n", r.ID)
