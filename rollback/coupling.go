@@ -25,9 +25,9 @@ func (w *world) identify(id UnitID, ch choice, c *providers.Change) identity {
 		n.commits, n.sets = append(n.commits, c.Commit), append(n.sets, c.ChangeSet)
 	}
 	u, _ := w.unit(id)
-	for i, r := range ch.taken() {
+	for _, r := range ch.taken() {
 		n.commits = append(n.commits, r.Commit)
-		known := r.Commit != "" || (c != nil && i == ch.culprit && (c.Commit != "" || c.ChangeSet != ""))
+		known := r.Commit != "" || (c != nil && r.Digest == ch.revs[ch.culprit].Digest && (c.Commit != "" || c.ChangeSet != ""))
 		for j := range w.changes {
 			x := &w.changes[j]
 			if (x.Unit == string(id) || (x.Service != "" && x.Service == u.Service)) && carries(r, x) {
@@ -127,6 +127,9 @@ func (w *world) sharedWith(id UnitID, ch choice, n identity, v Unit) (out []Find
 func (w *world) bears(v Unit, n identity) int {
 	at := -1
 	for i, r := range revisions(w.obs[v.ID]) {
+		if r.Staged {
+			continue // it is on no unit's way
+		}
 		if slices.ContainsFunc(n.commits, func(c string) bool { return sameCommit(c, r.Commit) }) {
 			at = i
 		}

@@ -37,6 +37,11 @@ func rev(label, commit string, minutesAgo int) rollback.Revision {
 	return r
 }
 
+// staged is a revision that lies on the target, says nothing of itself and never served.
+func staged(label string) rollback.Revision {
+	return rollback.Revision{Digest: digest(label), Label: label, Staged: true}
+}
+
 // fake is a target in memory that says it is one: a compare-and-set on a counter, a stamp, and faults on demand.
 type fake struct {
 	mu      sync.Mutex

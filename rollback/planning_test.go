@@ -216,6 +216,12 @@ func TestVerdicts(t *testing.T) {
 				}},
 			}, rollback.Conditional, []string{"pricing r43>r41"}, "I", "r43 (kim: add coupons)", true,
 		},
+		"I: what was never served is not lost, and says nothing of the change": {
+			world{revs: []rollback.Revision{rev("r42", "bad", 10), staged("r43"), rev("r41", "c41", 100)}},
+			rollback.Independent,
+			[]string{"pricing r42>r41"},
+			"I", "nothing else was deployed", true,
+		},
 		"I: nobody knows what carries the change": {
 			world{change: &providers.Change{ID: "CHG", Unit: "fake:prod/pricing", Commit: "feedfacefeedface"}},
 			rollback.Unknown,

@@ -19,7 +19,10 @@ type choice struct {
 	forward bool // the target is something that backout once rolled back from
 }
 
-func (ch choice) taken() []Revision { return ch.revs[:max(ch.target, 0)] }
+// taken are the revisions that go when the unit goes back to the target: what never served is not among them.
+func (ch choice) taken() []Revision {
+	return slices.DeleteFunc(slices.Clone(ch.revs[:max(ch.target, 0)]), func(r Revision) bool { return r.Staged })
+}
 
 // locate finds the revision that a change brought to a unit.
 func (w *world) locate(id UnitID, c *providers.Change) choice {
@@ -30,7 +33,7 @@ func (w *world) locate(id UnitID, c *providers.Change) choice {
 	}
 	// The oldest one counts: a re-deployment of the same content is the same change.
 	for i, r := range ch.revs {
-		if carries(r, c) {
+		if carries(r, c) && !r.Staged {
 			ch.culprit, ch.found = i, true
 		}
 	}
@@ -84,7 +87,7 @@ func (w *world) choose(id UnitID, ch *choice, to string) error {
 func (w *world) offers(id UnitID, ch choice, i int) bool {
 	r := ch.revs[i]
 	newer := slices.ContainsFunc(ch.revs[:ch.culprit+1], func(n Revision) bool { return n.Digest == r.Digest })
-	return len(r.Good) > 0 && !newer && w.left[id][r.Digest] == ""
+	return len(r.Good) > 0 && !r.Staged && !newer && w.left[id][r.Digest] == ""
 }
 
 // others are the revisions that a person could choose instead, each content once.

@@ -41,6 +41,8 @@ type Revision struct {
 	Commit string    `json:"commit,omitempty"`
 	Since  time.Time `json:"since,omitzero"` // when it last began to serve
 	Until  time.Time `json:"until,omitzero"` // when it stopped
+	// Staged: it lies there and is known never to have served, so nothing is lost with it. False says nothing.
+	Staged bool `json:"staged,omitempty"`
 	// Good holds the evidence that it served well, in plain words; empty is "not known good".
 	Good []string `json:"good,omitempty"`
 }

@@ -166,7 +166,7 @@ func (e *Engine) unitsOf(ctx context.Context, units []Unit, c *providers.Change)
 	var touched []Unit
 	for _, u := range units {
 		o, ok := obs[u.ID]
-		if ok && slices.ContainsFunc(revisions(o), func(r Revision) bool { return carries(r, c) }) {
+		if ok && slices.ContainsFunc(revisions(o), func(r Revision) bool { return carries(r, c) && !r.Staged }) {
 			touched = append(touched, u)
 		}
 	}

@@ -43,6 +43,34 @@ func (s *shop) log(lines ...string) {
 
 const commit41, commit42 = "1111111111111111111111111111111111111111", "2222222222222222222222222222222222222222"
 
+// What was put beside the others and never switched to is told apart from what may have served, of which nothing is known.
+func TestAReleaseThatWasOnlyStagedNeverServed(t *testing.T) {
+	now := time.Now().UTC().Truncate(time.Second)
+	for _, logged := range []bool{false, true} {
+		s := newShop(t, t.TempDir())
+		for label, ago := range map[string]time.Duration{"r40": 30 * time.Hour, "r41": 9 * time.Hour, "broken": 5 * time.Hour, "r42": 2 * time.Hour, "r43": time.Minute} {
+			s.release(label, "a", label)
+			at := now.Add(-ago)
+			s.must(os.Chtimes(s.dir(label), at, at))
+		}
+		if logged {
+			at := func(d time.Duration) string { return now.Add(-d).Format(time.RFC3339) }
+			s.log(at(9*time.Hour)+" release r41 commit abcdef0 by ingrid", at(time.Hour)+" release r42 commit abcdef1 by mei")
+		}
+		s.deployedAt("r42", now.Add(-time.Hour))
+		obs := observe(t, s.provider())
+		// r40 is older than everything that is known; broken is too, unless there is a log that goes back further.
+		for label, want := range map[string]bool{"r40": false, "r41": false, "broken": logged, "r43": true} {
+			if got := labelled(t, obs, label).Staged; got != want {
+				t.Errorf("with a log %v: %s is known never to have served: %v, want %v", logged, label, got, want)
+			}
+		}
+		if obs.Current.Staged {
+			t.Error("what serves now never served")
+		}
+	}
+}
+
 func TestALogWithTimesSaysWhatServedHowLong(t *testing.T) {
 	now := time.Now().UTC().Truncate(time.Second)
 	s := newShop(t, t.TempDir())

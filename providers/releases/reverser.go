@@ -44,7 +44,7 @@ func (p *Provider) Observe(ctx context.Context, id rollback.UnitID) (obs rollbac
 		return obs, err
 	}
 	now := p.now().UTC()
-	ts := terms(p.history(ctx, u, s), s.log, now)
+	ts, recorded := terms(p.history(ctx, u, s), s.log, now), recordedSince(s)
 	obs = rollback.Observation{Unit: p.describe(u), At: now, Token: s.link.token(), Stamp: s.link.op, InFlight: underWay(s, now)}
 	type dated struct {
 		rollback.Revision
@@ -56,7 +56,7 @@ func (p *Provider) Observe(ctx context.Context, id rollback.UnitID) (obs rollbac
 		if !ok {
 			continue
 		}
-		rev := u.revision(r, digest, ts)
+		rev := u.revision(r, digest, ts, recorded)
 		if r.label == s.link.label {
 			obs.Current = rev
 			continue

@@ -89,8 +89,8 @@ func good(ts []term, is func(term) bool, soak time.Duration) []string {
 	return evidence[:min(len(evidence), 3)]
 }
 
-// revision describes one release with what is known of its service.
-func (u *unit) revision(r release, digest string, ts []term) rollback.Revision {
+// revision describes one release with what is known of its service. Recorded is when every switch began to be known.
+func (u *unit) revision(r release, digest string, ts []term, recorded time.Time) rollback.Revision {
 	rev := rollback.Revision{Digest: digest, Label: providers.Clean(r.label), Commit: r.commit()}
 	logged := "" // what the log says, where the release itself does not
 	for _, t := range ts {
@@ -102,10 +102,25 @@ func (u *unit) revision(r release, digest string, ts []term) rollback.Revision {
 		}
 	}
 	rev.Commit = or(rev.Commit, logged)
-	rev.Good = good(ts, func(t term) bool {
-		return t.label == r.label || (t.digest != "" && t.digest == digest)
-	}, u.soak)
+	its := func(t term) bool { return t.label == r.label || (t.digest != "" && t.digest == digest) }
+	rev.Good = good(ts, its, u.soak)
+	rev.Staged = !slices.ContainsFunc(ts, its) && !recorded.IsZero() && r.made.After(recorded)
 	return rev
+}
+
+// recordedSince is the time since which every switch is known: a release that was made later and of which no term tells
+// never served. That is so since the link that serves now was made, and for as long as a log of switches goes back.
+func recordedSince(s sight) time.Time {
+	since := s.link.made
+	if unplaced(s.log) > 0 {
+		return since
+	}
+	for line := range strings.Lines(s.log) {
+		if sw, ok := logLine(strings.TrimSpace(line)); ok && sw.at.Before(since) {
+			since = sw.at
+		}
+	}
+	return since
 }
 
 // span is a duration in the two largest units that a person says.
