@@ -67,7 +67,13 @@ func New(ctx context.Context, opts Options) *Model {
 }
 
 // Init implements tea.Model.
-func (m *Model) Init() tea.Cmd { return m.after(time.Second, tickMsg{}) }
+func (m *Model) Init() tea.Cmd {
+	tick := m.after(time.Second, tickMsg{})
+	if m.opts.NoColor {
+		return tick
+	}
+	return tea.Batch(tick, tea.RequestBackgroundColor) // a terminal that does not answer is taken for a dark one
+}
 
 // Update implements tea.Model. Messages are routed in this order, and the first that takes one keeps it:
 //
@@ -105,6 +111,9 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		return m, msg.to.confirmed(msg)
 	case loadedMsg:
 		m.board.keep(msg.entries)
+		return m, nil
+	case tea.BackgroundColorMsg:
+		m.style.light = !msg.IsDark()
 		return m, nil
 	case openedMsg:
 		return m, m.handedOver(msg)

@@ -15,6 +15,7 @@ func itoa(n int) string { return strconv.Itoa(n) }
 type style struct {
 	noColor bool
 	ascii   bool
+	light   bool // the terminal said that its background is light
 }
 
 const reset = "\x1b[m"
@@ -27,6 +28,9 @@ func (s style) bad(t string) string {
 }
 
 func (s style) careful(t string) string {
+	if s.light { // on white, the yellow of many terminals can hardly be read
+		return s.color(lipgloss.NewStyle().Foreground(lipgloss.Black).Background(lipgloss.Yellow), t)
+	}
 	return s.color(lipgloss.NewStyle().Foreground(lipgloss.Yellow), t)
 }
 
