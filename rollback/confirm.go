@@ -17,7 +17,8 @@ import (
 )
 
 // Confirm takes a person's yes to a plan. It has no effect on any target: it checks read-only mode, that the plan is the
-// one whose hash was confirmed, the policy, the typed name, that the targets are still what the plan saw, and that no
+// one whose hash was confirmed, the policy, the typed name, that the targets are still what the plan saw and are judged as well
+// as then (so it takes only a plan that [Engine.Plan] made in this process), and that no
 // other run holds them; then plan and confirmation are journaled and the run waits for [Engine.Execute].
 //
 // A refusal is an error that matches [ErrReadOnly], [ErrPlanChanged], [ErrRefused], [ErrNotAlone] or [ErrLocked]; it is
@@ -70,7 +71,7 @@ func (e *Engine) permit(ctx context.Context, p Plan, c Confirmation) error {
 	if err := p.whole(); err != nil {
 		return err
 	}
-	return e.fresh(ctx, p)
+	return e.still(ctx, p, known, listErr)
 }
 
 // whole refuses a plan that leaves out what its own findings say has to come along.
@@ -114,13 +115,14 @@ func (e *Engine) quicker(ctx context.Context, p Plan, claim error) error {
 	return fmt.Errorf("%w: %w", ErrLocked, claim) // it is over already
 }
 
-// fresh looks again and compares all that decides what the plan does.
-func (e *Engine) fresh(ctx context.Context, p Plan) error {
+// fresh looks again at the plan's units, keeps what it sees in seen, and compares all that decides what is done to them.
+func (e *Engine) fresh(ctx context.Context, p Plan, seen map[UnitID]Observation) error {
 	for _, u := range p.Units {
 		obs, err := e.observe(ctx, u.Unit.ID)
 		if err != nil {
 			return fmt.Errorf("look again before acting: %w", err)
 		}
+		seen[u.Unit.ID] = obs
 		if what := difference(u.Observed, obs); what != "" {
 			return fmt.Errorf("%w: %s %s", ErrPlanChanged, u.Unit.ID, what)
 		}

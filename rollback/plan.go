@@ -78,6 +78,8 @@ type Plan struct {
 	Warnings  []string        `json:"warnings,omitempty"`
 	Reason    string          `json:"reason,omitempty"`
 	CreatedAt time.Time       `json:"created_at"`
+
+	basis *basis // what it was judged by; nil in a plan that was read from somewhere
 }
 
 // Confirmation is a person's yes to one plan. Typed is the text that was typed where the policy asks for a name.

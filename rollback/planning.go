@@ -51,6 +51,7 @@ func (e *Engine) Plan(ctx context.Context, req Request) (Plan, error) {
 	if err := e.fill(ctx, w, s, &p); err != nil {
 		return Plan{}, err
 	}
+	p.basis = &basis{req: req, primary: primary, undo: undo, obs: w.obs, errs: w.errs}
 	p.Decision = e.decide(p, policy.Principal{ID: "anybody", Kind: policy.Human}, units)
 	p.Hash, err = HashPlan(p)
 	return p, err

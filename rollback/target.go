@@ -62,6 +62,9 @@ func (w *world) isGone(id UnitID, ch choice) bool {
 // choose sets the target: the one asked for, else the newest known good one from before the culprit whose content is not
 // served now and which backout did not already roll back from.
 func (w *world) choose(id UnitID, ch *choice, to string) error {
+	if to == "" {
+		to = w.fixed[id]
+	}
 	if to != "" {
 		i, err := find(ch.revs, to)
 		if err != nil {

@@ -24,6 +24,7 @@ type world struct {
 	claims  map[UnitID]string            // unit → unfinished run
 	left    map[UnitID]map[string]string // unit → digests that backout rolled it back from → the run that did
 	undo    *Run                         // the run that is to be undone
+	fixed   map[UnitID]string            // where units go, when a plan is judged once more
 	changes []providers.Change
 	edges   []providers.Edge
 }
@@ -34,8 +35,14 @@ func (e *Engine) look(ctx context.Context, req Request, primary []UnitID, units 
 		units: units, listErr: listErr, changes: req.Context, edges: req.Edges,
 		obs: map[UnitID]Observation{}, errs: map[UnitID]error{}, claims: map[UnitID]string{}, left: map[UnitID]map[string]string{},
 	}
+	w.obs, w.errs = e.observeAll(ctx, w.near(primary))
+	return w, e.journaled(ctx, w)
+}
+
+// near are the units that live in the environment of one of the named ones.
+func (w *world) near(primary []UnitID) []UnitID {
 	var ids []UnitID
-	for _, u := range units {
+	for _, u := range w.units {
 		near := slices.ContainsFunc(primary, func(p UnitID) bool {
 			pu, _ := w.unit(p)
 			return p == u.ID || sameEnvironment(pu.Environment, u.Environment)
@@ -44,17 +51,21 @@ func (e *Engine) look(ctx context.Context, req Request, primary []UnitID, units 
 			ids = append(ids, u.ID)
 		}
 	}
-	w.obs, w.errs = e.observeAll(ctx, ids)
+	return ids
+}
+
+// journaled fills in what the journal knows: what runs hold, and what backout took back.
+func (e *Engine) journaled(ctx context.Context, w *world) error {
 	leases, err := e.cfg.Store.Leases(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("read what other runs hold: %w", err)
+		return fmt.Errorf("read what other runs hold: %w", err)
 	}
 	for _, l := range leases {
 		w.claims[UnitID(l.Unit)] = l.Run
 	}
 	runs, err := e.Runs(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, r := range runs {
 		if r.AppliedAt.IsZero() {
@@ -69,7 +80,7 @@ func (e *Engine) look(ctx context.Context, req Request, primary []UnitID, units 
 			}
 		}
 	}
-	return w, nil
+	return nil
 }
 
 func (e *Engine) observeAll(ctx context.Context, ids []UnitID) (map[UnitID]Observation, map[UnitID]error) {

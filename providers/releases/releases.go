@@ -4,6 +4,7 @@ package releases
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"path/filepath"
@@ -118,9 +119,13 @@ func (p *Provider) unit(id rollback.UnitID) (*unit, error) {
 // bounded gives every call to the host a deadline and puts its end on the health line.
 func (p *Provider) bounded(ctx context.Context) (context.Context, func(error)) {
 	start := p.now()
-	ctx, cancel := context.WithTimeout(ctx, p.timeout)
+	asked := ctx
+	ctx, cancel := context.WithTimeout(asked, p.timeout)
 	return ctx, func(err error) {
 		cancel()
+		if err != nil && errors.Is(asked.Err(), context.Canceled) {
+			return // whoever calls off a question has learned nothing about the host
+		}
 		p.vitals.Done(start, err)
 		if remark := p.remark(); remark != "" && err == nil {
 			p.vitals.Note(remark)
