@@ -75,6 +75,7 @@ func (s *runScreen) verifyRows() []verifyRow {
 			row.state = rollback.CheckPass
 		case providers.AlertFiring:
 			row.state = rollback.CheckFail
+		case providers.AlertSuppressed, providers.AlertUnknown:
 		}
 		if row.state != rollback.CheckPass {
 			row.now = strings.TrimSpace(row.now + " " + plain(y.Detail))

@@ -124,7 +124,7 @@ func plan() rollback.Plan {
 				Steps:       []rollback.Step{{N: 1, Unit: u.ID, Action: "switch", Title: "switch current to r40"}, {N: 2, Unit: u.ID, Action: "reload", Title: "reload oven"}},
 				Diff:        "--- r41/oven.conf\n+++ r40/oven.conf\n@@ -1,3 +1,3 @@\n heat:\n-\tsteps: 1\n+\tsteps: 3\n limit: 250\n",
 				NotRestored: []string{"migration 0087 of oven-db: one way, r40 runs on it"},
-				Blast: "12 pods", Estimate: 41 * time.Second, Warnings: []string{"3 baskets are open; their sessions start anew"},
+				Blast:       "12 pods", Estimate: 41 * time.Second, Warnings: []string{"3 baskets are open; their sessions start anew"},
 			},
 		}},
 	}
@@ -186,8 +186,10 @@ func run(state rollback.RunState) rollback.Run {
 			{AlertRef: rollback.AlertRef{Provider: "alerts", ID: "a2"}, State: providers.AlertFiring},
 		},
 		Trail: &rollback.Trail{Since: at("14:19:59"), Seconds: 30, Rows: []rollback.TrailRow{
-			{Name: "alert alerts/a1", Cells: "####"}, {Name: "alert alerts/a2", Cells: "###="},
-			{Name: "check GET /health", Cells: "#+=."}, {Name: "check error ratio", Cells: "#* ?"},
+			{Name: "alert alerts/a1", Cells: "####"},
+			{Name: "alert alerts/a2", Cells: "###="},
+			{Name: "check GET /health", Cells: "#+=."},
+			{Name: "check error ratio", Cells: "#* ?"},
 		}},
 		Symptoms: []rollback.Symptom{
 			{AlertRef: rollback.AlertRef{Provider: "alerts", ID: "a1", Name: "HighErrorRatio", Service: "oven", StartsAt: at("14:06:02")}, State: providers.AlertFiring},

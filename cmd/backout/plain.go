@@ -66,6 +66,8 @@ func plainAnswers() [][2]string {
 		{"runs", "the runs"},
 		{"follow RUN", "follow a run until it ends"},
 		{"stop RUN", "stop it before its next step"},
+		{"pause RUN", "let it wait before its next step"},
+		{"resume RUN", "let it go on"},
 		{"forward RUN", "plan the way forward again"},
 	}
 }
@@ -99,7 +101,7 @@ func (p *plain) answer(ctx context.Context, line string) error {
 		return p.judge(ctx, word, rest)
 	case "sources":
 		p.sources(true)
-	case "runs", "follow", "stop", "forward":
+	case "runs", "follow", "stop", "pause", "resume", "forward":
 		return p.run(ctx, word, rest)
 	default:
 		i, err := p.number(line)
@@ -122,6 +124,10 @@ func (p *plain) run(ctx context.Context, word, id string) error {
 		return p.attach(ctx, p.s, id, orphaned)
 	case word == "stop":
 		return p.stop(ctx, id)
+	case word == "pause":
+		return p.pause(ctx, p.s, id)
+	case word == "resume":
+		return p.resume(ctx, p.s, []string{id})
 	default:
 		return p.plan(ctx, id)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -138,11 +139,15 @@ func (a *app) listRuns(ctx context.Context, s *opened) error {
 		for i := range runs {
 			r := &runs[i]
 			state := string(r.State)
-			switch {
-			case !r.State.Final() && !r.Alive:
-				state += " (interrupted: backout runs resume " + r.ID + ")"
-			case r.Paused:
-				state += " (paused by " + r.PauseBy + ": backout runs resume " + r.ID + ")"
+			var why []string
+			if r.Paused {
+				why = append(why, "paused by "+r.PauseBy)
+			}
+			if !r.State.Final() && !r.Alive {
+				why = append(why, "interrupted")
+			}
+			if len(why) > 0 {
+				state += " (" + strings.Join(why, ", ") + ": backout runs resume " + r.ID + ")"
 			}
 			for j := range r.Plan.Units {
 				u := &r.Plan.Units[j]
