@@ -96,8 +96,8 @@ func TestNoKeysDoAnythingInReadOnlyMode(t *testing.T) {
 		w.press("esc", "esc", "esc", "1", "r", "R")
 		w.wait(time.Second)
 		w.press("o", "v", "e", "n", "enter", "y")
-		if len(w.f.yes)+len(w.f.started)+len(w.f.aborted) > 0 {
-			rt.Fatalf("confirmed %v, started %v, aborted %v", w.f.yes, w.f.started, w.f.aborted)
+		if len(w.f.yes)+len(w.f.started)+len(w.f.aborted)+len(w.f.paused) > 0 {
+			rt.Fatalf("confirmed %v, started %v, aborted %v, paused %v", w.f.yes, w.f.started, w.f.aborted, w.f.paused)
 		}
 	})
 }

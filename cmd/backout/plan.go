@@ -129,7 +129,11 @@ func (a *app) printUnitPlan(n int, u *rollback.UnitPlan) {
 	if u.Estimate > 0 {
 		estimate = roughly(u.Estimate)
 	}
-	fmt.Fprintf(a.out, "   estimate: %s\n", estimate)
+	touches := "unknown"
+	if u.Blast != "" {
+		touches = harmless(u.Blast)
+	}
+	fmt.Fprintf(a.out, "   touches: %s   estimate: %s\n", touches, estimate)
 	if u.Diff != "" {
 		fmt.Fprintf(a.out, "\n%s\n", strings.TrimRight(u.Diff, "\n"))
 	}
