@@ -99,6 +99,9 @@ func (a *app) exportData(ctx context.Context, s *opened, id string) (export.Data
 	if err != nil {
 		return export.Data{}, err
 	}
+	if !s.settings.replay && inc.ID != "window" {
+		s.Measure(ctx, inc.ID)
+	}
 	in := s.Input(inc, now)
 	if inc.ID == "window" {
 		in.Changes = snap.Changes(w)
