@@ -114,7 +114,7 @@ func TestAnAlteredRecord(t *testing.T) {
 	w := recorded(t)
 	w.alter("UPDATE ledger SET line = replace(line, 'before it broke', 'never') WHERE seq = 1")
 	w.run("ledger", "verify").ends(failed).shows("entry 1: altered")
-	w.run("doctor").ends(failed).shows("FAIL +record +7 entries, 1 problems", "ok +provider releases")
+	w.run("doctor").ends(failed).shows("FAIL +record +the record is damaged. 7 entries", "ok +provider releases")
 	w.run("timeline").ends(fine)
 }
 
