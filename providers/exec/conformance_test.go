@@ -53,7 +53,10 @@ func TestProviderKeepsTheContract(t *testing.T) {
 		Faults: map[string]providertest.Fault{
 			"garbage":   {New: with("echo '<html>'"), Class: providers.ClassPermanent},
 			"bad exit":  {New: with("echo no such host >&2; exit 3"), Class: providers.ClassRetryable},
-			"too much":  {New: with("yes '{\"type\":\"change\",\"id\":\"x\"}'"), Class: providers.ClassPermanent},
+			"too much": {Class: providers.ClassPermanent, New: func(t *testing.T) providers.Provider {
+				argv := program(t, "yes '{\"type\":\"change\",\"id\":\"x\"}'")
+				return made(t, obj{"commands": obj{"changes": argv}, "timeout": "60s", "max_output": 256 << 10})
+			}},
 			"long line": {New: with("head -c 2000000 /dev/zero | tr '\\0' x"), Class: providers.ClassPermanent},
 			"not there": {Class: providers.ClassPermanent, New: func(t *testing.T) providers.Provider {
 				return made(t, obj{"commands": obj{"changes": []string{"/nonexistent/program"}}})
