@@ -51,8 +51,8 @@ func TestProviderKeepsTheContract(t *testing.T) {
 		Window: providers.Window{Since: at, Until: at.Add(time.Hour)},
 		Hang:   with("sleep 600"),
 		Faults: map[string]providertest.Fault{
-			"garbage":   {New: with("echo '<html>'"), Class: providers.ClassPermanent},
-			"bad exit":  {New: with("echo no such host >&2; exit 3"), Class: providers.ClassRetryable},
+			"garbage":  {New: with("echo '<html>'"), Class: providers.ClassPermanent},
+			"bad exit": {New: with("echo no such host >&2; exit 3"), Class: providers.ClassRetryable},
 			"too much": {Class: providers.ClassPermanent, New: func(t *testing.T) providers.Provider {
 				argv := program(t, "yes '{\"type\":\"change\",\"id\":\"x\"}'")
 				return made(t, obj{"commands": obj{"changes": argv}, "timeout": "60s", "max_output": 256 << 10})
