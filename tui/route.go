@@ -137,14 +137,14 @@ func (m *Model) global(key string) (tea.Cmd, bool) {
 // globals are the keys that every screen has, for the help.
 func globals() []action {
 	return []action{
+		{label: "q", desc: "back, then quit"},
+		{label: "ctrl+c", desc: "quit at once; a run goes on"},
+		{label: "esc", desc: "back; on the timeline, no filter"},
 		{label: ":", desc: "command"},
 		{label: "?", desc: "keys of this screen"},
 		{label: "T", desc: "times in UTC, local, relative"},
 		{label: "1..5", desc: "timeline, culprit, plan, run, sources"},
 		{label: "ctrl+r", desc: "draw again"},
-		{label: "esc", desc: "back; on the timeline, no filter"},
-		{label: "q", desc: "back, then quit"},
-		{label: "ctrl+c", desc: "quit at once; a run goes on"},
 	}
 }
 

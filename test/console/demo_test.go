@@ -56,7 +56,7 @@ func TestNarrowConsole(t *testing.T) {
 	term.press("Enter")
 	term.wait(30*time.Second, "none of these")
 	term.press("?")
-	term.wait(10*time.Second, "quit")
+	term.wait(10*time.Second, "KEYS OF CULPRIT", "EVERYWHERE")
 	term.press("Escape")
 	term.until(10*time.Second, "no help any more", func(screen string) bool { return !strings.Contains(screen, "KEYS OF") })
 	term.press("C-c")
