@@ -29,7 +29,7 @@ measure: ## how good the ranking is on incident files: make measure FILES=...
 	go run ./test/measure $(FILES)
 
 servers: ## build the pinned servers that tests use into the user's cache
-	go run ./test/servers/get prometheus alertmanager
+	go run ./test/servers/get
 
 record: ## the screenshots in docs/, from the real program (tmux, rsvg-convert)
 	docs/screenshots/record.sh

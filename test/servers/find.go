@@ -24,7 +24,9 @@ type Server struct {
 	Name    string
 	Version string   // pinned in the module below this directory that has the same name
 	Package string   // its main package
+	Module  string   // the module that Version is of, where Package is our own; empty: that of Package
 	Tags    string   // build tags
+	LDFlags string   // for the linker
 	OnPath  []string // what distributions call it
 }
 
@@ -34,6 +36,11 @@ func All() []Server {
 		{
 			Name: "alertmanager", Version: "v0.31.1", Package: "github.com/prometheus/alertmanager/cmd/alertmanager",
 			OnPath: []string{"prometheus-alertmanager", "alertmanager"},
+		},
+		{
+			Name: "controlplane", Version: "v1.37.2", Package: ".", Module: "k8s.io/kubernetes",
+			// Without these the API server says that it is v0.0.0-master.
+			LDFlags: "-s -w -X k8s.io/component-base/version.gitVersion=v1.37.2 -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37",
 		},
 		{
 			// Without the tag, every service discovery is linked, some of which cannot be had as modules.

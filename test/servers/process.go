@@ -26,6 +26,8 @@ type process struct {
 	name, path, dir string
 	addr            string
 	args            []string
+	called          string                     // the name it is called by, where that says what it is; empty: name
+	well            func(context.Context) bool // whether it is ready; nil: a page that Prometheus and Alertmanager have
 	cmd             *exec.Cmd
 	ended           chan struct{}
 }
@@ -56,6 +58,9 @@ func (p *process) start(ctx context.Context) error {
 		return err
 	}
 	p.cmd = exec.Command(p.path, p.args...) //nolint:noctx // it outlives the start and is stopped by stop
+	if p.called != "" {
+		p.cmd.Args[0] = p.called
+	}
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = p.dir, log, log
 	p.cmd.SysProcAttr = dieWithParent()
 	p.ended = make(chan struct{})
@@ -91,19 +96,23 @@ func (p *process) ready(ctx context.Context) error {
 			return fmt.Errorf("%s is not ready after %s:\n%s", p.name, startTimeout, p.log())
 		case <-tick.C:
 		}
-		if ok(ctx, "http://"+p.addr+"/-/ready") {
+		if p.well != nil {
+			if p.well(ctx) {
+				return nil
+			}
+		} else if ok(ctx, http.DefaultClient, "http://"+p.addr+"/-/ready") {
 			return nil
 		}
 	}
 }
 
-func ok(ctx context.Context, url string) bool {
+func ok(ctx context.Context, client *http.Client, url string) bool {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
 		return false
 	}
 	req.Close = true // no idle connection may outlive the test
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return false
 	}
@@ -147,4 +156,12 @@ func freeAddr(ctx context.Context) (string, error) {
 	}
 	defer l.Close()
 	return l.Addr().String(), nil
+}
+
+// kill ends the server as a crash would.
+func (p *process) kill() {
+	if p.cmd != nil && p.cmd.Process != nil {
+		_ = p.cmd.Process.Kill()
+		<-p.ended
+	}
 }

@@ -66,9 +66,9 @@ func build(ctx context.Context, s servers.Server) error {
 	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
 		return err
 	}
-	fmt.Printf("building %s %s; the first time takes a minute or two\n", s.Name, s.Version)
+	fmt.Printf("building %s %s; the first time takes minutes (the control plane ten)\n", s.Name, s.Version)
 	half := out + ".part" // an interrupted build must not look like a finished one
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", s.Tags, "-o", half, s.Package)
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", s.Tags, "-ldflags", s.LDFlags, "-o", half, s.Package)
 	cmd.Dir = filepath.Join(filepath.Dir(strings.TrimSpace(string(root))), "test", "servers", s.Name)
 	cmd.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr

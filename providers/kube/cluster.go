@@ -1,0 +1,89 @@
+package kube
+
+import (
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/backout-dev/backout/providers"
+)
+
+// FieldManager is who the API server writes down as the owner of the fields that backout sets.
+const FieldManager = "backout"
+
+const (
+	defaultTimeout = 15 * time.Second
+	requestsBurst  = 100
+	requestsSecond = 50
+)
+
+// Options say which cluster, as kubectl's flags do. The zero value is the cluster that kubectl would ask.
+type Options struct {
+	Kubeconfig string        // a path; empty: $KUBECONFIG, ~/.kube/config, or the pod's own service account
+	Context    string        // empty: the current one
+	Namespaces []string      // empty: every namespace that may be read
+	Timeout    time.Duration // of one request that is no watch; zero: 15 s
+	UserAgent  string
+}
+
+// Cluster is one API server. It may be used from several goroutines.
+type Cluster struct {
+	context    string
+	server     string
+	namespaces []string
+	timeout    time.Duration
+	client     dynamic.Interface
+}
+
+// Open reads the configuration and asks nothing of the cluster. A configuration that names no cluster is a permanent error.
+func Open(o Options) (*Cluster, error) {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	if o.Kubeconfig != "" {
+		rules.ExplicitPath = o.Kubeconfig
+	}
+	loaded := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: o.Context})
+	config, err := loaded.ClientConfig()
+	if err != nil {
+		return nil, providers.Permanent(fmt.Errorf("read the kubeconfig: %w", err))
+	}
+	raw, err := loaded.RawConfig()
+	if err != nil {
+		return nil, providers.Permanent(fmt.Errorf("read the kubeconfig: %w", err))
+	}
+	c := &Cluster{context: raw.CurrentContext, server: config.Host, namespaces: o.Namespaces, timeout: o.Timeout}
+	if o.Context != "" {
+		c.context = o.Context
+	}
+	if c.context == "" {
+		c.context = "in-cluster"
+	}
+	if c.timeout <= 0 {
+		c.timeout = defaultTimeout
+	}
+	config.QPS, config.Burst, config.UserAgent = requestsSecond, requestsBurst, "backout"
+	if o.UserAgent != "" {
+		config.UserAgent = o.UserAgent
+	}
+	// Warnings of the API server (deprecated versions) are not for the screen that they would be printed on.
+	config.WarningHandler = rest.NoWarnings{}
+	if c.client, err = dynamic.NewForConfig(config); err != nil {
+		return nil, providers.Permanent(fmt.Errorf("make a client for context %s: %w", c.context, err))
+	}
+	return c, nil
+}
+
+// Context is the name of the kubeconfig's context, "in-cluster" for a pod's own.
+func (c *Cluster) Context() string { return c.context }
+
+// Server is the address of the API server.
+func (c *Cluster) Server() string { return c.server }
+
+// Namespaces are those that the configuration limits everything to; empty: all.
+func (c *Cluster) Namespaces() []string { return c.namespaces }
+
+// Resource is a kind of object as the API server's paths name it.
+type Resource = schema.GroupVersionResource
