@@ -1,0 +1,113 @@
+package kubernetes
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/providers/kube"
+	"github.com/backout-dev/backout/rollback"
+)
+
+// Provider is one cluster, or some namespaces of it. It is safe for use by several goroutines.
+type Provider struct {
+	*providers.Vitals
+	name        string
+	environment string // where nothing names a better one
+	set         settings
+	cluster     *kube.Cluster
+	now         func() time.Time
+	env         providers.Environment
+
+	mu      sync.Mutex
+	refused map[string]string // by "kind in namespace": why it may not be read
+}
+
+// Factory makes providers of type "kubernetes".
+func Factory() providers.Factory {
+	return providers.Factory{
+		Type: "kubernetes", Help: "workloads, configuration and scale of a Kubernetes cluster: history, alerts, topology and rollback",
+		Fields: fields(), New: create,
+	}
+}
+
+func create(env providers.Environment, decode func(into any) error) (providers.Provider, error) {
+	var s settings
+	if err := decode(&s); err != nil {
+		return nil, err
+	}
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	if s.Kubeconfig != "" && !filepath.IsAbs(s.Kubeconfig) {
+		s.Kubeconfig = filepath.Join(env.Dir, s.Kubeconfig)
+	}
+	cluster, err := kube.Open(kube.Options{Kubeconfig: s.Kubeconfig, Context: s.Context, Namespaces: s.Namespaces, Timeout: s.Timeout})
+	if err != nil {
+		return nil, fmt.Errorf("provider %s: %w", env.Name, err)
+	}
+	return &Provider{
+		Vitals: providers.NewVitals(env.Name, env.Now, 0), name: env.Name, environment: env.Environment, set: s,
+		cluster: cluster, now: env.Now, env: env, refused: map[string]string{},
+	}, nil
+}
+
+// Name implements providers.Provider.
+func (p *Provider) Name() string { return p.name }
+
+// scopes are the namespaces to list: "" where that is all of them.
+func (p *Provider) scopes() []string {
+	if len(p.set.Namespaces) == 0 {
+		return []string{""}
+	}
+	return p.set.Namespaces
+}
+
+// covers reports whether a namespace is to be looked at.
+func (p *Provider) covers(namespace string) bool {
+	if len(p.set.Namespaces) > 0 {
+		return slices.Contains(p.set.Namespaces, namespace)
+	}
+	return !slices.Contains(p.set.Exclude, namespace)
+}
+
+// environmentOf is the environment of a namespace, by the settings.
+func (p *Provider) environmentOf(namespace string) string {
+	for _, name := range []string{namespace, p.cluster.Context()} {
+		if e := p.set.Environments[name]; e != "" {
+			return e
+		}
+		best := ""
+		for pattern := range p.set.Environments {
+			if rest, ok := strings.CutSuffix(pattern, "*"); ok && strings.HasPrefix(name, rest) && len(pattern) > len(best) {
+				best = pattern
+			}
+		}
+		if best != "" {
+			return p.set.Environments[best]
+		}
+	}
+	return p.environment
+}
+
+// serviceOf is the service of an object with these labels, its name where no label says.
+func (p *Provider) serviceOf(labels map[string]string, name string) string {
+	for _, l := range p.set.ServiceLabel {
+		if s := labels[l]; s != "" {
+			return s
+		}
+	}
+	return name
+}
+
+// unitID is the id of an object; kind is in lower case, "deployment" being the one that is not written.
+func (p *Provider) unitID(kind, namespace, name string) rollback.UnitID {
+	if kind != "deployment" {
+		name = kind + "." + name
+	}
+	return rollback.UnitID(p.name + ":" + namespace + "/" + name)
+}

@@ -1,0 +1,116 @@
+package kubernetes
+
+import (
+	"errors"
+	"time"
+
+	"github.com/backout-dev/backout/providers"
+)
+
+const (
+	defaultSoak     = 10 * time.Minute
+	defaultHold     = time.Minute
+	defaultTimeout  = 15 * time.Second
+	defaultNotReady = time.Minute
+)
+
+type settings struct {
+	Kubeconfig   string            `yaml:"kubeconfig"`
+	Context      string            `yaml:"context"`
+	Namespaces   []string          `yaml:"namespaces"`
+	Exclude      []string          `yaml:"exclude_namespaces"`
+	Environments map[string]string `yaml:"environments"`
+	ServiceLabel []string          `yaml:"service_label"`
+	Annotations  annotations       `yaml:"annotations"`
+	Secrets      *bool             `yaml:"secrets"`
+	NotReady     time.Duration     `yaml:"not_ready_after"`
+	MinSoak      time.Duration     `yaml:"min_soak"`
+	Hold         time.Duration     `yaml:"hold"`
+	Timeout      time.Duration     `yaml:"timeout"`
+}
+
+// annotations are the keys, of annotations and labels alike, by which a pipeline says what it did; the first that an object has counts.
+type annotations struct {
+	Author    []string `yaml:"author"`
+	Commit    []string `yaml:"commit"`
+	ChangeSet []string `yaml:"change_set"`
+	URL       []string `yaml:"url"`
+	Assisted  []string `yaml:"assisted_by"`
+	Cause     []string `yaml:"cause"`
+}
+
+func fields() []providers.Field {
+	return []providers.Field{
+		{Name: "kubeconfig", Type: providers.FieldString, Help: "a kubeconfig file; default: as kubectl, $KUBECONFIG, ~/.kube/config or the pod's own account"},
+		{Name: "context", Type: providers.FieldString, Help: "a context of the kubeconfig; default: the current one"},
+		{Name: "namespaces", Type: providers.FieldStrings, Help: "what to look at; default: every namespace, which needs the right to list them all"},
+		{Name: "exclude_namespaces", Type: providers.FieldStrings, Default: []string{"kube-system", "kube-public", "kube-node-lease"}, Help: "what to leave out"},
+		{Name: "environments", Type: providers.FieldMap, Help: "the environment by namespace, or by context where no namespace matches; * at the end of a name matches any rest"},
+		{Name: "service_label", Type: providers.FieldStrings, Default: defaultService(), Help: "labels that name the service; the first that an object has counts, else its name"},
+		{Name: "annotations", Type: providers.FieldObject, Help: "annotations or labels by which pipelines say what they did; the first that an object or its pod template has counts", Fields: []providers.Field{
+			{Name: "author", Type: providers.FieldStrings, Default: defaultAnnotations().Author, Help: "who made the change"},
+			{Name: "commit", Type: providers.FieldStrings, Default: defaultAnnotations().Commit, Help: "the commit that was built"},
+			{Name: "change_set", Type: providers.FieldStrings, Default: defaultAnnotations().ChangeSet, Help: "what was released together, such as a pull request"},
+			{Name: "url", Type: providers.FieldStrings, Default: defaultAnnotations().URL, Help: "a page about the change"},
+			{Name: "assisted_by", Type: providers.FieldStrings, Default: defaultAnnotations().Assisted, Help: "which AI tool had a part in it, as in an Assisted-by trailer"},
+			{Name: "cause", Type: providers.FieldStrings, Default: defaultAnnotations().Cause, Help: "why, in words"},
+		}},
+		{Name: "secrets", Type: providers.FieldBool, Default: true, Help: "tell when a Secret's content changed; only a keyed digest of it is kept"},
+		{Name: "not_ready_after", Type: providers.FieldDuration, Default: defaultNotReady.String(), Help: "how long a pod may be not ready before it is an alert"},
+		{Name: "min_soak", Type: providers.FieldDuration, Default: defaultSoak.String(), Help: "how long a revision must have served to count as known good"},
+		{Name: "hold", Type: providers.FieldDuration, Default: defaultHold.String(), Help: "how long readiness must hold after a rollback"},
+		{Name: "timeout", Type: providers.FieldDuration, Default: defaultTimeout.String(), Help: "how long one request may take"},
+	}
+}
+
+func defaultService() []string { return []string{"app.kubernetes.io/name", "app"} }
+
+func defaultAnnotations() annotations {
+	return annotations{
+		Author:    []string{"backout.dev/author", "app.kubernetes.io/deployed-by", "deploy.author"},
+		Commit:    []string{"backout.dev/commit", "org.opencontainers.image.revision", "app.kubernetes.io/revision", "tags.datadoghq.com/git.commit.sha"},
+		ChangeSet: []string{"backout.dev/change-set"},
+		URL:       []string{"backout.dev/url"},
+		Assisted:  []string{"backout.dev/assisted-by"},
+		Cause:     []string{"kubernetes.io/change-cause"},
+	}
+}
+
+func (s *settings) check() error {
+	for _, d := range []time.Duration{s.NotReady, s.MinSoak, s.Hold, s.Timeout} {
+		if d < 0 {
+			return errors.New("not_ready_after, min_soak, hold and timeout must not be negative")
+		}
+	}
+	def := defaultAnnotations()
+	for _, f := range []struct {
+		set       *[]string
+		otherwise []string
+	}{
+		{&s.ServiceLabel, defaultService()},
+		{&s.Annotations.Author, def.Author},
+		{&s.Annotations.Commit, def.Commit},
+		{&s.Annotations.ChangeSet, def.ChangeSet},
+		{&s.Annotations.URL, def.URL},
+		{&s.Annotations.Assisted, def.Assisted},
+		{&s.Annotations.Cause, def.Cause},
+	} {
+		if len(*f.set) == 0 {
+			*f.set = f.otherwise
+		}
+	}
+	if s.Exclude == nil {
+		s.Exclude = []string{"kube-system", "kube-public", "kube-node-lease"}
+	}
+	s.NotReady, s.MinSoak = or(s.NotReady, defaultNotReady), or(s.MinSoak, defaultSoak)
+	s.Hold, s.Timeout = or(s.Hold, defaultHold), or(s.Timeout, defaultTimeout)
+	return nil
+}
+
+func or[T comparable](v, otherwise T) T {
+	var zero T
+	if v == zero {
+		return otherwise
+	}
+	return v
+}
