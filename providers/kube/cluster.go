@@ -37,6 +37,7 @@ type Cluster struct {
 	namespaces []string
 	timeout    time.Duration
 	client     dynamic.Interface
+	raw        rest.Interface
 }
 
 // Open reads the configuration and asks nothing of the cluster. A configuration that names no cluster is a permanent error.
@@ -71,6 +72,9 @@ func Open(o Options) (*Cluster, error) {
 	// Warnings of the API server (deprecated versions) are not for the screen that they would be printed on.
 	config.WarningHandler = rest.NoWarnings{}
 	if c.client, err = dynamic.NewForConfig(config); err != nil {
+		return nil, providers.Permanent(fmt.Errorf("make a client for context %s: %w", c.context, err))
+	}
+	if c.raw, err = plain(config); err != nil {
 		return nil, providers.Permanent(fmt.Errorf("make a client for context %s: %w", c.context, err))
 	}
 	return c, nil

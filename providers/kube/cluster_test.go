@@ -76,6 +76,12 @@ func writes(t *testing.T, k *kube.Cluster) {
 	if err := k.Delete(t.Context(), configMaps, "default", "one", made.GetUID(), kube.Write{}); err != nil {
 		t.Error(err)
 	}
+	if kinds, err := k.Kinds(t.Context(), "v1"); err != nil || kinds["ConfigMap"] != (kube.Kind{Resource: configMaps, Namespaced: true}) {
+		t.Errorf("the kinds of v1: %v, %v", kinds["ConfigMap"], err)
+	}
+	if _, err := k.Kinds(t.Context(), "extensions/v1beta1"); !errors.Is(err, providers.ErrNotFound) {
+		t.Errorf("an apiVersion that is gone: %v", err)
+	}
 	if yes, _, err := k.May(t.Context(), "patch", configMaps, "", "default", ""); err != nil || !yes {
 		t.Errorf("the admin may not: %v", err)
 	}
