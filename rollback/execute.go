@@ -261,7 +261,11 @@ func (x *execution) refuseLocked(ctx context.Context, err error) error {
 }
 
 func (x *execution) operation(unit UnitID) Operation {
-	return Operation{ID: x.op, Fence: x.fence.Tokens[string(unit)]}
+	why := x.run.By.Reason
+	if why == "" {
+		why = x.run.Plan.Reason
+	}
+	return Operation{ID: x.op, Fence: x.fence.Tokens[string(unit)], By: x.run.By.By.ID, Reason: why}
 }
 
 func (x *execution) attempted() bool {

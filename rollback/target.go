@@ -21,6 +21,11 @@ type choice struct {
 
 // taken are the revisions that go when the unit goes back to the target: what never served is not among them.
 func (ch choice) taken() []Revision {
+	if ch.target > 0 && len(ch.revs[ch.target].Without) > 0 {
+		return slices.DeleteFunc(slices.Clone(ch.revs), func(r Revision) bool {
+			return r.Staged || !slices.Contains(ch.revs[ch.target].Without, r.Digest)
+		})
+	}
 	return slices.DeleteFunc(slices.Clone(ch.revs[:max(ch.target, 0)]), func(r Revision) bool { return r.Staged })
 }
 

@@ -43,6 +43,9 @@ type Revision struct {
 	Until  time.Time `json:"until,omitzero"` // when it stopped
 	// Staged: it lies there and is known never to have served, so nothing is lost with it. False says nothing.
 	Staged bool `json:"staged,omitempty"`
+	// Without makes it the current content less the changes that these revisions (digests) brought; whatever came after them
+	// stays. Empty: going there takes back everything newer. It is only ever a target that a person names.
+	Without []string `json:"without,omitempty"`
 	// Good holds the evidence that it served well, in plain words; empty is "not known good".
 	Good []string `json:"good,omitempty"`
 }
@@ -138,10 +141,13 @@ type Check struct {
 	Inside bool     `json:"inside,omitempty"`
 }
 
-// Operation identifies an effect on a target: idempotency is per Operation.ID and Step.N.
+// Operation identifies an effect on a target: idempotency is per Operation.ID and Step.N. By is who confirmed it and Reason
+// why, for targets that keep such a record; both may be empty and decide nothing.
 type Operation struct {
-	ID    string `json:"id"`
-	Fence int64  `json:"fence"`
+	ID     string `json:"id"`
+	Fence  int64  `json:"fence"`
+	By     string `json:"by,omitempty"`
+	Reason string `json:"reason,omitempty"`
 }
 
 // Reverser takes units of one system back. Observe, Plan, Status and Verify change nothing. Apply is conditional on
