@@ -1,6 +1,6 @@
 # What people do daily. Everything here is plain commands: nothing to install first.
 
-.PHONY: all build test race lint fmt demo bench measure servers record snapshot clean
+.PHONY: all build test race lint fmt demo bench measure servers cluster record snapshot clean
 
 all: lint test build
 
@@ -30,6 +30,9 @@ measure: ## how good the ranking is on incident files: make measure FILES=...
 
 servers: ## build the pinned servers that tests use into the user's cache
 	go run ./test/servers/get
+
+cluster: ## a Kubernetes control plane to try things on, without containers, until interrupted: make cluster WITH=-rollouts
+	@go run ./test/servers/up $(WITH)
 
 record: ## the screenshots in docs/, from the real program (tmux, rsvg-convert)
 	docs/screenshots/record.sh

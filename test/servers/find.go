@@ -1,4 +1,5 @@
-// Package servers finds, builds and starts the real servers that tests run against. Nothing of it is in the product.
+// Package servers finds, builds and starts the real servers that tests run against, and the programs that tests need beside
+// them. Nothing of it is in the product.
 //
 // A server is taken from the directory that BACKOUT_TEST_SERVERS names, from PATH, or from the user's cache, where
 //
@@ -22,12 +23,14 @@ import (
 // Server is one program that tests need.
 type Server struct {
 	Name    string
-	Version string   // pinned in the module below this directory that has the same name
+	Version string   // pinned in its module
+	In      string   // the directory of its module below this one; empty: Name
 	Package string   // its main package
 	Module  string   // the module that Version is of, where Package is our own; empty: that of Package
 	Tags    string   // build tags
 	LDFlags string   // for the linker
-	OnPath  []string // what distributions call it
+	OnPath  []string // what distributions call it; empty: only the pinned version will do
+	Files   []string // what tests need of Module beside the program: it is put into FilesDir
 }
 
 // All lists the servers that can be built.
@@ -43,9 +46,22 @@ func All() []Server {
 			LDFlags: "-s -w -X k8s.io/component-base/version.gitVersion=v1.37.2 -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37",
 		},
 		{
+			Name: "helm", Version: "v4.3.1", Package: "helm.sh/helm/v4/cmd/helm",
+			LDFlags: "-s -w -X helm.sh/helm/v4/internal/version.version=v4.3.1",
+		},
+		{
+			Name: "kubectl-argo-rollouts", In: "rollouts", Version: rolloutsVersion, Package: rolloutsModule + "/cmd/kubectl-argo-rollouts",
+			LDFlags: "-s -w -X " + rolloutsModule + "/utils/version.version=" + rolloutsVersion,
+		},
+		{
 			// Without the tag, every service discovery is linked, some of which cannot be had as modules.
 			Name: "prometheus", Version: "v0.316.0", Package: "github.com/prometheus/prometheus/cmd/prometheus",
 			Tags: "remove_all_sd", OnPath: []string{"prometheus"},
+		},
+		{
+			Name: "rollouts-controller", In: "rollouts", Version: rolloutsVersion, Package: rolloutsModule + "/cmd/rollouts-controller",
+			LDFlags: "-s -w -X " + rolloutsModule + "/utils/version.version=" + rolloutsVersion,
+			Module:  rolloutsModule, Files: rolloutsKinds,
 		},
 	}
 }
@@ -66,6 +82,11 @@ func (s Server) Cached() (string, error) {
 		return "", fmt.Errorf("find the user's cache: %w", err)
 	}
 	return filepath.Join(cache, "backout-test", s.Version, program(s.Name)), nil
+}
+
+// FilesDir is where the Files are of a server whose program is at path.
+func (s Server) FilesDir(path string) string {
+	return filepath.Join(filepath.Dir(path), s.Name+"-files")
 }
 
 // Find gives the path of a server's program, or an error that says how to get it.
@@ -91,7 +112,11 @@ func Find(name string) (string, error) {
 		return "", err
 	}
 	if !runs(path) {
-		return "", fmt.Errorf("%s is neither on PATH nor in the cache: go run ./test/servers/get %s", name, name)
+		where := "neither on PATH nor in the cache"
+		if len(s.OnPath) == 0 {
+			where = "not in the cache, as " + s.Version
+		}
+		return "", fmt.Errorf("%s is %s: go run ./test/servers/get %s", name, where, name)
 	}
 	return path, nil
 }
