@@ -39,7 +39,7 @@ func (e *Engine) undone(ctx context.Context, req *Request) (*Run, error) {
 func (r *Run) switched() []UnitID {
 	var ids []UnitID
 	for _, s := range r.Steps {
-		if s.State == StepApplied && !slices.Contains(ids, s.Unit) {
+		if s.State == StepApplied && s.From != s.To && !slices.Contains(ids, s.Unit) {
 			ids = append(ids, s.Unit)
 		}
 	}

@@ -42,6 +42,7 @@ type Config struct {
 	Checks     func(ctx context.Context, services []string) ([]Check, error)
 	CheckNames func(services []string) []string // what Checks would look at, without looking; nil: nobody can tell beforehand
 	Cap        int                              // how many units may hang together in one plan; 3
+	MeasureTTL time.Duration                    // how long a temporary measure may stand where its provider does not say; 24 h
 }
 
 // Engine is the only door to the Reversers: read-only mode, policy, confirmation, locks and the journal are enforced
@@ -81,6 +82,7 @@ func New(cfg Config) (*Engine, error) {
 		{&cfg.Poll, time.Second},
 		{&cfg.LeaseTTL, 30 * time.Second},
 		{&cfg.ApplyTimeout, 30 * time.Second},
+		{&cfg.MeasureTTL, 24 * time.Hour},
 	} {
 		if *d.value <= 0 {
 			*d.value = d.def
@@ -133,20 +135,45 @@ func listUnits(ctx context.Context, r Reverser) (units []Unit, err error) {
 }
 
 func (e *Engine) reverser(unit UnitID) (Reverser, error) {
-	name, _, _ := strings.Cut(string(unit), ":")
-	r, ok := e.cfg.Reversers[name]
-	if !ok {
-		return nil, fmt.Errorf("unit %s: no provider %q takes units back: %w", unit, name, ErrNotFound)
+	r, err := e.named(providerOf(unit))
+	if err != nil {
+		return nil, fmt.Errorf("unit %s: %w", unit, err)
 	}
 	return r, nil
 }
 
-// applyTimeout is how long an Apply on a unit may take before nobody can say what became of it.
-func (e *Engine) applyTimeout(unit UnitID) time.Duration {
-	if r, err := e.reverser(unit); err == nil {
-		if p, ok := r.(Patient); ok {
-			return max(e.cfg.ApplyTimeout, p.ApplyTimeout())
-		}
+func (e *Engine) named(provider string) (Reverser, error) {
+	r, ok := e.cfg.Reversers[provider]
+	if !ok {
+		return nil, fmt.Errorf("no provider %q takes units back: %w", provider, ErrNotFound)
+	}
+	return r, nil
+}
+
+func providerOf(unit UnitID) string {
+	name, _, _ := strings.Cut(string(unit), ":")
+	return name
+}
+
+// applier is who applies a step: the unit's own provider, unless the step names another one.
+func (e *Engine) applier(s *Step) (Reverser, error) {
+	if s.Provider != "" {
+		return e.named(s.Provider)
+	}
+	return e.reverser(s.Unit)
+}
+
+// applyTimeout is how long an Apply of a step may take before nobody can say what became of it.
+func (e *Engine) applyTimeout(s *Step) time.Duration {
+	if r, err := e.applier(s); err == nil {
+		return e.patience(r)
+	}
+	return e.cfg.ApplyTimeout
+}
+
+func (e *Engine) patience(r Reverser) time.Duration {
+	if p, ok := r.(Patient); ok {
+		return max(e.cfg.ApplyTimeout, p.ApplyTimeout())
 	}
 	return e.cfg.ApplyTimeout
 }

@@ -225,7 +225,7 @@ func (x *execution) lockTargets(ctx context.Context) (func(context.Context), err
 	}
 	ttl := 2 * x.run.Plan.Deadline // to arrive, and to wait where somebody pauses it
 	for i := range x.run.Steps {
-		ttl += maxAttempts * x.e.applyTimeout(x.run.Steps[i].Unit)
+		ttl += maxAttempts * x.e.applyTimeout(&x.run.Steps[i].Step)
 	}
 	for _, u := range x.run.Plan.Units {
 		r, err := x.e.reverser(u.Unit.ID)
@@ -272,8 +272,10 @@ func (x *execution) attempted() bool {
 	return slices.ContainsFunc(x.run.Steps, func(s StepRun) bool { return s.Attempt > 0 })
 }
 
-// applied reports whether this run had an effect.
-func (x *execution) applied() bool { return !x.run.AppliedAt.IsZero() }
+// applied reports whether this run had an effect: on what a unit serves, or one that has to be lifted.
+func (x *execution) applied() bool {
+	return slices.ContainsFunc(x.run.Steps, func(s StepRun) bool { return s.State == StepApplied })
+}
 
 // write journals one transaction of this executor, which must still hold the run.
 func (x *execution) write(ctx context.Context, point string, fn func(*store.Tx) error) error {
@@ -319,6 +321,9 @@ func (x *execution) show(ctx context.Context, state RunState, detail, subject st
 
 // finish journals the outcome, with the last look at the symptoms and checks where there was one.
 func (x *execution) finish(ctx context.Context, over ending) error {
+	if left := x.standing(); left != "" {
+		over.detail += "; " + left
+	}
 	return x.write(ctx, "outcome", func(tx *store.Tx) error {
 		if err := x.save(tx); err != nil {
 			return err

@@ -33,6 +33,7 @@ type unitMaterial struct {
 	Owners      []string          `json:"owners"`
 	References  []string          `json:"references"`
 	Steps       []stepMaterial    `json:"steps"`
+	Measures    []measureMaterial `json:"measures,omitempty"`
 	Diff        string            `json:"diff"`
 	Destroys    []string          `json:"destroys"`
 	NotRestored []string          `json:"not_restored"`
@@ -51,6 +52,19 @@ type stepMaterial struct {
 	To     string            `json:"to"`
 	Token  string            `json:"token"`
 	Args   map[string]string `json:"args"`
+
+	Measure  string `json:"measure,omitempty"`
+	Provider string `json:"provider,omitempty"`
+}
+
+// measureMaterial is what is left behind, and for how long: whoever confirms the plan takes that on.
+type measureMaterial struct {
+	ID       string            `json:"id"`
+	Provider string            `json:"provider"`
+	What     string            `json:"what"`
+	Exit     string            `json:"exit"`
+	TTL      int64             `json:"ttl_ms"`
+	Args     map[string]string `json:"args"`
 }
 
 type findingMaterial struct {
@@ -97,7 +111,14 @@ func material(u UnitPlan) unitMaterial {
 		if args == nil {
 			args = map[string]string{}
 		}
-		m.Steps = append(m.Steps, stepMaterial{s.N, s.Unit, s.Action, s.From, s.To, s.Token, args})
+		m.Steps = append(m.Steps, stepMaterial{s.N, s.Unit, s.Action, s.From, s.To, s.Token, args, s.Measure, s.Provider})
+	}
+	for _, t := range u.Measures {
+		args := t.Args
+		if args == nil {
+			args = map[string]string{}
+		}
+		m.Measures = append(m.Measures, measureMaterial{t.ID, t.Provider, t.What, t.Exit, t.TTL.Milliseconds(), args})
 	}
 	for _, f := range u.Findings {
 		units := append([]UnitID{}, f.Units...)

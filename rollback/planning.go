@@ -178,7 +178,10 @@ func (e *Engine) propose(ctx context.Context, obs Observation, to Revision) (Pro
 		return Proposal{}, fmt.Errorf("plan %s back to %s: %w", id, name(to), err)
 	}
 	p.Diff, p.Blast = ledger.Scrub(p.Diff), ledger.Scrub(providers.Clean(p.Blast))
-	p.Steps = slices.Clone(p.Steps)
+	p.Steps, p.Measures = slices.Clone(p.Steps), slices.Clone(p.Measures)
+	if err := e.suspend(ctx, obs, to, &p); err != nil {
+		return Proposal{}, err
+	}
 	from := obs.Current.Digest
 	for i := range p.Steps {
 		s := &p.Steps[i]
@@ -197,6 +200,9 @@ func (e *Engine) propose(ctx context.Context, obs Observation, to Revision) (Pro
 	if len(p.Steps) == 0 && len(p.Missing) == 0 || len(p.Steps) > 0 && from != to.Digest {
 		return Proposal{}, fmt.Errorf("plan %s back to %s: its provider gave steps that do not lead there", id, name(to))
 	}
+	if err := e.wholeMeasures(&p); err != nil {
+		return Proposal{}, fmt.Errorf("plan %s back to %s: %w", id, name(to), err)
+	}
 	return p, nil
 }
 
@@ -214,6 +220,9 @@ func scrubbed(o Observation) (Observation, error) {
 
 func warnings(u UnitPlan) []string {
 	out := slices.Clone(u.Warnings)
+	for _, m := range u.Measures {
+		out = append(out, fmt.Sprintf("%s from then on, until somebody lifts it (backout measures): when %s, and within %s", m.What, m.Exit, m.TTL))
+	}
 	if u.Tested == untested {
 		out = append(out, fmt.Sprintf("%s is untested: nobody has proven that going back works", u.Unit.ID))
 	}

@@ -63,6 +63,8 @@ type Run struct {
 	PauseBy  string    `json:"pause_by,omitempty"`
 	PausedAt time.Time `json:"paused_at,omitzero"`
 	Paused   bool      `json:"paused,omitempty"`
+	// Measures are what its steps set, or may have set, in their order.
+	Measures []MeasureRun `json:"measures,omitempty"`
 }
 
 // StepState is where one step stands.

@@ -83,6 +83,13 @@ func (e *Engine) decode(row store.Run) (Run, error) {
 	for _, l := range row.Log {
 		r.Log = append(r.Log, LogLine{At: l.At, Text: l.Text})
 	}
+	for _, m := range row.Measures {
+		measure, err := decodeMeasure(m)
+		if err != nil {
+			return Run{}, err
+		}
+		r.Measures = append(r.Measures, measure)
+	}
 	r.Alive = !row.Final && e.alive(row.Leases)
 	r.Paused = r.pausing()
 	return r, nil

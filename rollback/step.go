@@ -136,7 +136,7 @@ func (x *execution) settled(ctx context.Context, s *StepRun, what sight, o Obser
 		}
 		err := x.result(ctx, s, state, Result{Outcome: outcome, Token: o.Token, Detail: "serves " + name(o.Current)})
 		if x.applied() {
-			return end(RunNeedsHuman, "stopped half way: %s; %s now serves %s, which this plan does not know", x.done(), s.Unit, name(o.Current)), err
+			return end(RunNeedsHuman, "%s; %s now serves %s, which this plan does not know", x.half(), s.Unit, name(o.Current)), err
 		}
 		if o.Current.Digest == s.From {
 			return end(RunSuperseded, "somebody switched %s to %s after this run touched it: it was left alone", s.Unit, name(o.Current)), err
@@ -191,7 +191,7 @@ func (x *execution) complete(ctx context.Context, s *StepRun, o Observation) err
 // restoredBy ends a run that somebody else was quicker than.
 func (x *execution) restoredBy(ctx context.Context, s *StepRun, by, goal string) ending {
 	if x.applied() {
-		return end(RunNeedsHuman, "stopped half way: %s; %s already serves %s, switched by %s", x.done(), s.Unit, goal, by)
+		return end(RunNeedsHuman, "%s; %s already serves %s, switched by %s", x.half(), s.Unit, goal, by)
 	}
 	done := "nothing was done"
 	if x.attempted() {
@@ -210,9 +210,17 @@ func (x *execution) restoredBy(ctx context.Context, s *StepRun, by, goal string)
 func (x *execution) halt(format string, args ...any) ending {
 	why := fmt.Sprintf(format, args...)
 	if x.applied() {
-		return end(RunNeedsHuman, "stopped half way: %s; %s; nothing was taken back", x.done(), why)
+		return end(RunNeedsHuman, "%s; %s; nothing was taken back", x.half(), why)
 	}
 	return end(RunAborted, "nothing was done: %s", why)
+}
+
+// half says how far a run came that stops before its end.
+func (x *execution) half() string {
+	if done := x.done(); done != "" {
+		return "stopped half way: " + done
+	}
+	return "stopped before anything was switched"
 }
 
 // try journals the intent, applies, and journals the result. Again asks for another look.
@@ -257,6 +265,11 @@ func (x *execution) answered(ctx context.Context, s *StepRun, res Result, attemp
 	case Applied, AlreadyApplied:
 		return ending{}, false, x.result(ctx, s, StepApplied, res)
 	case PreconditionFailed:
+		if s.Measure != "" && !attempted {
+			// Its condition is in the plan, and another look at the unit gives no other one.
+			err := x.result(ctx, s, StepPrecondFailed, res)
+			return x.halt("%s is not what the plan saw: %s; make a new plan", s.Title, last(s)), false, err
+		}
 		return ending{}, true, x.result(ctx, s, StepPrecondFailed, res)
 	case OutcomeUnknown:
 		return ending{}, true, x.result(ctx, s, StepUnknown, res)
@@ -273,14 +286,14 @@ func (x *execution) answered(ctx context.Context, s *StepRun, res Result, attemp
 
 // apply calls the target once. Everything that is not a plain answer is unknown.
 func (x *execution) apply(ctx context.Context, step Step) Result {
-	r, err := x.e.reverser(step.Unit)
+	r, err := x.e.applier(&step)
 	if err != nil {
 		return Result{Outcome: Failed, Detail: err.Error()}
 	}
 	if err := x.e.fail("apply.before"); err != nil {
 		return Result{Outcome: OutcomeUnknown, Detail: err.Error()}
 	}
-	ctx, cancel := context.WithTimeout(ctx, x.e.applyTimeout(step.Unit))
+	ctx, cancel := context.WithTimeout(ctx, x.e.applyTimeout(&step))
 	defer cancel()
 	res, err := r.Apply(ctx, x.operation(step.Unit), step)
 	if failErr := x.e.fail("apply.after"); failErr != nil {
@@ -312,7 +325,7 @@ func (x *execution) target(id UnitID) string {
 func (x *execution) done() string {
 	var parts []string
 	for _, s := range x.run.Steps {
-		if s.State == StepApplied {
+		if s.State == StepApplied && s.From != s.To {
 			parts = append(parts, fmt.Sprintf("%s serves %s", s.Unit, x.target(s.Unit)))
 		}
 	}

@@ -24,13 +24,16 @@ func (x *execution) intend(ctx context.Context, s *StepRun, o Observation) error
 			return errPauseAsked
 		}
 		s.State, s.Attempt, s.At, s.Result = StepIntent, s.Attempt+1, x.e.cfg.Now().UTC(), nil
+		if err := x.setMeasure(tx, s); err != nil {
+			return err
+		}
 		s.Token = o.Token // the content is the plan's; the condition is on what was seen just now
 		x.run.State, x.run.Detail = RunRunning, s.Title
 		return x.note(tx, ledger.KindIntent, s, o.Token, "about to: "+s.Title)
 	})
 }
 
-// result journals what came of a step. The first effect is the time from which the rollback counts.
+// result journals what came of a step. The first effect on what a unit serves is the time from which the rollback counts.
 func (x *execution) result(ctx context.Context, s *StepRun, state StepState, res Result) error {
 	return x.write(ctx, "result", func(tx *store.Tx) error {
 		now := x.e.cfg.Now().UTC()
@@ -38,7 +41,10 @@ func (x *execution) result(ctx context.Context, s *StepRun, state StepState, res
 		if s.At.IsZero() {
 			s.At = now
 		}
-		if state == StepApplied && x.run.AppliedAt.IsZero() {
+		if err := x.measureAnswered(tx, s, res); err != nil {
+			return err
+		}
+		if state == StepApplied && s.From != s.To && x.run.AppliedAt.IsZero() {
 			x.run.AppliedAt = now
 			if res.Outcome == AlreadyApplied {
 				x.run.AppliedAt = s.At // it took effect at some time after the intent

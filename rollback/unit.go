@@ -75,6 +75,10 @@ type Step struct {
 	To     string            `json:"to"`
 	Token  string            `json:"token"`
 	Args   map[string]string `json:"args,omitempty"`
+	// Measure is the id of the proposal's measure that the step sets, "" none. Provider applies it where that is another one
+	// than the unit's own; see [Suspender].
+	Measure  string `json:"measure,omitempty"`
+	Provider string `json:"provider,omitempty"`
 }
 
 // Proposal is what a Reverser knows of one unit's way back: steps, diff, what it destroys and what it leaves.
@@ -88,6 +92,9 @@ type Proposal struct {
 	Missing     []string      `json:"missing,omitempty"`     // rights or artifacts that are not there: the plan cannot run
 	Warnings    []string      `json:"warnings,omitempty"`
 	Checks      []string      `json:"checks,omitempty"` // what Verify will look at from outside; none: only the content
+	// Measures are what its steps leave behind to be lifted later; LastingFix is what makes the rollback last after that.
+	Measures   []Measure `json:"measures,omitempty"`
+	LastingFix string    `json:"lasting_fix,omitempty"`
 }
 
 // Outcome is the result of one Apply.
@@ -159,19 +166,6 @@ type Reverser interface {
 	Apply(ctx context.Context, op Operation, step Step) (Result, error)
 	Status(ctx context.Context, unit UnitID, to Revision) (Convergence, error)
 	Verify(ctx context.Context, unit UnitID, to Revision) ([]Check, error)
-}
-
-// Measure is something temporary that must be lifted; see the glossary.
-type Measure struct {
-	ID, What, Owner, Reason, Exit string
-	Expires                       time.Time
-	Args                          map[string]string
-}
-
-// Measurer is the extra ability of a Reverser that leaves temporary measures behind.
-type Measurer interface {
-	Probe(ctx context.Context, m Measure) (inForce bool, detail string, err error)
-	Lift(ctx context.Context, op Operation, m Measure) (Result, error)
 }
 
 // Locker is the extra ability of a Reverser whose target can hold a lock of its own, beside the compare-and-set. Lock

@@ -37,7 +37,8 @@ const (
 	KindOutcome      Kind = "outcome"
 	KindRefusal      Kind = "refusal"
 	KindAbort        Kind = "abort"
-	KindPause        Kind = "pause" // somebody let a run wait before its next intent, or go on
+	KindPause        Kind = "pause"   // somebody let a run wait before its next intent, or go on
+	KindMeasure      Kind = "measure" // a temporary measure: set, lifted, or found to be otherwise
 	KindNote         Kind = "note"
 	KindSuspect      Kind = "suspect"  // a person dismissed or confirmed a suspect
 	KindIncident     Kind = "incident" // opened, split, merged, closed by hand

@@ -45,3 +45,26 @@ type StepBody struct {
 	Outcome string `json:"outcome,omitempty"`
 	Detail  string `json:"detail,omitempty"`
 }
+
+// MeasureBody is the body of an entry about a temporary measure: the measure, and what is known of it from here on.
+type MeasureBody struct {
+	Measure     string    `json:"measure"` // its id: the run and the step that sets it
+	Event       string    `json:"event"`   // setting, set, never set, looked at, lifting, lifted, not lifted
+	State       string    `json:"state"`
+	Closed      bool      `json:"closed,omitempty"`
+	What        string    `json:"what"`
+	Service     string    `json:"service,omitempty"`
+	Environment string    `json:"environment,omitempty"`
+	Owner       string    `json:"owner"`
+	Reason      string    `json:"reason"`
+	Exit        string    `json:"exit"`
+	Expires     time.Time `json:"expires"`
+	SetAt       time.Time `json:"set_at,omitzero"`
+	InForce     string    `json:"in_force,omitempty"` // yes, no, unknown; "" nobody looked
+	ExitHolds   string    `json:"exit_holds,omitempty"`
+	Op          string    `json:"op,omitempty"` // of the lift
+	Outcome     string    `json:"outcome,omitempty"`
+	Detail      string    `json:"detail,omitempty"`
+	Force       bool      `json:"force,omitempty"` // lifted although its exit condition did not hold
+	Why         string    `json:"why,omitempty"`   // the reason for lifting it
+}

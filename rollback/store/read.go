@@ -96,6 +96,10 @@ func parts(ctx context.Context, q querier, r *Run) error {
 	if r.Leases, err = leasesOf(ctx, q, r.ID); err != nil {
 		return fmt.Errorf("read the leases of %s: %w", r.ID, err)
 	}
+	r.Measures, err = collect(ctx, q, scanMeasure, "SELECT "+measureColumns+" FROM measure WHERE run = ? ORDER BY step", r.ID)
+	if err != nil {
+		return fmt.Errorf("read the measures of %s: %w", r.ID, err)
+	}
 	return nil
 }
 

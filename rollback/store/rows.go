@@ -21,7 +21,8 @@ type Run struct {
 	PausedAt             time.Time // when that was
 	Steps                []Step
 	Log                  []Line
-	Leases               []Lease // on its units, while the run is not over
+	Leases               []Lease   // on its units, while the run is not over
+	Measures             []Measure // that its steps set, in their order
 }
 
 // Step is the row of one step. Doc and Result are documents of the caller; Result is nil until there is one.
