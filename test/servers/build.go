@@ -20,8 +20,8 @@ type Progress struct {
 	Done, Total int // packages that were compiled, and of how many; a Total of zero: it is still being found out
 }
 
-// Linking says that all is compiled: what is left shows no progress.
-func (p Progress) Linking() bool { return p.Total > 0 && p.Done >= p.Total }
+// Linking says that all is compiled but the program itself: what is left shows no progress.
+func (p Progress) Linking() bool { return p.Total > 0 && p.Done >= p.Total-1 }
 
 // Build puts the pinned version of a server into the user's cache, unless it is there, and gives its path. It must be called
 // within a checkout. The module's go.sum pins every byte that is downloaded. tell may be nil; it is called one call at a time.

@@ -56,7 +56,7 @@ func (r *reporter) done() {
 func progressWords(p Progress) string {
 	switch {
 	case p.Linking():
-		return fmt.Sprintf("linking what %d packages became", p.Total)
+		return "linking it"
 	case p.Total == 0 && p.Downloaded > 0:
 		return fmt.Sprintf("downloaded %d modules", p.Downloaded)
 	case p.Total == 0:
