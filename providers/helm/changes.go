@@ -1,0 +1,230 @@
+package helm
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/providers/kube"
+)
+
+// Changes implements providers.ChangeSource: one change for each record of a release.
+func (p *Provider) Changes(ctx context.Context, w providers.Window) iter.Seq2[providers.Change, error] {
+	return func(yield func(providers.Change, error) bool) {
+		all, err := p.look(ctx)
+		if err != nil {
+			yield(providers.Change{}, err)
+			return
+		}
+		for _, key := range slices.Sorted(maps.Keys(all)) {
+			records := all[key]
+			for i := range records {
+				if ctx.Err() != nil {
+					yield(providers.Change{}, ctx.Err())
+					return
+				}
+				c := p.change(records, i)
+				if w.Contains(c.At()) && !yield(c, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (p *Provider) look(ctx context.Context) (all map[string][]*record, err error) {
+	bounded, done := p.bounded(ctx)
+	defer func() { done(err) }()
+	if all, err = p.all(bounded); err != nil && ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err == nil {
+		defer p.remark(all)
+	}
+	return all, err
+}
+
+// remark tells of records that cannot be read: the rest goes on without them.
+func (p *Provider) remark(all map[string][]*record) {
+	var broken []string
+	for _, records := range all {
+		for _, r := range records {
+			if r.broken != nil {
+				broken = append(broken, r.key()+" "+r.label())
+			}
+		}
+	}
+	if len(broken) > 0 {
+		slices.Sort(broken)
+		p.vitals.Note(fmt.Sprintf("%d release records cannot be read: %s", len(broken), strings.Join(broken[:min(len(broken), 3)], ", ")))
+	}
+}
+
+// Keys by which a chart's annotations or a release's labels say more of a change; the first that is there counts.
+var (
+	authorKeys    = []string{"backout.dev/author", "app.kubernetes.io/deployed-by", "deploy.author"}
+	commitKeys    = []string{"backout.dev/commit", "org.opencontainers.image.revision", "app.kubernetes.io/revision"}
+	changeSetKeys = []string{"backout.dev/change-set"}
+	urlKeys       = []string{"backout.dev/url"}
+)
+
+func (r *record) said(keys []string) string {
+	for _, k := range keys {
+		if v := r.hints[k]; v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+// change describes one record; records are all of its release, the newest first.
+func (p *Provider) change(records []*record, i int) providers.Change {
+	r := records[i]
+	c := providers.Change{
+		ID: fmt.Sprintf("%s@%s/%s", p.id(r.coordinates), r.label(), r.uid), Provider: p.name, Kind: providers.KindDeploy, Service: p.service(r.coordinates),
+		Environment: p.environment, Unit: string(p.id(r.coordinates)), Status: r.status, EffectiveFrom: r.at,
+		To: or(r.title, "revision "+r.label()), Author: providers.Author{Name: r.said(authorKeys)},
+		Commit: r.said(commitKeys), ChangeSet: r.said(changeSetKeys), URL: r.said(urlKeys),
+	}
+	if r.digest != "" {
+		c.Artifacts = []string{r.digest}
+	}
+	var before *record
+	if i+1 < len(records) {
+		before = records[i+1]
+		c.From = or(before.title, "revision "+before.label())
+	}
+	if i > 0 {
+		c.EffectiveTo = records[i-1].at
+	} else if !r.deleted.IsZero() {
+		c.EffectiveTo = r.deleted
+	}
+	p.describe(&c, r, before)
+	providers.CleanChange(&c)
+	return c
+}
+
+// describe says in a title what was done, and how it stands.
+func (p *Provider) describe(c *providers.Change, r, before *record) {
+	switch {
+	case r.backTo > 0 || r.stamp != "":
+		c.Kind, c.Title = providers.KindRollback, "helm rollback"
+		if r.backTo > 0 {
+			c.Title = fmt.Sprintf("helm rollback to revision v%d", r.backTo)
+		}
+		if r.stamp != "" {
+			c.Title += " (backout operation " + r.stamp + ")"
+		}
+		if before != nil {
+			c.Reverts = []string{fmt.Sprintf("%s@%s/%s", p.id(before.coordinates), before.label(), before.uid)}
+		}
+	case r.revision == 1:
+		c.Title = "helm install of " + c.To
+	case r.status == statusUninstalled || r.status == statusUninstalling:
+		c.Title = "helm uninstall of " + c.To
+	default:
+		c.Title = "helm upgrade to " + c.To
+		if before != nil && before.title == r.title && r.title != "" {
+			c.Title = "helm upgrade of " + c.To + ": other values or templates"
+			if before.digest == r.digest {
+				c.Title = "helm upgrade of " + c.To + ": same content"
+			}
+		}
+	}
+	if r.status == statusFailed || r.pending() {
+		c.Title += ", " + r.status
+	}
+	if r.status == statusFailed && r.about != "" {
+		c.Title += ": " + r.about
+	}
+}
+
+// Watch implements providers.Watcher by following the records. What was there before is Changes' to tell.
+func (p *Provider) Watch(ctx context.Context) iter.Seq2[providers.Event, error] {
+	return func(yield func(providers.Event, error) bool) {
+		cluster, err := p.reach()
+		if err != nil {
+			yield(providers.Event{}, err)
+			return
+		}
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		events := make(chan seen)
+		namespaces := cluster.Namespaces()
+		if len(namespaces) == 0 {
+			namespaces = []string{""}
+		}
+		for _, namespace := range namespaces {
+			go p.follow(ctx, cluster, namespace, events)
+		}
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case s := <-events:
+				e := providers.Event{}
+				if s.err == nil {
+					e.Change = &s.change
+				}
+				if !yield(e, s.err) {
+					return
+				}
+			}
+		}
+	}
+}
+
+type seen struct {
+	change providers.Change
+	err    error
+}
+
+// follow tells of each record that comes or changes after the first list.
+func (p *Provider) follow(ctx context.Context, cluster *kube.Cluster, namespace string, out chan<- seen) {
+	releases := map[string]map[int]*record{}
+	live := false
+	tell := func(s seen) {
+		select {
+		case out <- s:
+		case <-ctx.Done():
+		}
+	}
+	for e, err := range cluster.Follow(ctx, p.resource(), namespace, kube.Selection{Labels: "owner=helm"}) {
+		start := p.now()
+		if err != nil {
+			p.vitals.Done(start, err)
+			tell(seen{err: providers.Retryable(p.hint(err))})
+			continue
+		}
+		if e.Complete {
+			live = true
+			p.vitals.Done(start, nil)
+			continue
+		}
+		r := p.read(e.Object)
+		if r == nil {
+			continue
+		}
+		if releases[r.key()] == nil {
+			releases[r.key()] = map[int]*record{}
+		}
+		mine := releases[r.key()]
+		if e.Deleted {
+			delete(mine, r.revision)
+			continue
+		}
+		old := mine[r.revision]
+		mine[r.revision] = r
+		if !live || (old != nil && old.uid == r.uid && old.version == r.version) {
+			continue
+		}
+		p.vitals.Done(start, nil)
+		records := slices.Collect(maps.Values(mine))
+		newestFirst(records)
+		tell(seen{change: p.change(records, slices.Index(records, r))})
+	}
+}

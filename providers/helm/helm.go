@@ -1,0 +1,121 @@
+// Package helm is the provider for Helm releases, of Helm 3 and 4: it reads their history from the release records in the
+// cluster, without Helm's library, and plans the way back. The rollback itself is made by a second program, backout-helm,
+// that is started for an approved operation alone.
+package helm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/providers/kube"
+	"github.com/backout-dev/backout/rollback"
+)
+
+// Provider reads the Helm releases of one cluster. It implements providers.ChangeSource, providers.Watcher,
+// rollback.Reverser, rollback.Watchful and rollback.Patient, and is safe for use by several goroutines.
+type Provider struct {
+	name        string
+	environment string
+	s           settings
+	dir         string
+	vitals      *providers.Vitals
+	now         func() time.Time
+
+	open    sync.Once
+	cluster *kube.Cluster
+	opened  error
+
+	mu      sync.Mutex
+	records map[string]*record              // what was decoded, by uid, until the object changes
+	kinds   map[string]map[string]kube.Kind // by apiVersion; kept only while the process lives
+}
+
+// Factory makes providers of the type "helm".
+func Factory() providers.Factory {
+	return providers.Factory{
+		Type: "helm", Help: "Helm releases, from their records in the cluster: history and rollback",
+		Fields: fields(), New: create,
+	}
+}
+
+func create(env providers.Environment, decode func(into any) error) (providers.Provider, error) {
+	var s settings
+	if err := decode(&s); err != nil {
+		return nil, err
+	}
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	return &Provider{
+		name: env.Name, environment: env.Environment, s: s, dir: env.Dir, now: env.Now,
+		vitals:  providers.NewVitals(env.Name, env.Now, 0),
+		records: map[string]*record{}, kinds: map[string]map[string]kube.Kind{},
+	}, nil
+}
+
+// Name implements providers.Provider.
+func (p *Provider) Name() string { return p.name }
+
+// Health implements providers.Provider.
+func (p *Provider) Health() providers.Health { return p.vitals.Health() }
+
+// reach opens the cluster at the first call: reading a kubeconfig may start a credential plugin.
+func (p *Provider) reach() (*kube.Cluster, error) {
+	p.open.Do(func() {
+		p.cluster, p.opened = kube.Open(kube.Options{
+			Kubeconfig: p.s.kubeconfig(p.dir), Context: p.s.Context, Namespaces: p.s.Namespaces, Timeout: p.s.Timeout, UserAgent: "backout/helm",
+		})
+	})
+	return p.cluster, p.opened
+}
+
+// bounded gives every look a deadline and puts its end on the health line.
+func (p *Provider) bounded(ctx context.Context) (context.Context, func(error)) {
+	start := p.now()
+	asked := ctx
+	ctx, cancel := context.WithTimeout(asked, p.LookTimeout())
+	return ctx, func(err error) {
+		cancel()
+		if err != nil && errors.Is(asked.Err(), context.Canceled) {
+			return // whoever calls off a question has learned nothing about the cluster
+		}
+		if err == nil || !errors.Is(err, rollback.ErrNotFound) {
+			p.vitals.Done(start, err)
+		}
+	}
+}
+
+// LookTimeout implements rollback.Watchful: a look at a release asks for each of its objects.
+func (p *Provider) LookTimeout() time.Duration { return 4 * p.s.Timeout }
+
+// ApplyTimeout implements rollback.Patient: hooks may rightly take as long as the setting hook_timeout.
+func (p *Provider) ApplyTimeout() time.Duration { return p.s.HookTimeout + 30*time.Second }
+
+// coordinates name one release.
+type coordinates struct{ namespace, release string }
+
+func (p *Provider) id(c coordinates) rollback.UnitID {
+	return rollback.UnitID(p.name + ":" + c.namespace + "/" + c.release)
+}
+
+// locate takes a unit's id apart.
+func (p *Provider) locate(id rollback.UnitID) (coordinates, error) {
+	rest, ours := strings.CutPrefix(string(id), p.name+":")
+	namespace, release, whole := strings.Cut(rest, "/")
+	if !ours || !whole || namespace == "" || release == "" {
+		return coordinates{}, fmt.Errorf("%s: %w: a Helm release is %s:namespace/release", id, rollback.ErrNotFound, p.name)
+	}
+	return coordinates{namespace, release}, nil
+}
+
+func (p *Provider) service(c coordinates) string {
+	if s := p.s.Services[c.namespace+"/"+c.release]; s != "" {
+		return s
+	}
+	return c.release
+}

@@ -1,0 +1,81 @@
+package helm
+
+import (
+	"errors"
+	"path/filepath"
+	"time"
+
+	"github.com/backout-dev/backout/providers"
+)
+
+const (
+	defaultSoak    = 10 * time.Minute
+	defaultTimeout = 15 * time.Second
+	defaultHooks   = 5 * time.Minute
+	defaultPending = 15 * time.Minute
+)
+
+type settings struct {
+	Kubeconfig   string            `yaml:"kubeconfig"`
+	Context      string            `yaml:"context"`
+	Namespaces   []string          `yaml:"namespaces"`
+	Driver       string            `yaml:"driver"`
+	Services     map[string]string `yaml:"services"`
+	Program      string            `yaml:"program"`
+	MinSoak      time.Duration     `yaml:"min_soak"`
+	PendingAfter time.Duration     `yaml:"pending_after"`
+	HookTimeout  time.Duration     `yaml:"hook_timeout"`
+	Timeout      time.Duration     `yaml:"timeout"`
+}
+
+// Where Helm keeps its records, by its own variable HELM_DRIVER.
+const (
+	inSecrets    = "secret"
+	inConfigMaps = "configmap"
+)
+
+func fields() []providers.Field {
+	return []providers.Field{
+		{Name: "kubeconfig", Type: providers.FieldString, Help: "a kubeconfig file; default: as kubectl, $KUBECONFIG, ~/.kube/config or the pod's own account"},
+		{Name: "context", Type: providers.FieldString, Help: "a context of the kubeconfig; default: the current one"},
+		{Name: "namespaces", Type: providers.FieldStrings, Help: "what to look at; default: every namespace, which needs the right to list them all"},
+		{Name: "driver", Type: providers.FieldString, Default: inSecrets, Enum: []string{inSecrets, inConfigMaps}, Help: "where Helm keeps its records (HELM_DRIVER)"},
+		{Name: "services", Type: providers.FieldMap, Help: "the service by namespace/release; default: the release's name"},
+		{Name: "program", Type: providers.FieldString, Help: "the path of backout-helm; default: beside backout, then on PATH"},
+		{Name: "min_soak", Type: providers.FieldDuration, Default: defaultSoak.String(), Help: "how long a revision must have served to count as known good"},
+		{Name: "pending_after", Type: providers.FieldDuration, Default: defaultPending.String(), Help: "how old a pending operation must be, longer than any --timeout in use, before it may count as left by a client that is gone"},
+		{Name: "hook_timeout", Type: providers.FieldDuration, Default: defaultHooks.String(), Help: "how long the hooks of a rollback may take together"},
+		{Name: "timeout", Type: providers.FieldDuration, Default: defaultTimeout.String(), Help: "how long one request may take"},
+	}
+}
+
+func (s *settings) check() error {
+	for _, d := range []time.Duration{s.MinSoak, s.PendingAfter, s.HookTimeout, s.Timeout} {
+		if d < 0 {
+			return errors.New("min_soak, pending_after, hook_timeout and timeout must not be negative")
+		}
+	}
+	s.Driver = or(s.Driver, inSecrets)
+	if s.Driver != inSecrets && s.Driver != inConfigMaps {
+		return errors.New("driver is secret or configmap; releases in a SQL database cannot be read")
+	}
+	s.MinSoak, s.PendingAfter = or(s.MinSoak, defaultSoak), or(s.PendingAfter, defaultPending)
+	s.HookTimeout, s.Timeout = or(s.HookTimeout, defaultHooks), or(s.Timeout, defaultTimeout)
+	return nil
+}
+
+// kubeconfig is relative to the directory of the configuration.
+func (s *settings) kubeconfig(dir string) string {
+	if s.Kubeconfig == "" || filepath.IsAbs(s.Kubeconfig) {
+		return s.Kubeconfig
+	}
+	return filepath.Join(dir, s.Kubeconfig)
+}
+
+func or[T comparable](v, otherwise T) T {
+	var zero T
+	if v == zero {
+		return otherwise
+	}
+	return v
+}
