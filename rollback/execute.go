@@ -29,6 +29,8 @@ type execution struct {
 	waited time.Duration
 	// grew: the trail has a cell that is not journaled yet.
 	grew bool
+	// probed is when this executor last looked at what the run set.
+	probed time.Time
 }
 
 // ending is how a run ends; the zero value means that it goes on.

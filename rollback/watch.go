@@ -46,6 +46,7 @@ func (x *execution) converge(ctx context.Context, units []UnitPlan) (ending, err
 		case a.over.state != "" || a.done:
 			return a.over, nil
 		}
+		a.details = append(a.details, x.fallen(ctx)...)
 		if err := x.enter(ctx, RunConverging, strings.Join(a.details, "; ")); err != nil {
 			return ending{}, err
 		}
@@ -199,6 +200,7 @@ func (x *execution) inspect(ctx context.Context) (bad []string, over ending) {
 	x.run.Checks, x.run.Symptoms = x.check(ctx), x.symptoms(ctx)
 	x.trace(x.run.Checks, x.run.Symptoms)
 	bad = append(bad, unwell(x.run.Checks, x.run.Symptoms, x.run.AppliedAt)...)
+	bad = append(bad, x.fallen(ctx)...)
 	if len(bad) == 0 && !seenFromOutside(x.run.Checks, x.run.Plan.Alerts) {
 		return nil, end(RunUnverified, "%s, but %s", x.done(), notSeen)
 	}

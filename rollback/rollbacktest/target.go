@@ -80,6 +80,18 @@ func (t *Target) Switch(digest string) error {
 	return fmt.Errorf("no revision %s", digest)
 }
 
+// Digest is the content of the revision with that label, "" none.
+func (t *Target) Digest(label string) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, r := range t.revs {
+		if r.Label == label {
+			return r.Digest
+		}
+	}
+	return ""
+}
+
 // Misbehave turns a fault on, or off with FaultNone.
 func (t *Target) Misbehave(f Fault) {
 	t.mu.Lock()
