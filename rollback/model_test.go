@@ -13,6 +13,12 @@ import (
 // A pause has no step of its own here: it is an executor that takes its time between a look and an intent, and looks again
 // before it goes on. Any executor here may stand still there for as long as everybody else does anything, without even
 // looking again.
+//
+// A temporary measure has no step of its own here either. It is written in the transaction of the intent of the step that sets
+// it, and settled in that of the step's result: there is no moment in which one of the two is there without the other, so what
+// holds for steps holds for measures. That step is an ordinary one, except that its goal cannot be seen in the content: it is
+// handed in again under the same operation, and the target says that it was done. Lifting is one more such step, of an
+// operation that ends only with a look. TestMeasureFailpoints stops processes at each of these writes.
 
 // protections can be taken away one by one, to show that each of them matters.
 // Memory: what a look finds is no answer to an attempt whose outcome nobody knows.

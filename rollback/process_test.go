@@ -78,6 +78,9 @@ func (f fileTarget) Units(context.Context) iter.Seq2[rollback.Unit, error] {
 		}
 		for _, p := range first {
 			name := strings.TrimSuffix(filepath.Base(p), ".1")
+			if strings.HasSuffix(name, guardSuffix) {
+				continue
+			}
 			u := rollback.Unit{ID: rollback.UnitID("file:prod/" + name), Kind: "file", Service: name, Environment: "dev", CAS: rollback.CASAtomic}
 			if !yield(u, nil) {
 				return
@@ -144,7 +147,7 @@ func newYard(ctx context.Context, dir string, fail func(string) error) (*yard, e
 		return nil, err
 	}
 	y.engine, err = rollback.New(rollback.Config{
-		Store: y.db, Reversers: map[string]rollback.Reverser{"file": y.target}, Fail: fail,
+		Store: y.db, Reversers: map[string]rollback.Reverser{"file": guardedFile{y.target}}, Fail: fail,
 		Hold: time.Millisecond, Poll: time.Millisecond, Deadline: time.Minute, HolderDead: gone,
 	})
 	return y, err
@@ -212,6 +215,10 @@ func child(ctx context.Context, dir string) error {
 	y, err := newYard(ctx, dir, fail)
 	if err != nil {
 		return err
+	}
+	if id := os.Getenv("LIFT"); id != "" {
+		_, _, err = y.engine.Lift(ctx, id, rollback.LiftRequest{By: ana})
+		return errors.Join(err, y.db.Close())
 	}
 	id := os.Getenv("RUN")
 	if id == "" {

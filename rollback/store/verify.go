@@ -25,7 +25,7 @@ func (d *DB) Verify(ctx context.Context, heads ...ledger.Head) (ledger.Report, e
 		lines := func(yield func([]byte) bool) {
 			walk = eachLine(ctx, tx, "SELECT line FROM ledger ORDER BY seq", func(line []byte) bool {
 				var c claim
-				if json.Unmarshal(line, &c) == nil && (c.Payload != "" || c.Kind == ledger.KindOutcome) {
+				if json.Unmarshal(line, &c) == nil && (c.Payload != "" || c.Kind == ledger.KindOutcome || c.Kind == ledger.KindMeasure) {
 					seen = append(seen, c)
 				}
 				return yield(line)
@@ -41,7 +41,10 @@ func (d *DB) Verify(ctx context.Context, heads ...ledger.Head) (ledger.Report, e
 		if err := verifyPayloads(ctx, tx, seen, &r); err != nil {
 			return err
 		}
-		return verifyRuns(ctx, tx, seen, &r)
+		if err := verifyRuns(ctx, tx, seen, &r); err != nil {
+			return err
+		}
+		return verifyMeasures(ctx, tx, seen, &r)
 	})
 	if err != nil {
 		return ledger.Report{}, fmt.Errorf("verify the ledger: %w", err)
@@ -56,14 +59,15 @@ func headOf(ctx context.Context, q querier) (h ledger.Head, err error) {
 	return h, nil
 }
 
-// claim is what an entry says of other tables: the payload that it names, or how a run ended.
+// claim is what an entry says of other tables: the payload that it names, how a run ended, or where a measure stands.
 type claim struct {
 	Seq     int64       `json:"seq"`
 	Payload string      `json:"payload"`
 	Kind    ledger.Kind `json:"kind"`
 	Run     string      `json:"run"`
 	Body    struct {
-		State string `json:"state"`
+		State   string `json:"state"`
+		Measure string `json:"measure"`
 	} `json:"body"`
 }
 
@@ -100,6 +104,33 @@ func verifyRuns(ctx context.Context, tx *sql.Tx, seen []claim, r *ledger.Report)
 		case at >= 0 && seen[at].Body.State != e.state:
 			r.Add(seen[at].Seq, ledger.Disputed, "entry %d says that %s ended %q, the journal says %q", seen[at].Seq, e.id, seen[at].Body.State, or(e.state, "not yet"))
 		}
+	}
+	return nil
+}
+
+// verifyMeasures compares the journal with the record: whatever becomes of a measure is written into both together.
+func verifyMeasures(ctx context.Context, tx *sql.Tx, seen []claim, r *ledger.Report) error {
+	rows, err := collect(ctx, tx, scanMeasure, "SELECT "+measureColumns+" FROM measure ORDER BY rowid")
+	if err != nil {
+		return err
+	}
+	told := map[string]claim{}
+	for _, c := range seen {
+		if c.Kind == ledger.KindMeasure {
+			told[c.Body.Measure] = c
+		}
+	}
+	for _, m := range rows {
+		c, ok := told[m.ID]
+		if !ok {
+			r.Add(r.Head.Seq, ledger.Disputed, "the journal holds the measure %s, and the record does not", m.ID)
+		} else if c.Body.State != m.State {
+			r.Add(c.Seq, ledger.Disputed, "entry %d says that the measure %s is %q, the journal says %q", c.Seq, m.ID, c.Body.State, m.State)
+		}
+		delete(told, m.ID)
+	}
+	for id, c := range told {
+		r.Add(c.Seq, ledger.Disputed, "entry %d tells of the measure %s, which the journal does not hold", c.Seq, id)
 	}
 	return nil
 }
