@@ -23,8 +23,13 @@ type Provider struct {
 	now         func() time.Time
 	env         providers.Environment
 
+	chronicle *chronicle
+	alerts    *alertBook
+
 	mu      sync.Mutex
-	refused map[string]string // by "kind in namespace": why it may not be read
+	live    *feed             // of the Watch that goes on; nil: none does
+	scoped  []string          // the namespaces that may be read, once that was found out
+	refused map[string]string // what may not be read, and why
 }
 
 // Factory makes providers of type "kubernetes".
@@ -52,7 +57,8 @@ func create(env providers.Environment, decode func(into any) error) (providers.P
 	}
 	return &Provider{
 		Vitals: providers.NewVitals(env.Name, env.Now, 0), name: env.Name, environment: env.Environment, set: s,
-		cluster: cluster, now: env.Now, env: env, refused: map[string]string{},
+		cluster: cluster, now: env.Now, env: env, refused: map[string]string{}, chronicle: newChronicle(env, cluster.Server()),
+		alerts: &alertBook{firing: map[ailment]providers.Alert{}},
 	}, nil
 }
 

@@ -1,0 +1,181 @@
+package kubernetes
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/providers/kube"
+)
+
+const maxScopes = 100 // namespaces that are watched one by one
+
+// readableScopes are the namespaces to read: one "" where all of them may be. Where the user may not read all, each is asked for.
+func (p *Provider) readableScopes(ctx context.Context) ([]string, error) {
+	if len(p.set.Namespaces) > 0 {
+		return p.set.Namespaces, nil
+	}
+	p.mu.Lock()
+	known := p.scoped
+	p.mu.Unlock()
+	if known != nil {
+		return known, nil
+	}
+	allowed, _, err := p.cluster.May(ctx, "list", deployments, "", "", "")
+	if err != nil {
+		return nil, fmt.Errorf("ask what may be read: %w", err)
+	}
+	found := []string{""}
+	if !allowed {
+		if found, err = p.readable(ctx); err != nil {
+			return nil, err
+		}
+	}
+	p.mu.Lock()
+	p.scoped = found
+	p.mu.Unlock()
+	return found, nil
+}
+
+// readable asks of each namespace whether its Deployments may be read.
+func (p *Provider) readable(ctx context.Context) ([]string, error) {
+	var found []string
+	total := 0
+	for o, err := range p.cluster.List(ctx, namespaces, "", kube.Selection{}) {
+		if err != nil {
+			return nil, refusedAll(err)
+		}
+		if !p.covers(o.GetName()) {
+			continue
+		}
+		total++
+		if len(found) == maxScopes {
+			continue
+		}
+		yes, _, err := p.cluster.May(ctx, "list", deployments, "", o.GetName(), "")
+		if err != nil {
+			return nil, fmt.Errorf("ask what may be read: %w", err)
+		}
+		if yes {
+			found = append(found, o.GetName())
+		} else {
+			p.refuse("everything in "+o.GetName(), "")
+		}
+	}
+	if len(found) == 0 {
+		return nil, providers.Permanent(fmt.Errorf("context %s may read Deployments in none of %d namespaces: ask for the right to get, list and watch them", p.cluster.Context(), total))
+	}
+	return found, nil
+}
+
+func refusedAll(err error) error {
+	if providers.ClassOf(err) != providers.ClassPermanent {
+		return err
+	}
+	return providers.Permanent(fmt.Errorf("neither all namespaces nor their names may be read: say under namespaces which to look at: %w", err))
+}
+
+// refuse remembers what may not be read, for the health line.
+func (p *Provider) refuse(what, why string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refused[what] = why
+}
+
+func (p *Provider) allow(what string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.refused, what)
+}
+
+// remark says which parts of the cluster are not seen.
+func (p *Provider) remark() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.refused) == 0 {
+		return ""
+	}
+	const most = 6
+	all := slices.SortedFunc(maps.Keys(p.refused), cmp.Compare[string])
+	more := ""
+	if len(all) > most {
+		more = fmt.Sprintf(" and %d more", len(all)-most)
+		all = all[:most]
+	}
+	seen := ""
+	if len(p.scoped) > 0 && p.scoped[0] != "" {
+		seen = "; seen: " + strings.Join(p.scoped[:min(most, len(p.scoped))], ", ")
+	}
+	return "may not read " + strings.Join(all, ", ") + more + seen
+}
+
+// Health implements providers.Provider. It says first which context it is of, and which parts may not be read.
+func (p *Provider) Health() providers.Health {
+	h := p.Vitals.Health()
+	if h.State == providers.HealthOK || h.State == providers.HealthSlow {
+		for _, s := range []string{p.remark(), h.Detail} {
+			if s != "" {
+				h.Detail = providers.Clean(s)
+				break
+			}
+		}
+	}
+	if h.Detail == "" && h.State == providers.HealthOK {
+		h.Detail = ""
+	}
+	return h
+}
+
+// source is one kind of object that is read.
+type source struct {
+	resource  kube.Resource
+	selection kube.Selection
+	reduce    func(*kube.Object) record
+}
+
+// notHelm leaves out what is large and tells of no change of its own.
+const notHelm = "type!=helm.sh/release.v1,type!=kubernetes.io/service-account-token"
+
+// sources are the kinds to read. The first are those without which there is nothing to tell.
+func (p *Provider) sources(ctx context.Context) ([]source, error) {
+	workloads := func(kind string) func(*kube.Object) record {
+		return func(o *kube.Object) record { return p.reduceWorkload(o, kind) }
+	}
+	all := []source{
+		{resource: deployments, reduce: workloads("deployment")},
+		{resource: replicaSets, reduce: optional(p.reduceReplicaSet)},
+		{resource: statefulSets, reduce: workloads("statefulset")},
+		{resource: daemonSets, reduce: workloads("daemonset")},
+		{resource: controllerRevisions, reduce: optional(p.reduceControllerRevision)},
+		{resource: pods, reduce: optional(p.reducePod)},
+		{resource: configMaps, reduce: optional(p.reduceConfigMap)},
+		{resource: cronJobs, reduce: optional(p.reduceCronJob)},
+		{resource: autoscalers, reduce: optional(p.reduceAutoscaler)},
+		{resource: services, reduce: optional(p.reduceRoute)},
+	}
+	if p.set.Secrets != nil && !*p.set.Secrets {
+		return all, nil
+	}
+	key, err := p.chronicle.secretKey(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return append(all, source{resource: secrets, selection: kube.Selection{Fields: notHelm}, reduce: optional(p.reduceSecret(key))}), nil
+}
+
+// optional makes a nil of a kind of record no record.
+func optional[R any, P interface {
+	*R
+	record
+}](reduce func(*kube.Object) P) func(*kube.Object) record {
+	return func(o *kube.Object) record {
+		if r := reduce(o); r != nil {
+			return r
+		}
+		return nil
+	}
+}
