@@ -36,6 +36,8 @@ type settings struct {
 	Poll        time.Duration `yaml:"poll"`
 	Timeout     time.Duration `yaml:"timeout"`
 	Fetch       bool          `yaml:"fetch"`
+
+	Revert *revertSettings `yaml:"revert"`
 }
 
 // Factory makes git providers.
@@ -62,6 +64,7 @@ func Factory() providers.Factory {
 			{Name: "poll", Type: providers.FieldDuration, Default: defaultPoll.String(), Help: "how often the branch is looked at"},
 			{Name: "timeout", Type: providers.FieldDuration, Default: defaultTimeout.String(), Help: "how long git may stay silent"},
 			{Name: "fetch", Type: providers.FieldBool, Default: false, Help: "fetch from the remote while watching; otherwise nothing leaves this machine"},
+			{Name: "revert", Type: providers.FieldObject, Help: "take changes back by a revert commit that is pushed; without it, this provider only reads", Fields: revertFields()},
 		},
 		New: newProvider,
 	}
@@ -102,7 +105,13 @@ func newProvider(env providers.Environment, decode func(into any) error) (provid
 		return nil, fmt.Errorf("git provider %s: %w", env.Name, err)
 	}
 	p.vitals = providers.NewVitals(env.Name, env.Now, 0)
-	return p, nil
+	if p.set.Revert == nil {
+		return p, nil
+	}
+	if err := p.set.Revert.check(); err != nil {
+		return nil, fmt.Errorf("git provider %s: %w", env.Name, err)
+	}
+	return newReverter(p), nil
 }
 
 func (p *Provider) defaults() (err error) {

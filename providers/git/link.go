@@ -8,16 +8,16 @@ import (
 
 // forge builds addresses of pages. The zero value has none.
 type forge struct {
-	base, commit, tag string
+	base, commit, tag, ask string
 }
 
-type forgeKind struct{ commit, tag string }
+type forgeKind struct{ commit, tag, ask string }
 
 var forges = map[string]forgeKind{
-	"github":    {"/commit/", "/releases/tag/"},
-	"gitlab":    {"/-/commit/", "/-/tags/"},
-	"gitea":     {"/commit/", "/src/tag/"},
-	"bitbucket": {"/commits/", "/src/"},
+	"github":    {"/commit/", "/releases/tag/", "/compare/{into}...{from}?expand=1"},
+	"gitlab":    {"/-/commit/", "/-/tags/", "/-/merge_requests/new?merge_request%5Bsource_branch%5D={from}&merge_request%5Btarget_branch%5D={into}"},
+	"gitea":     {"/commit/", "/src/tag/", "/compare/{into}...{from}"},
+	"bitbucket": {"/commits/", "/src/", "/pull-requests/new?source={from}&dest={into}"},
 }
 
 func forgeNames() []string { return []string{"github", "gitlab", "gitea", "bitbucket", "none"} }
@@ -52,7 +52,15 @@ func forgeOf(kind, remote string) forge {
 		return forge{}
 	}
 	base := url.URL{Scheme: scheme, Host: host, Path: "/" + path}
-	return forge{base.String(), k.commit, k.tag}
+	return forge{base.String(), k.commit, k.tag, k.ask}
+}
+
+// request is the page on which a merge of one branch into another is asked for; "" where none is known.
+func (f forge) request(into, from string) string {
+	if f.base == "" {
+		return ""
+	}
+	return f.base + strings.NewReplacer("{into}", url.PathEscape(into), "{from}", url.PathEscape(from)).Replace(f.ask)
 }
 
 func kindOfHost(host string) string {

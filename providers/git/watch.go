@@ -5,12 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"os"
-	"slices"
 	"time"
 
 	"github.com/backout-dev/backout/providers"
-	"github.com/backout-dev/backout/providers/process"
 )
 
 const (
@@ -172,13 +169,7 @@ func (w *watch) fetch(ctx context.Context) error {
 	r := runner{p.set.Path, fetchTimeout}
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
-	prog := r.program("-c", "protocol.ext.allow=never", "fetch", "--quiet")
-	prog.Env = append(process.Environ(append(slices.Clone(passed), transport...)...), "LC_ALL=C", "GIT_TERMINAL_PROMPT=0")
-	if os.Getenv("GIT_SSH_COMMAND") == "" && os.Getenv("GIT_SSH") == "" {
-		if own, err := r.text(ctx, "config", "core.sshCommand"); err != nil || own == "" {
-			prog.Env = append(prog.Env, "GIT_SSH_COMMAND=ssh -o BatchMode=yes") // nobody is there to type a passphrase
-		}
-	}
+	prog := r.reaching(ctx, "fetch", "--quiet")
 	if _, err := prog.Run(ctx); err != nil {
 		if ctx.Err() != nil {
 			return providers.Retryable(fmt.Errorf("git fetch in %s did not end within %s: %w", p.set.Path, fetchTimeout, err))
