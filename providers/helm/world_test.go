@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -22,18 +21,18 @@ type world struct {
 	helm    string
 	home    string
 	program string
-	build   sync.Once
 }
 
 // One cluster for all, each test in a namespace of its own.
 func TestOnARealCluster(t *testing.T) {
 	w := &world{helm: servers.Need(t, "helm"), home: t.TempDir()}
+	w.writer(t)
 	w.c = servers.StartCluster(t)
 	for name, test := range tests() {
 		t.Run(name, func(t *testing.T) {
-			namespace := strings.ReplaceAll(name, " ", "-")
-			w.c.Do(t, "", "create", "namespace", namespace)
-			test(t, &release{world: w, namespace: namespace, name: "pay", chart: filepath.Join(t.TempDir(), "pay")})
+			t.Parallel()
+			w.c.Do(t, "", "create", "namespace", name)
+			test(t, &release{world: w, namespace: name, name: "pay", chart: filepath.Join(t.TempDir(), "pay")})
 		})
 	}
 }
@@ -41,25 +40,22 @@ func TestOnARealCluster(t *testing.T) {
 func tests() map[string]func(*testing.T, *release) {
 	return map[string]func(*testing.T, *release){
 		"history": historyIsRead, "configmaps": configMapsToo, "watch": newRecordsAreTold,
+		"back": backToTheGoodOne, "never": neverReadyIsNotGood, "deletions": deletionsAreListed, "two": oneOfTwoActs,
+		"killed": killedClientIsRecognised, "changed": changedObjectKeepsTheLock, "hook": failingHookLeavesNoLock, "gone": goneVersionIsMissing,
+		"foreign": foreignFieldIsNamed, "immutable": immutableFieldIsMissing, "pruned": prunedHistoryIsNoEvidence,
+		"rights": missingRightsAreNamed, "program": missingProgramIsNamed, "secrets": secretsStayHidden, "uninstalled": uninstalledIsNotLive,
 	}
 }
 
-// writer builds backout-helm once.
-func (w *world) writer(t *testing.T) string {
+// writer builds backout-helm, a module of its own.
+func (w *world) writer(t *testing.T) {
 	t.Helper()
-	w.build.Do(func() {
-		out := filepath.Join(w.home, "backout-helm")
-		cmd := exec.CommandContext(t.Context(), "go", "build", "-o", out, ".")
-		cmd.Dir = filepath.Join("..", "..", "cmd", "backout-helm")
-		if text, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("build backout-helm: %v\n%s", err, text)
-		}
-		w.program = out
-	})
-	if w.program == "" {
-		t.Fatal("backout-helm could not be built")
+	w.program = filepath.Join(w.home, "backout-helm")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", w.program, ".")
+	cmd.Dir = filepath.Join("..", "..", "cmd", "backout-helm")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build backout-helm: %v\n%s", err, text)
 	}
-	return w.program
 }
 
 // release is one Helm release of a test.
@@ -147,7 +143,7 @@ metadata:
   name: %s
 spec:
   replicas: 2
-  progressDeadlineSeconds: 5
+  progressDeadlineSeconds: 600
   selector: {matchLabels: {app: %[1]s}}
   template:
     metadata: {labels: {app: %[1]s}}

@@ -1,0 +1,187 @@
+package helm
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/rollback"
+)
+
+const actionRollback = "helm rollback"
+
+// way is what Plan knows of the two ends.
+type way struct {
+	from, to           *record
+	current, target    *release
+	before, after      []*object
+	goneNow, goneAfter []string // objects of a kind or version that the cluster does not serve
+}
+
+// Plan implements rollback.Reverser: one rollback to one explicit revision.
+func (p *Provider) Plan(ctx context.Context, obs rollback.Observation, to rollback.Revision) (prop rollback.Proposal, err error) {
+	c, err := p.locate(obs.Unit.ID)
+	if err != nil {
+		return prop, err
+	}
+	ctx, done := p.bounded(ctx)
+	defer func() { done(err) }()
+	records, err := p.history(ctx, c)
+	if err != nil {
+		return prop, err
+	}
+	target := find(records, to)
+	if target == nil {
+		prop.Missing = []string{fmt.Sprintf("revision %s (%s) is no longer in the history of %s: choose another one, or raise --history-max for the next time", or(to.Label, "without a name"), to.Digest, c.release)}
+		return prop, nil
+	}
+	w := way{from: records[0], to: target}
+	if err := p.ends(ctx, c, &w); err != nil {
+		return prop, err
+	}
+	prop.Steps = []rollback.Step{{
+		N: 1, Unit: obs.Unit.ID, Action: actionRollback, From: obs.Current.Digest, To: to.Digest, Token: obs.Token,
+		Title: fmt.Sprintf("helm rollback %s to %s: %s", c.release, target.label(), target.title),
+		Args:  map[string]string{"revision": strconv.Itoa(target.revision), "payload": target.payload},
+	}}
+	prop.Diff = difference(w.before, w.after)
+	prop.Blast = blast(w.before, w.after)
+	if slices.ContainsFunc(w.after, (*object).workload) {
+		prop.Checks = []string{checkReady}
+	}
+	if err := p.judge(ctx, &w, &prop); err != nil {
+		return prop, err
+	}
+	if w.from.pending() && obs.InFlight == "" {
+		prop.Warnings = append(prop.Warnings, fmt.Sprintf("revision %s was left %s at %s by a client that is gone: nothing was written since, no hook runs, and every object is as that revision or the one before it has it; this rollback frees the release",
+			w.from.label(), w.from.status, clock(w.from.at, p.now())))
+	}
+	prop.NotRestored = append(prop.NotRestored, "data: databases, volumes, and what Jobs, hooks and pods have written since "+w.from.label())
+	return prop, nil
+}
+
+// find is the record with a revision's content; the one with its label, where several have it, else the newest that Helm finished.
+func find(records []*record, to rollback.Revision) *record {
+	var found *record
+	for _, r := range records {
+		if r.digest != to.Digest || (r.pending() && r.label() != to.Label) {
+			continue
+		}
+		if r.label() == to.Label {
+			return r
+		}
+		if found == nil || (!found.finished() && r.finished()) {
+			found = r
+		}
+	}
+	return found
+}
+
+// ends reads both manifests.
+func (p *Provider) ends(ctx context.Context, c coordinates, w *way) (err error) {
+	if w.current, err = p.content(ctx, w.from); err != nil {
+		return err
+	}
+	if w.target, err = p.content(ctx, w.to); err != nil {
+		return err
+	}
+	if w.before, w.goneNow, err = p.objects(ctx, w.current, c); err != nil {
+		return err
+	}
+	w.after, w.goneAfter, err = p.objects(ctx, w.target, c)
+	return err
+}
+
+// judge fills in what is destroyed, missing and worth a warning.
+func (p *Provider) judge(ctx context.Context, w *way, prop *rollback.Proposal) error {
+	if _, err := p.program(); err != nil {
+		prop.Missing = append(prop.Missing, err.Error())
+	}
+	for _, o := range w.goneAfter {
+		prop.Missing = append(prop.Missing, fmt.Sprintf("%s is of a version or kind that this cluster does not serve: Helm cannot go back to it; upgrade to a chart without it", o))
+	}
+	for _, o := range w.goneNow {
+		if !slices.Contains(w.goneAfter, o) {
+			prop.Missing = append(prop.Missing, fmt.Sprintf("%s of the current revision is of a version or kind that this cluster no longer serves: Helm cannot work with it", o))
+		}
+	}
+	if len(w.after) == 0 && len(w.before) > 0 {
+		prop.Missing = append(prop.Missing, fmt.Sprintf("revision %s has no object at all: going back to it would delete all %d of the release", w.to.label(), len(w.before)))
+	}
+	if err := p.deletions(ctx, w, prop); err != nil {
+		return err
+	}
+	if err := p.rights(ctx, w, prop); err != nil {
+		return err
+	}
+	if err := p.rehearse(ctx, w, prop); err != nil {
+		return err
+	}
+	hooks(w.target, prop)
+	remarks(w, prop)
+	return nil
+}
+
+// hooks names what the target's own hooks would do: those of the newer chart never run in a rollback.
+func hooks(target *release, prop *rollback.Proposal) {
+	for _, event := range []string{"pre-rollback", "post-rollback"} {
+		for _, h := range target.Hooks {
+			if !slices.Contains(h.Events, event) {
+				continue
+			}
+			text := fmt.Sprintf("runs the %s hook %s %s of the old chart", event, h.Kind, h.Name)
+			if h.Kind == "Job" && !slices.Contains(h.DeletePolicies, "before-hook-creation") && len(h.DeletePolicies) > 0 {
+				text += "; one that is left of an earlier run stops it"
+			}
+			prop.Warnings = append(prop.Warnings, providers.Clean(text))
+		}
+	}
+}
+
+// remarks say what a rollback of this kind does not do.
+func remarks(w *way, prop *rollback.Proposal) {
+	for _, f := range append(slices.Clone(w.current.Chart.Files), w.target.Chart.Files...) {
+		if strings.HasPrefix(f.Name, "crds/") {
+			prop.NotRestored = append(prop.NotRestored, "the CustomResourceDefinitions of the chart's crds directory, which Helm neither upgrades nor takes back")
+			break
+		}
+	}
+	old := index(w.before)
+	for _, o := range w.after {
+		was := old[o.key()]
+		switch {
+		case was == nil || same(was, o):
+		case o.GetKind() == "Secret":
+			prop.Warnings = append(prop.Warnings, fmt.Sprintf("%s goes back to what it held in %s: what was rotated since no longer works", o, w.to.label()))
+		case custom(o) && w.target.ApplyMethod != "ssa":
+			prop.Warnings = append(prop.Warnings, fmt.Sprintf("%s is a custom resource: what was changed by hand stays, because Helm compares only the two revisions", o))
+		}
+	}
+}
+
+// custom reports whether an object is of a kind that Kubernetes itself does not have.
+func custom(o *object) bool {
+	g := o.group()
+	return strings.Contains(g, ".") && !strings.HasSuffix(g, ".k8s.io")
+}
+
+func blast(before, after []*object) string {
+	old, changed, pods := index(before), 0, 0
+	for _, o := range after {
+		if was := old[o.key()]; was == nil || !same(was, o) {
+			changed++
+			if o.workload() {
+				pods++
+			}
+		}
+	}
+	changed += len(without(before, after))
+	text := fmt.Sprintf("%d of %d objects", changed, len(after)+len(without(before, after)))
+	if pods > 0 {
+		text += fmt.Sprintf(", pods of %d workloads", pods)
+	}
+	return text
+}
