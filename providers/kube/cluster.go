@@ -2,12 +2,14 @@ package kube
 
 import (
 	"fmt"
+	"net"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/util/connrotation"
 
 	"github.com/backout-dev/backout/providers"
 )
@@ -17,6 +19,7 @@ const FieldManager = "backout"
 
 const (
 	defaultTimeout = 15 * time.Second
+	dialTimeout    = 30 * time.Second
 	requestsBurst  = 100
 	requestsSecond = 50
 )
@@ -38,6 +41,7 @@ type Cluster struct {
 	timeout    time.Duration
 	client     dynamic.Interface
 	raw        rest.Interface
+	dialer     *connrotation.Dialer
 }
 
 // Open reads the configuration and asks nothing of the cluster. A configuration that names no cluster is a permanent error.
@@ -69,6 +73,12 @@ func Open(o Options) (*Cluster, error) {
 	if o.UserAgent != "" {
 		config.UserAgent = o.UserAgent
 	}
+	c.dialer = connrotation.NewDialer((&net.Dialer{Timeout: dialTimeout, KeepAlive: dialTimeout}).DialContext)
+	config.Dial = c.dialer.DialContext
+	if config.ExecProvider != nil { // the terminal is the screen's: a plugin that would ask a person says so instead
+		config.ExecProvider.StdinUnavailable = true
+		config.ExecProvider.StdinUnavailableMessage = "log in with kubectl first: backout has no prompt for it"
+	}
 	// Warnings of the API server (deprecated versions) are not for the screen that they would be printed on.
 	config.WarningHandler = rest.NoWarnings{}
 	if c.client, err = dynamic.NewForConfig(config); err != nil {
@@ -78,6 +88,12 @@ func Open(o Options) (*Cluster, error) {
 		return nil, providers.Permanent(fmt.Errorf("make a client for context %s: %w", c.context, err))
 	}
 	return c, nil
+}
+
+// Close lets go of the connections. What is under way fails.
+func (c *Cluster) Close() error {
+	c.dialer.CloseAll()
+	return nil
 }
 
 // Context is the name of the kubeconfig's context, "in-cluster" for a pod's own.

@@ -87,11 +87,15 @@ type writer struct {
 func writerOf(o *kube.Object, path ...string) writer {
 	var last writer
 	for _, m := range o.GetManagedFields() {
-		if m.Time == nil || m.FieldsV1 == nil || (m.Subresource != "" && m.Subresource != "scale") {
+		if m.FieldsV1 == nil || (m.Subresource != "" && m.Subresource != "scale") || !owns(m.FieldsV1.Raw, path) {
 			continue
 		}
-		if owns(m.FieldsV1.Raw, path) && m.Time.Time.After(last.at) {
-			last = writer{name: providers.Clean(m.Manager), at: m.Time.UTC(), scale: m.Subresource == "scale"}
+		next := writer{name: providers.Clean(m.Manager), scale: m.Subresource == "scale"}
+		if m.Time != nil { // of what was written through scale no time is kept
+			next.at = m.Time.UTC()
+		}
+		if last.name == "" || next.at.After(last.at) {
+			last = next
 		}
 	}
 	return last

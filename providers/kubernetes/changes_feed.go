@@ -312,19 +312,15 @@ func abs(x float64) float64 { return max(x, -x) }
 
 // newestName is the name of the revision that a workload is to run; "" while its controller has not taken it up.
 func newestName(w *workload, revisions map[string]*revision) string {
-	if w.target != "" {
-		return w.target
-	}
-	name, highest := "", int64(0)
+	var newest *revision
+	highest := int64(0)
 	for _, r := range revisions {
-		for _, n := range r.numbers {
-			if n > highest {
-				name, highest = r.name, n
-			}
+		if n := len(r.numbers); n > 0 && r.numbers[n-1] > highest {
+			newest, highest = r, r.numbers[n-1]
 		}
 	}
-	if w.kind == "deployment" && highest != w.number {
+	if newest == nil || newest.template != w.template || (w.target != "" && w.target != newest.name) {
 		return ""
 	}
-	return name
+	return newest.name
 }

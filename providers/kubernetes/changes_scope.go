@@ -113,7 +113,7 @@ func (p *Provider) remark() string {
 	return "may not read " + strings.Join(all, ", ") + more + seen
 }
 
-// Health implements providers.Provider. It says first which context it is of, and which parts may not be read.
+// Health implements providers.Provider. It also says which parts of the cluster may not be read.
 func (p *Provider) Health() providers.Health {
 	h := p.Vitals.Health()
 	if h.State == providers.HealthOK || h.State == providers.HealthSlow {
@@ -123,9 +123,6 @@ func (p *Provider) Health() providers.Health {
 				break
 			}
 		}
-	}
-	if h.Detail == "" && h.State == providers.HealthOK {
-		h.Detail = ""
 	}
 	return h
 }
@@ -142,21 +139,14 @@ const notHelm = "type!=helm.sh/release.v1,type!=kubernetes.io/service-account-to
 
 // sources are the kinds to read. The first are those without which there is nothing to tell.
 func (p *Provider) sources(ctx context.Context) ([]source, error) {
-	workloads := func(kind string) func(*kube.Object) record {
-		return func(o *kube.Object) record { return p.reduceWorkload(o, kind) }
-	}
-	all := []source{
-		{resource: deployments, reduce: workloads("deployment")},
+	all := append(p.workloadSources(), []source{
 		{resource: replicaSets, reduce: optional(p.reduceReplicaSet)},
-		{resource: statefulSets, reduce: workloads("statefulset")},
-		{resource: daemonSets, reduce: workloads("daemonset")},
 		{resource: controllerRevisions, reduce: optional(p.reduceControllerRevision)},
-		{resource: pods, reduce: optional(p.reducePod)},
 		{resource: configMaps, reduce: optional(p.reduceConfigMap)},
 		{resource: cronJobs, reduce: optional(p.reduceCronJob)},
 		{resource: autoscalers, reduce: optional(p.reduceAutoscaler)},
 		{resource: services, reduce: optional(p.reduceRoute)},
-	}
+	}...)
 	if p.set.Secrets != nil && !*p.set.Secrets {
 		return all, nil
 	}
@@ -165,6 +155,19 @@ func (p *Provider) sources(ctx context.Context) ([]source, error) {
 		return nil, err
 	}
 	return append(all, source{resource: secrets, selection: kube.Selection{Fields: notHelm}, reduce: optional(p.reduceSecret(key))}), nil
+}
+
+// workloadSources are the kinds by which one sees how workloads are.
+func (p *Provider) workloadSources() []source {
+	workloads := func(kind string) func(*kube.Object) record {
+		return func(o *kube.Object) record { return p.reduceWorkload(o, kind) }
+	}
+	return []source{
+		{resource: deployments, reduce: workloads("deployment")},
+		{resource: statefulSets, reduce: workloads("statefulset")},
+		{resource: daemonSets, reduce: workloads("daemonset")},
+		{resource: pods, reduce: optional(p.reducePod)},
+	}
 }
 
 // optional makes a nil of a kind of record no record.

@@ -63,7 +63,7 @@ type watching struct {
 }
 
 func watch(t *testing.T, p providers.Watcher) *watching {
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
 	w := &watching{t: t, events: make(chan providers.Event, 1000)}
 	ended := make(chan struct{})
 	go func() {
@@ -120,6 +120,9 @@ func TestARealCluster(t *testing.T) {
 		run  func(*testing.T, *servers.Cluster)
 	}{
 		{"a rollout is told while it happens", rollouts},
+		{"alerts open and end", alertsOpenAndEnd},
+		{"configuration and scale", configuration},
+		{"the promises of a provider", conformance},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.run(t, c) })
 	}

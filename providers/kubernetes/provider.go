@@ -65,6 +65,9 @@ func create(env providers.Environment, decode func(into any) error) (providers.P
 // Name implements providers.Provider.
 func (p *Provider) Name() string { return p.name }
 
+// Close lets go of the connections to the cluster.
+func (p *Provider) Close() error { return p.cluster.Close() }
+
 // scopes are the namespaces to list: "" where that is all of them.
 func (p *Provider) scopes() []string {
 	if len(p.set.Namespaces) == 0 {
