@@ -7,6 +7,7 @@ import (
 	"github.com/backout-dev/backout/providers/exec"
 	"github.com/backout-dev/backout/providers/file"
 	"github.com/backout-dev/backout/providers/git"
+	"github.com/backout-dev/backout/providers/helm"
 	"github.com/backout-dev/backout/providers/probe"
 	"github.com/backout-dev/backout/providers/prometheus"
 	"github.com/backout-dev/backout/providers/releases"
@@ -16,7 +17,7 @@ import (
 func Registry() (*providers.Registry, error) {
 	r := &providers.Registry{}
 	for _, f := range []providers.Factory{
-		alertmanager.Factory(), exec.Factory(), file.Factory(), git.Factory(), probe.Factory(), prometheus.Factory(), releases.Factory(),
+		alertmanager.Factory(), exec.Factory(), file.Factory(), git.Factory(), helm.Factory(), probe.Factory(), prometheus.Factory(), releases.Factory(),
 	} {
 		if err := r.Register(f); err != nil {
 			return nil, err

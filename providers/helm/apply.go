@@ -98,12 +98,8 @@ func (p *Provider) Apply(ctx context.Context, op rollback.Operation, step rollba
 		return failed(err)
 	}
 	newest, stamp := records[0], op.ID+"."+strconv.Itoa(step.N)
-	switch {
-	case newest.stamp == stamp && newest.digest == step.To && newest.status == statusDeployed:
-		return rollback.Result{Outcome: rollback.AlreadyApplied, Token: newest.token(), Detail: "revision " + newest.label() + " is of this operation"}, nil
-	case newest.stamp == stamp && newest.digest == step.To: // it was cut off, or failed half way
-	case newest.token() != step.Token:
-		return rollback.Result{Outcome: rollback.PreconditionFailed, Token: newest.token(), Detail: fmt.Sprintf("the newest revision is %s (%s)", newest.label(), newest.status)}, nil
+	if res, over := stands(newest, step, stamp); over {
+		return res, nil
 	}
 	i := slices.IndexFunc(records, func(r *record) bool {
 		return r.revision == revision && r.digest == step.To && r.digest != ""
@@ -119,6 +115,20 @@ func (p *Provider) Apply(ctx context.Context, op rollback.Operation, step rollba
 		Revision: revision, Target: records[i].payload, Expect: newest.revision, Current: newest.payload,
 		Stamp: stampPrefix + stamp, TimeoutSeconds: int(max(p.s.HookTimeout, time.Second).Seconds()),
 	})
+}
+
+// stands reports what the newest record means for a step: done already, no longer what the plan saw, or still to do.
+func stands(newest *record, step rollback.Step, stamp string) (rollback.Result, bool) {
+	ours := newest.stamp == stamp && newest.digest == step.To
+	switch {
+	case ours && newest.status == statusDeployed:
+		return rollback.Result{Outcome: rollback.AlreadyApplied, Token: newest.token(), Detail: "revision " + newest.label() + " is of this operation"}, true
+	case ours: // it was cut off, or failed half way
+		return rollback.Result{}, false
+	case newest.token() != step.Token:
+		return rollback.Result{Outcome: rollback.PreconditionFailed, Token: newest.token(), Detail: fmt.Sprintf("the newest revision is %s (%s)", newest.label(), newest.status)}, true
+	}
+	return rollback.Result{}, false
 }
 
 // consented looks once more that nothing grave is deleted without a yes: an object may have come since the plan.

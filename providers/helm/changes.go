@@ -85,7 +85,7 @@ func (r *record) said(keys []string) string {
 func (p *Provider) change(records []*record, i int) providers.Change {
 	r := records[i]
 	c := providers.Change{
-		ID: fmt.Sprintf("%s@%s/%s", p.id(r.coordinates), r.label(), r.uid), Provider: p.name, Kind: providers.KindDeploy, Service: p.service(r.coordinates),
+		ID: p.changeID(r), Provider: p.name, Kind: providers.KindDeploy, Service: p.service(r.coordinates),
 		Environment: p.environment, Unit: string(p.id(r.coordinates)), Status: r.status, EffectiveFrom: r.at,
 		To: or(r.title, "revision "+r.label()), Author: providers.Author{Name: r.said(authorKeys)},
 		Commit: r.said(commitKeys), ChangeSet: r.said(changeSetKeys), URL: r.said(urlKeys),
@@ -112,16 +112,7 @@ func (p *Provider) change(records []*record, i int) providers.Change {
 func (p *Provider) describe(c *providers.Change, r, before *record) {
 	switch {
 	case r.backTo > 0 || r.stamp != "":
-		c.Kind, c.Title = providers.KindRollback, "helm rollback"
-		if r.backTo > 0 {
-			c.Title = fmt.Sprintf("helm rollback to revision v%d", r.backTo)
-		}
-		if r.stamp != "" {
-			c.Title += " (backout operation " + r.stamp + ")"
-		}
-		if before != nil {
-			c.Reverts = []string{fmt.Sprintf("%s@%s/%s", p.id(before.coordinates), before.label(), before.uid)}
-		}
+		p.describeRollback(c, r, before)
 	case r.revision == 1:
 		c.Title = "helm install of " + c.To
 	case r.status == statusUninstalled || r.status == statusUninstalling:
@@ -141,6 +132,23 @@ func (p *Provider) describe(c *providers.Change, r, before *record) {
 	if r.status == statusFailed && r.about != "" {
 		c.Title += ": " + r.about
 	}
+}
+
+func (p *Provider) describeRollback(c *providers.Change, r, before *record) {
+	c.Kind, c.Title = providers.KindRollback, "helm rollback"
+	if r.backTo > 0 {
+		c.Title = fmt.Sprintf("helm rollback to revision v%d", r.backTo)
+	}
+	if r.stamp != "" {
+		c.Title += " (backout operation " + r.stamp + ")"
+	}
+	if before != nil {
+		c.Reverts = []string{p.changeID(before)}
+	}
+}
+
+func (p *Provider) changeID(r *record) string {
+	return fmt.Sprintf("%s@%s/%s", p.id(r.coordinates), r.label(), r.uid)
 }
 
 // Watch implements providers.Watcher by following the records. What was there before is Changes' to tell.

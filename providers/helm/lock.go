@@ -132,15 +132,10 @@ func covers(live, want any) bool {
 		return true
 	case []any:
 		there, ok := live.([]any)
-		if !ok || len(there) != len(want) {
+		if !ok {
 			return len(want) == 0 && live == nil
 		}
-		for i := range want {
-			if !covers(there[i], want[i]) {
-				return false
-			}
-		}
-		return true
+		return slices.EqualFunc(there, want, covers)
 	case float64:
 		n, ok := live.(int64)
 		return (ok && float64(n) == want) || live == any(want)
