@@ -23,8 +23,8 @@ type Reader interface {
 	Entries(ctx context.Context, afterSeq int64, limit int) ([]ledger.Entry, error)
 }
 
-// Provider turns runs into changes of kind rollback and notes into changes of kind operation. A run of several units is
-// one change for each of them.
+// Provider turns runs into changes of kind rollback, notes and temporary measures into changes of kind operation, and what is
+// wrong with a measure into alerts. A run of several units is one change for each of them.
 type Provider struct {
 	name   string
 	db     Reader
@@ -46,13 +46,10 @@ func (p *Provider) Health() providers.Health { return p.vitals.Health() }
 // Changes implements providers.ChangeSource. It keeps one small value per run in memory.
 func (p *Provider) Changes(ctx context.Context, w providers.Window) iter.Seq2[providers.Change, error] {
 	return func(yield func(providers.Change, error) bool) {
-		v := newView(p.name)
-		for e, err := range p.entries(ctx, 0) {
-			if err != nil {
-				yield(providers.Change{}, err)
-				return
-			}
-			v.take(e)
+		v, err := p.read(ctx)
+		if err != nil {
+			yield(providers.Change{}, err)
+			return
 		}
 		for _, c := range v.all() {
 			if w.Contains(c.At()) && !yield(c, nil) {
@@ -62,11 +59,12 @@ func (p *Provider) Changes(ctx context.Context, w providers.Window) iter.Seq2[pr
 	}
 }
 
-// Watch implements providers.Watcher: it polls the record, and gives a run again each time that it changed.
+// Watch implements providers.Watcher: it polls the record, and gives a run again each time that it changed, and an alert when
+// it begins and ends, be it by the clock.
 func (p *Provider) Watch(ctx context.Context) iter.Seq2[providers.Event, error] {
 	return func(yield func(providers.Event, error) bool) {
 		v := newView(p.name)
-		started, after := false, int64(0)
+		started, after, told := false, int64(0), news{}
 		for {
 			for e, err := range p.entries(ctx, after) {
 				if ctx.Err() != nil {
@@ -84,6 +82,11 @@ func (p *Provider) Watch(ctx context.Context) iter.Seq2[providers.Event, error] 
 					if started && !yield(providers.Event{Change: &changed[i]}, nil) {
 						return
 					}
+				}
+			}
+			for _, a := range told.of(v.alerts(p.now())) {
+				if started && !yield(providers.Event{Alert: &a}, nil) {
+					return
 				}
 			}
 			started = true

@@ -143,7 +143,7 @@ func TestConformance(t *testing.T) {
 	providertest.Run(t, providertest.Suite{
 		New: func(t *testing.T) providers.Provider {
 			db := open(t)
-			write(t, db, story(t)...)
+			write(t, db, append(story(t), measureStory(t)...)...)
 			return record.New("ledger", db, time.Now)
 		},
 		Window: providers.Window{Since: noon, Until: noon.Add(4 * time.Minute)},

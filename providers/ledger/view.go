@@ -15,13 +15,16 @@ type view struct {
 	provider string
 	byRun    map[string][]providers.Change
 	order    []string
+
+	measures     map[string]*measure
+	measureOrder []string
 }
 
 // unknownOutcome is the state of a run of which nobody knows whether it had an effect.
 const unknownOutcome = "unknown"
 
 func newView(provider string) *view {
-	return &view{provider: provider, byRun: map[string][]providers.Change{}}
+	return &view{provider: provider, byRun: map[string][]providers.Change{}, measures: map[string]*measure{}}
 }
 
 func (v *view) all() []providers.Change {
@@ -42,6 +45,8 @@ func (v *view) take(e ledger.Entry) []providers.Change {
 		return v.put(e.Run, v.run(e, "confirmed"))
 	case ledger.KindResult:
 		return v.applied(e)
+	case ledger.KindMeasure:
+		return v.measured(e)
 	case ledger.KindOutcome:
 		return v.put(e.Run, v.run(e, ""))
 	default:
@@ -110,8 +115,8 @@ func (v *view) run(e ledger.Entry, state string) []providers.Change {
 func (v *view) applied(e ledger.Entry) []providers.Change {
 	var b ledger.StepBody
 	changes := v.byRun[e.Run]
-	if json.Unmarshal(e.Body, &b) != nil || b.State != "applied" || len(changes) == 0 {
-		return nil
+	if json.Unmarshal(e.Body, &b) != nil || b.State != "applied" || len(changes) == 0 || b.From == b.To && b.From != "" {
+		return nil // a step that leaves the content as it is: what it sets tells of itself
 	}
 	for i := range changes {
 		changes[i].Status = "running"
