@@ -35,7 +35,19 @@ func historyIsRead(t *testing.T, r *release) {
 	if len(got) != 4 {
 		t.Fatalf("%d changes: %+v", len(got), got)
 	}
-	back, broken, second, first := got[0], got[1], got[2], got[3]
+	wellTold(t, got[3], got[2], got[1], got[0])
+	if h := p.Health(); h.State != providers.HealthOK {
+		t.Errorf("health: %+v", h)
+	}
+	r.do(t, "uninstall", r.name, "--keep-history")
+	if last := changesOf(t, p)[0]; last.Status != "uninstalled" || last.EffectiveTo.IsZero() {
+		t.Errorf("the uninstalled release: %+v", last)
+	}
+}
+
+// wellTold looks at an install, an upgrade, one that failed, and a rollback.
+func wellTold(t *testing.T, first, second, broken, back providers.Change) {
+	t.Helper()
 	if first.Title != "helm install of pay-1.0.0 (app app-1.0.0)" || first.Kind != providers.KindDeploy || first.Author.Name != "ana" || first.From != "" {
 		t.Errorf("the install: %+v", first)
 	}
@@ -51,13 +63,6 @@ func historyIsRead(t *testing.T, r *release) {
 	// A revision is its content: what the rollback made is what the install was.
 	if back.Artifacts[0] != first.Artifacts[0] || second.Artifacts[0] == first.Artifacts[0] {
 		t.Errorf("digests: %v, %v, %v", first.Artifacts, second.Artifacts, back.Artifacts)
-	}
-	if h := p.Health(); h.State != providers.HealthOK {
-		t.Errorf("health: %+v", h)
-	}
-	r.do(t, "uninstall", r.name, "--keep-history")
-	if last := changesOf(t, p)[0]; last.Status != "uninstalled" || last.EffectiveTo.IsZero() {
-		t.Errorf("the uninstalled release: %+v", last)
 	}
 }
 

@@ -111,21 +111,25 @@ func backToTheGoodOne(t *testing.T, r *release) {
 			t.Errorf("%+v", c)
 		}
 	}
+	afterTheRollback(t, r, p, to, prop.Steps[0])
+	r.deploy(t, "1.3.0", map[string]string{"web.yaml": deployment("web", "shop:3")}) // Helm itself goes on as before
+}
+
+func afterTheRollback(t *testing.T, r *release, p *helm.Provider, to rollback.Revision, step rollback.Step) {
+	t.Helper()
 	now := r.observe(t, p)
 	if now.Current.Digest != to.Digest || now.Stamp != "op1.1" || now.Current.Label != "v4" {
 		t.Errorf("afterwards: %+v", now)
 	}
-	if again := r.apply(t, p, "op1", prop.Steps[0]); again.Outcome != rollback.AlreadyApplied {
+	if again := r.apply(t, p, "op1", step); again.Outcome != rollback.AlreadyApplied {
 		t.Errorf("the same once more: %+v", again)
 	}
-	if late := r.apply(t, p, "op2", prop.Steps[0]); late.Outcome != rollback.PreconditionFailed {
+	if late := r.apply(t, p, "op2", step); late.Outcome != rollback.PreconditionFailed {
 		t.Errorf("another operation on the old condition: %+v", late)
 	}
-	// What was rolled back from is not good, and Helm itself goes on as before.
 	if rev := labelled(t, now, "v3"); len(rev.Good) != 0 {
-		t.Errorf("what was taken back: %+v", rev)
+		t.Errorf("what was taken back counts as good: %+v", rev)
 	}
-	r.deploy(t, "1.3.0", map[string]string{"web.yaml": deployment("web", "shop:3")})
 }
 
 // Helm calls deployed what it has applied. A revision whose pods never became ready is not known good.

@@ -44,6 +44,7 @@ func tests() map[string]func(*testing.T, *release) {
 		"killed": killedClientIsRecognised, "changed": changedObjectKeepsTheLock, "hook": failingHookLeavesNoLock, "gone": goneVersionIsMissing,
 		"foreign": foreignFieldIsNamed, "immutable": immutableFieldIsMissing, "pruned": prunedHistoryIsNoEvidence,
 		"rights": missingRightsAreNamed, "program": missingProgramIsNamed, "secrets": secretsStayHidden, "uninstalled": uninstalledIsNotLive,
+		"kills": killedRollbackIsFinished,
 	}
 }
 
@@ -51,7 +52,7 @@ func tests() map[string]func(*testing.T, *release) {
 func (w *world) writer(t *testing.T) {
 	t.Helper()
 	w.program = filepath.Join(w.home, "backout-helm")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", w.program, ".")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-ldflags=-s -w", "-o", w.program, ".")
 	cmd.Dir = filepath.Join("..", "..", "cmd", "backout-helm")
 	if text, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build backout-helm: %v\n%s", err, text)
