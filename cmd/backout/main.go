@@ -5,9 +5,12 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
+
+	"k8s.io/klog/v2"
 )
 
 func main() {
@@ -20,6 +23,7 @@ func start() int {
 	// its own process.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	klog.SetSlogLogger(slog.New(slog.DiscardHandler)) // client-go would write on the screen; what matters comes as an error too
 	app := newApp(os.Stdin, os.Stdout, os.Stderr, os.Environ())
 	return app.run(ctx, os.Args[1:])
 }

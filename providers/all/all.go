@@ -8,6 +8,7 @@ import (
 	"github.com/backout-dev/backout/providers/file"
 	"github.com/backout-dev/backout/providers/git"
 	"github.com/backout-dev/backout/providers/helm"
+	"github.com/backout-dev/backout/providers/kubernetes"
 	"github.com/backout-dev/backout/providers/probe"
 	"github.com/backout-dev/backout/providers/prometheus"
 	"github.com/backout-dev/backout/providers/releases"
@@ -17,7 +18,8 @@ import (
 func Registry() (*providers.Registry, error) {
 	r := &providers.Registry{}
 	for _, f := range []providers.Factory{
-		alertmanager.Factory(), exec.Factory(), file.Factory(), git.Factory(), helm.Factory(), probe.Factory(), prometheus.Factory(), releases.Factory(),
+		alertmanager.Factory(), exec.Factory(), file.Factory(), git.Factory(), helm.Factory(), kubernetes.Factory(),
+		probe.Factory(), prometheus.Factory(), releases.Factory(),
 	} {
 		if err := r.Register(f); err != nil {
 			return nil, err

@@ -3,6 +3,7 @@ package kube
 import (
 	"fmt"
 	"net"
+	"net/http"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -59,22 +60,38 @@ func Open(o Options) (*Cluster, error) {
 	if err != nil {
 		return nil, providers.Permanent(fmt.Errorf("read the kubeconfig: %w", err))
 	}
-	c := &Cluster{context: raw.CurrentContext, server: config.Host, namespaces: o.Namespaces, timeout: o.Timeout}
+	c := &Cluster{context: raw.CurrentContext, server: config.Host, namespaces: o.Namespaces}
 	if o.Context != "" {
 		c.context = o.Context
 	}
 	if c.context == "" {
 		c.context = "in-cluster"
 	}
-	if c.timeout <= 0 {
+	c.dialer = connrotation.NewDialer((&net.Dialer{Timeout: dialTimeout, KeepAlive: dialTimeout}).DialContext)
+	config.Dial = c.dialer.DialContext
+	return c, c.connect(config, o)
+}
+
+// Unopened is a cluster that answers every question with why it could not be opened, for a provider that has to be there to
+// tell it.
+func Unopened(o Options, why error) (*Cluster, error) {
+	c := &Cluster{context: o.Context, namespaces: o.Namespaces, dialer: connrotation.NewDialer((&net.Dialer{}).DialContext)}
+	return c, c.connect(&rest.Config{Host: "unopened.invalid", Transport: unopened{why}}, o)
+}
+
+type unopened struct{ why error }
+
+// RoundTrip implements http.RoundTripper: nothing is ever sent.
+func (u unopened) RoundTrip(*http.Request) (*http.Response, error) { return nil, u.why }
+
+func (c *Cluster) connect(config *rest.Config, o Options) (err error) {
+	if c.timeout = o.Timeout; c.timeout <= 0 {
 		c.timeout = defaultTimeout
 	}
 	config.QPS, config.Burst, config.UserAgent = requestsSecond, requestsBurst, "backout"
 	if o.UserAgent != "" {
 		config.UserAgent = o.UserAgent
 	}
-	c.dialer = connrotation.NewDialer((&net.Dialer{Timeout: dialTimeout, KeepAlive: dialTimeout}).DialContext)
-	config.Dial = c.dialer.DialContext
 	if config.ExecProvider != nil { // the terminal is the screen's: a plugin that would ask a person says so instead
 		config.ExecProvider.StdinUnavailable = true
 		config.ExecProvider.StdinUnavailableMessage = "log in with kubectl first: backout has no prompt for it"
@@ -82,12 +99,12 @@ func Open(o Options) (*Cluster, error) {
 	// Warnings of the API server (deprecated versions) are not for the screen that they would be printed on.
 	config.WarningHandler = rest.NoWarnings{}
 	if c.client, err = dynamic.NewForConfig(config); err != nil {
-		return nil, providers.Permanent(fmt.Errorf("make a client for context %s: %w", c.context, err))
+		return providers.Permanent(fmt.Errorf("make a client for context %s: %w", c.context, err))
 	}
 	if c.raw, err = plain(config); err != nil {
-		return nil, providers.Permanent(fmt.Errorf("make a client for context %s: %w", c.context, err))
+		return providers.Permanent(fmt.Errorf("make a client for context %s: %w", c.context, err))
 	}
-	return c, nil
+	return nil
 }
 
 // Close lets go of the connections. What is under way fails.

@@ -28,6 +28,9 @@ func (c *Cluster) wrap(err error, verb string, r Resource, namespace, name strin
 	if err == nil {
 		return nil
 	}
+	if why := new(providers.Error); errors.As(err, &why) {
+		return why // it was never sent
+	}
 	err = fmt.Errorf("%s %s in %s: %w", verb, target(r, namespace, name), c.context, err)
 	after, patience := apierrors.SuggestsClientDelay(err)
 	switch {

@@ -40,6 +40,9 @@ func conformance(t *testing.T, c *servers.Cluster) {
 			"nobody": {Class: providers.ClassRetryable, New: func(t *testing.T) providers.Provider {
 				return elsewhere(t, "https://127.0.0.1:1", "admin-token")
 			}},
+			"no kubeconfig": {Class: providers.ClassPermanent, New: func(t *testing.T) providers.Provider {
+				return reading(t, &servers.Cluster{Kubeconfig: filepath.Join(t.TempDir(), "none")}, &archive{}, "")
+			}},
 			"a wrong token": {Class: providers.ClassAuth, New: func(t *testing.T) providers.Provider {
 				return elsewhere(t, c.Server, "no-token")
 			}},

@@ -1,7 +1,6 @@
 package kubernetes
 
 import (
-	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -51,9 +50,12 @@ func create(env providers.Environment, decode func(into any) error) (providers.P
 	if s.Kubeconfig != "" && !filepath.IsAbs(s.Kubeconfig) {
 		s.Kubeconfig = filepath.Join(env.Dir, s.Kubeconfig)
 	}
-	cluster, err := kube.Open(kube.Options{Kubeconfig: s.Kubeconfig, Context: s.Context, Namespaces: s.Namespaces, Timeout: s.Timeout})
+	o := kube.Options{Kubeconfig: s.Kubeconfig, Context: s.Context, Namespaces: s.Namespaces, Timeout: s.Timeout, UserAgent: "backout/kubernetes"}
+	cluster, err := kube.Open(o)
 	if err != nil {
-		return nil, fmt.Errorf("provider %s: %w", env.Name, err)
+		if cluster, err = kube.Unopened(o, err); err != nil {
+			return nil, err
+		}
 	}
 	return &Provider{
 		Vitals: providers.NewVitals(env.Name, env.Now, 0), name: env.Name, environment: env.Environment, set: s,
