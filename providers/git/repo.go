@@ -17,6 +17,7 @@ import (
 type repo struct {
 	runner
 	name     string // of the directory that holds it
+	common   string // the directory that holds the objects and refs
 	bare     bool
 	rebasing string          // the branch that a rebase in progress will move; "" for none
 	partial  bool            // objects may be missing, and reading them would fetch
@@ -62,7 +63,8 @@ func (r *repo) discover(ctx context.Context) error {
 		return filepath.Join(r.path, path)
 	}
 	r.bare = lines[0] == "true"
-	r.name = repositoryName(at(lines[2]))
+	r.common = at(lines[2])
+	r.name = repositoryName(r.common)
 	for _, dir := range []string{"rebase-merge", "rebase-apply"} {
 		if name, err := os.ReadFile(filepath.Join(lines[1], dir, "head-name")); err == nil {
 			r.rebasing = strings.TrimSpace(string(name))
@@ -92,7 +94,7 @@ func repositoryName(gitDir string) string {
 }
 
 func (r *repo) readConfig(ctx context.Context) error {
-	out, err := r.text(ctx, "config", "-z", "--get-regexp", `^(remote\..*\.(url|promisor)|extensions\.partialclone|init\.defaultbranch)$`)
+	out, err := r.text(ctx, "config", "-z", "--get-regexp", `^(remote\..*\.(url|pushurl|promisor)|core\.sshcommand|extensions\.partialclone|init\.defaultbranch)$`)
 	var exit *process.ExitError
 	if err != nil && (!errors.As(err, &exit) || exit.Code != 1) { // 1: none of them is set
 		return err

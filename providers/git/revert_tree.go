@@ -14,7 +14,7 @@ import (
 )
 
 // mostLess is how many of the newest changes of a service are offered to be taken out from between.
-const mostLess = 15
+const mostLess = 8
 
 // less is what stands now without one of its changes. With conflicts it is no content that could be pushed: later changes
 // touch the same lines, and digest is that of the files with git's conflict marks in them.
@@ -64,69 +64,84 @@ func (v *Reverter) lessOne(ctx context.Context, s *sight, service string) ([]les
 	return all, nil
 }
 
-// without builds the tree of the branch with one change of one service taken back, by a merge of three: git revert's own
-// way, for a merge against its first parent.
-func (v *Reverter) without(ctx context.Context, s *sight, service string, st standing) (tree string, l less, err error) {
-	after, err := v.contents(ctx, s.repo, s.room, st.commit)
+// without merges the tree of the branch with one change taken back, a merge against its first parent: git revert's own way,
+// without a work tree. Of the result only the service's files count; other files of the same change stay.
+func (v *Reverter) without(ctx context.Context, s *sight, service string, st standing) (found content, l less, err error) {
+	if found, ok := s.plainly(service, st); ok {
+		return found, less{out: st, digest: found.digest()}, nil
+	}
+	before, err := v.before(ctx, s, st)
 	if err != nil {
-		return "", l, err
+		return nil, l, err
 	}
-	before := map[string]content{}
-	if len(st.parents) > 0 {
-		if before, err = v.contents(ctx, s.repo, s.room, st.parents[0]); err != nil {
-			return "", l, err
-		}
-	}
-	// The commits that git merges exist only to be merged, and only in the room.
-	base, err := v.scratch(ctx, s, service, after[service], "")
+	// These commits exist only to be merged, and only in the room: git 2.38 takes the base from where they fork.
+	base, err := v.scratch(ctx, s, st.commit+"^{tree}", "")
 	if err != nil {
-		return "", l, err
+		return nil, l, err
 	}
-	ours, err := v.scratch(ctx, s, service, s.files[service], base)
+	ours, err := v.scratch(ctx, s, s.tip+"^{tree}", base)
 	if err != nil {
-		return "", l, err
+		return nil, l, err
 	}
-	theirs, err := v.scratch(ctx, s, service, before[service], base)
+	theirs, err := v.scratch(ctx, s, before, base)
 	if err != nil {
-		return "", l, err
+		return nil, l, err
 	}
-	l.out = st
 	out, err := s.room.run(ctx, "-c", "merge.directoryRenames=false", "merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", ours, theirs)
 	var exit *process.ExitError
 	conflict := errors.As(err, &exit) && exit.Code == 1
 	if err != nil && !conflict {
-		return "", l, err
+		return nil, l, err
 	}
 	names := strings.Split(strings.TrimRight(out, "\x00"), "\x00")
-	tree = names[0]
-	if !isHash(tree) {
-		return "", l, fmt.Errorf("git merge-tree says %q, which is no tree", providers.Clean(tree))
+	if !isHash(names[0]) {
+		return nil, l, fmt.Errorf("git merge-tree says %q, which is no tree", providers.Clean(names[0]))
 	}
-	if conflict {
-		l.conflicts = slices.Compact(slices.Sorted(slices.Values(names[1:])))
+	for _, path := range names[1:] {
+		if v.serviceOfPath(s.repo, path) == service && !slices.Contains(l.conflicts, path) {
+			l.conflicts = append(l.conflicts, path)
+		}
 	}
-	got, err := v.contents(ctx, s.repo, s.room, tree)
+	got, err := v.contents(ctx, s.repo, s.room, names[0])
 	if err != nil {
-		return "", l, err
+		return nil, l, err
 	}
-	l.digest = got[service].digest()
-	return tree, l, nil
+	l.out, l.digest = st, got[service].digest()
+	return got[service], l, nil
 }
 
-// stock makes sure that the branch is in this look's room: the survey may be remembered from an earlier one.
-func (v *Reverter) stock(ctx context.Context, s *sight) error {
-	if err := s.room.bring(ctx, s.address, v.set.Revert.ref(), s.tip); err != nil {
-		return v.unreached(ctx, err)
+// plainly takes a change back file by file, where none of its files was changed by something else since: then there is
+// nothing to merge.
+func (s *survey) plainly(service string, st standing) (content, bool) {
+	found := maps.Clone(s.files[service])
+	if found == nil {
+		found = content{}
 	}
-	return nil
+	for _, d := range st.deltas {
+		now := found[d.path]
+		switch {
+		case now == d.before: // it is back already
+		case now != d.after:
+			return nil, false
+		case d.before == "":
+			delete(found, d.path)
+		default:
+			found[d.path] = d.before
+		}
+	}
+	return found, true
 }
 
-// scratch makes a commit of the branch's tree with other files of one service.
-func (v *Reverter) scratch(ctx context.Context, s *sight, service string, want content, parent string) (string, error) {
-	tree, err := v.compose(ctx, s, service, want)
-	if err != nil {
-		return "", err
+// before is the tree that a change stands on: of the first commit, the empty one.
+func (v *Reverter) before(ctx context.Context, s *sight, st standing) (string, error) {
+	if len(st.parents) > 0 {
+		return st.parents[0] + "^{tree}", nil
 	}
+	return s.room.feed(ctx, "", "mktree")
+}
+
+// scratch makes a commit of a tree.
+func (v *Reverter) scratch(ctx context.Context, s *sight, tree, parent string) (string, error) {
 	args := []string{"-c", "user.name=backout", "-c", "user.email=backout", "commit-tree", tree, "-m", "."}
 	if parent != "" {
 		args = append(args, "-p", parent)
@@ -191,13 +206,16 @@ func (v *Reverter) build(ctx context.Context, s *sight, w way) (tree string, err
 	if err := v.stock(ctx, s); err != nil {
 		return "", err
 	}
+	var want content
 	if w.to.tree == "" {
-		tree, _, err = v.without(ctx, s, w.service, w.commits[0])
+		want, _, err = v.without(ctx, s, w.service, w.commits[0])
 	} else {
 		var then map[string]content
-		if then, err = v.contents(ctx, s.repo, s.room, w.to.tree); err == nil {
-			tree, err = v.compose(ctx, s, w.service, then[w.service])
-		}
+		then, err = v.contents(ctx, s.repo, s.room, w.to.tree)
+		want = then[w.service]
+	}
+	if err == nil {
+		tree, err = v.compose(ctx, s, w.service, want)
 	}
 	if err != nil {
 		return "", s.repo.explain(err)
@@ -232,8 +250,18 @@ func (w way) hashes() []string {
 func (w way) files() []string {
 	var all []string
 	for _, c := range w.commits {
-		all = append(all, c.files...)
+		for _, d := range c.deltas {
+			all = append(all, d.path)
+		}
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
+}
+
+// stock makes sure that the branch is in this look's room: the survey may be remembered from an earlier one.
+func (v *Reverter) stock(ctx context.Context, s *sight) error {
+	if err := s.room.bring(ctx, s.address, v.set.Revert.ref(), s.tip); err != nil {
+		return v.unreached(ctx, err)
+	}
+	return nil
 }

@@ -53,7 +53,7 @@ func (v *Reverter) look(ctx context.Context) (_ *sight, err error) {
 		return nil, err
 	}
 	s := &sight{repo: r}
-	if s.address, s.pushTo, err = v.addresses(ctx, r); err != nil {
+	if s.address, s.pushTo, err = v.addresses(r); err != nil {
 		return nil, err
 	}
 	ref := v.set.Revert.ref()
@@ -64,8 +64,8 @@ func (v *Reverter) look(ctx context.Context) (_ *sight, err error) {
 	if at[ref] == "" {
 		return nil, providers.Permanent(fmt.Errorf("%s has no branch %s: correct revert.branch", v.set.Revert.Remote, v.set.Revert.Branch))
 	}
-	if s.room, err = r.makeRoom(ctx); err != nil {
-		return nil, r.explain(err)
+	if s.room, err = r.makeRoom(); err != nil {
+		return nil, err
 	}
 	if s.survey, err = v.surveyed(ctx, s, at[ref]); err != nil {
 		return nil, errors.Join(err, s.room.close())
@@ -84,8 +84,11 @@ func (v *Reverter) surveyed(ctx context.Context, s *sight, tip string) (*survey,
 	if v.last != nil && v.last.tip == tip {
 		return v.last, nil
 	}
-	if err := s.room.recent(ctx); err != nil {
-		return nil, err
+	if v.last == nil {
+		if err := s.repo.recent(ctx); err != nil {
+			return nil, err
+		}
+		sweep(v.env.Now())
 	}
 	if err := s.room.bring(ctx, s.address, v.set.Revert.ref(), tip); err != nil {
 		return nil, v.unreached(ctx, err)
@@ -99,22 +102,9 @@ func (v *Reverter) surveyed(ctx context.Context, s *sight, tip string) (*survey,
 }
 
 // addresses are where the remote is read and written. Its own names for branches play no part: nothing here may move them.
-func (v *Reverter) addresses(ctx context.Context, r *repo) (fetch, push string, err error) {
+func (v *Reverter) addresses(r *repo) (fetch, push string, err error) {
 	name := v.set.Revert.Remote
-	ask := func(key string) (string, error) {
-		out, err := r.text(ctx, "config", "--get", "remote."+name+"."+key)
-		var exit *process.ExitError
-		if errors.As(err, &exit) && exit.Code == 1 {
-			return "", nil
-		}
-		return out, err
-	}
-	if fetch, err = ask("url"); err != nil {
-		return "", "", r.explain(err)
-	}
-	if push, err = ask("pushurl"); err != nil {
-		return "", "", r.explain(err)
-	}
+	fetch, push = r.config["remote."+name+".url"], r.config["remote."+name+".pushurl"]
 	if push == "" {
 		push = fetch
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -59,15 +60,16 @@ func (f *fleet) land(message string, files ...string) string {
 
 func (f *fleet) provider(set ...string) rollback.Reverser {
 	f.t.Helper()
-	revert := map[string]any{"branch": "main"}
+	return newProvider(f.t, f.mine.dir, reverting(append([]string{"branch", "main"}, set...)...)).(rollback.Reverser)
+}
+
+// reverting is a configuration with these settings under revert.
+func reverting(set ...string) options {
+	revert := map[string]any{}
 	for i := 0; i+1 < len(set); i += 2 {
-		revert[set[i]] = set[i+1]
+		revert[set[i]] = value(set[i+1])
 	}
-	p := newProvider(f.t, f.mine.dir, options{
-		"revert":   revert,
-		"services": []map[string]string{{"path": "services/*/**", "service": "$1"}},
-	})
-	return p.(rollback.Reverser)
+	return options{"revert": revert, "services": []map[string]string{{"path": "services/*/**", "service": "$1"}}}
 }
 
 // tip is the commit, and show what a path holds, on the remote's branch.
@@ -418,4 +420,12 @@ func TestARemoteThatIsGone(t *testing.T) {
 	if err != nil || checks[0].State != rollback.CheckUnknown {
 		t.Errorf("checks %+v %v", checks, err)
 	}
+}
+
+// value is a number where it looks like one.
+func value(s string) any {
+	if n, err := strconv.Atoi(s); err == nil {
+		return n
+	}
+	return s
 }

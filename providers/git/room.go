@@ -24,18 +24,12 @@ type room struct {
 }
 
 // makeRoom makes one; close takes it away.
-func (r *repo) makeRoom(ctx context.Context) (_ *room, err error) {
-	objects, err := r.text(ctx, "rev-parse", "--git-path", "objects")
+func (r *repo) makeRoom() (_ *room, err error) {
+	objects, err := filepath.Abs(filepath.Join(r.common, "objects"))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("make a place for the revert: %w", err)
 	}
-	if !filepath.IsAbs(objects) {
-		objects = filepath.Join(r.path, objects)
-	}
-	if objects, err = filepath.Abs(objects); err != nil {
-		return nil, err
-	}
-	dir, err := os.MkdirTemp("", "backout-git-")
+	dir, err := os.MkdirTemp("", roomName+"*")
 	if err != nil {
 		return nil, fmt.Errorf("make a place for the revert: %w", err)
 	}
@@ -58,6 +52,21 @@ func alternate(path string) string {
 	}
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(path) + `"`
 }
+
+// sweep takes away what processes left that were killed, once it is a day old.
+func sweep(now time.Time) {
+	left, err := filepath.Glob(filepath.Join(os.TempDir(), roomName+"*"))
+	if err != nil {
+		return
+	}
+	for _, dir := range left {
+		if info, err := os.Lstat(dir); err == nil && info.IsDir() && now.Sub(info.ModTime()) > 24*time.Hour {
+			_ = os.RemoveAll(dir) // somebody else's stays
+		}
+	}
+}
+
+const roomName = "backout-git-"
 
 func (rm *room) close() error { return os.RemoveAll(rm.dir) }
 
@@ -153,10 +162,10 @@ func bounded(ctx context.Context, most time.Duration) (context.Context, context.
 }
 
 // recent refuses a git that cannot merge without a work tree.
-func (rm *room) recent(ctx context.Context) error {
-	out, err := rm.run(ctx, "version")
+func (r runner) recent(ctx context.Context) error {
+	out, err := r.text(ctx, "version")
 	if err != nil {
-		return rm.explain(err)
+		return r.explain(err)
 	}
 	var major, minor int
 	if _, err := fmt.Sscanf(out, "git version %d.%d", &major, &minor); err != nil {

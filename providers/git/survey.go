@@ -44,7 +44,7 @@ type standing struct {
 	since   time.Time
 	until   time.Time
 	undone  string // the later landing that says that it reverts this one
-	files   []string
+	deltas  []delta
 	also    []string // other services that the same landing touched
 	moves   bool     // it holds a migration
 }
@@ -151,8 +151,15 @@ type undoing struct {
 	what []string
 }
 
-// delta is one file of one landing.
+// delta is one file of one landing: mode and object, "" for none.
 type delta struct{ path, before, after string }
+
+func entry(mode, object string) string {
+	if mode == "000000" {
+		return ""
+	}
+	return mode + " " + object
+}
 
 func (b *backwards) read(in *records) error {
 	var now *landed
@@ -165,7 +172,7 @@ func (b *backwards) read(in *records) error {
 			return nil
 		}
 		if parts := strings.Fields(meta); len(parts) == 5 && now != nil {
-			now.deltas = append(now.deltas, delta{f, parts[0][1:] + " " + parts[2], parts[1] + " " + parts[3]})
+			now.deltas = append(now.deltas, delta{f, entry(parts[0][1:], parts[2]), entry(parts[1], parts[3])})
 		}
 		meta = ""
 		return nil
@@ -242,13 +249,12 @@ func (b *backwards) stood(service string, l landed, deltas []delta, touched []st
 	subject, _, _ := strings.Cut(strings.TrimSpace(l.message), "\n")
 	st := standing{
 		digest: b.at[service].digest(), commit: l.hash, tree: l.hash, parents: l.parents, subject: providers.Clean(subject),
-		op: operationIn(l.message), since: l.at,
+		op: operationIn(l.message), since: l.at, deltas: deltas,
 	}
 	if len(line) > 0 {
 		st.until = line[len(line)-1].since
 	}
 	for _, d := range deltas {
-		st.files = append(st.files, d.path)
 		st.moves = st.moves || sortOf(d.path) == isMigration
 	}
 	st.also = slices.DeleteFunc(slices.Clone(touched), func(n string) bool { return n == service })
@@ -267,7 +273,7 @@ func (b *backwards) takeOff(service string, deltas []delta) {
 		b.at[service] = files
 	}
 	for _, d := range deltas {
-		if strings.HasPrefix(d.before, "000000 ") {
+		if d.before == "" {
 			delete(files, d.path)
 		} else {
 			files[d.path] = d.before
