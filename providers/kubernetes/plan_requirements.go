@@ -1,0 +1,157 @@
+package kubernetes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/providers/kube"
+	"github.com/backout-dev/backout/rollback"
+)
+
+// requirement is an object without which the pods of a template cannot start, or start differently.
+type requirement struct {
+	title    string
+	resource kube.Resource
+	name     string
+	optional bool // the template says that it starts without
+	content  bool // what is in it changes what the pods do
+}
+
+type needed []requirement
+
+// names are what an observation refers to, sorted.
+func (n needed) names() []string {
+	var out []string
+	for _, r := range n {
+		out = append(out, providers.Clean(strings.ToLower(r.title)+"/"+r.name))
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// requirements are what a pod template refers to.
+func requirements(template map[string]any) needed {
+	var out needed
+	add := func(title string, resource kube.Resource, of map[string]any, key string, content bool) {
+		name := text(of, key)
+		if name == "" || slices.ContainsFunc(out, func(r requirement) bool { return r.title == title && r.name == name }) {
+			return
+		}
+		optional, _ := of["optional"].(bool)
+		out = append(out, requirement{title, resource, name, optional, content})
+	}
+	maps, secrets := core("configmaps"), core("secrets")
+	spec := object(template, "spec")
+	for _, c := range containersOf(template) {
+		for _, e := range entries(c["envFrom"]) {
+			add("ConfigMap", maps, object(e, "configMapRef"), "name", true)
+			add("Secret", secrets, object(e, "secretRef"), "name", true)
+		}
+		for _, e := range entries(c["env"]) {
+			add("ConfigMap", maps, object(e, "valueFrom", "configMapKeyRef"), "name", true)
+			add("Secret", secrets, object(e, "valueFrom", "secretKeyRef"), "name", true)
+		}
+	}
+	for _, v := range entries(spec["volumes"]) {
+		add("ConfigMap", maps, object(v, "configMap"), "name", true)
+		add("Secret", secrets, object(v, "secret"), "secretName", true)
+		add("PersistentVolumeClaim", core("persistentvolumeclaims"), object(v, "persistentVolumeClaim"), "claimName", false)
+		for _, s := range list(v, "projected", "sources") {
+			add("ConfigMap", maps, object(s, "configMap"), "name", true)
+			add("Secret", secrets, object(s, "secret"), "name", true)
+		}
+	}
+	for _, s := range entries(spec["imagePullSecrets"]) {
+		add("Secret", secrets, s, "name", false)
+	}
+	add("ServiceAccount", core("serviceaccounts"), spec, "serviceAccountName", false)
+	add("PriorityClass", kube.Resource{Group: "scheduling.k8s.io", Version: "v1", Resource: "priorityclasses"}, spec, "priorityClassName", false)
+	return out
+}
+
+// require looks whether what the target refers to is there, and whether it was changed since the target served.
+func (p *Provider) require(ctx context.Context, w *live, target held, to rollback.Revision, prop *rollback.Proposal) error {
+	needs := requirements(target.template)
+	for _, r := range needs {
+		namespace := w.namespace()
+		if r.title == "PriorityClass" {
+			namespace = ""
+		}
+		o, err := p.cluster.Get(ctx, r.resource, namespace, r.name)
+		what := providers.Clean(r.title + " " + r.name)
+		switch {
+		case errors.Is(err, providers.ErrNotFound) && r.optional:
+			prop.Warnings = append(prop.Warnings, what+" is not there; the target starts without it")
+		case errors.Is(err, providers.ErrNotFound):
+			prop.Missing = append(prop.Missing, what+", which the target needs, is not there: restore it first")
+		case providers.ClassOf(err) == providers.ClassPermanent && err != nil:
+			prop.Warnings = append(prop.Warnings, "whether "+what+" is there may not be looked at")
+		case err != nil:
+			return fmt.Errorf("%s: is %s there: %w", w.id, what, err)
+		case r.content:
+			if at := changedAt(o); !to.Until.IsZero() && at.After(to.Until) {
+				prop.Warnings = append(prop.Warnings, fmt.Sprintf("%s was changed at %s, after the target last served: its pods start with the new content", what, at.Format("2006-01-02 15:04:05 UTC")))
+			}
+		}
+	}
+	if n := needs.contents(); len(n) > 0 {
+		prop.NotRestored = append(prop.NotRestored, "the content of "+strings.Join(n, ", "))
+	}
+	return nil
+}
+
+func (n needed) contents() []string {
+	var out []string
+	for _, r := range n {
+		if r.content {
+			out = append(out, providers.Clean(r.title+" "+r.name))
+		}
+	}
+	return out
+}
+
+// changedAt is when the content of an object was last written, as far as the API server tells.
+func changedAt(o *kube.Object) time.Time {
+	at := o.GetCreationTimestamp().UTC()
+	for _, m := range o.GetManagedFields() {
+		if m.Time != nil && m.Time.After(at) {
+			at = m.Time.UTC()
+		}
+	}
+	return at
+}
+
+// rights looks whether the user may do what the steps do.
+func (p *Provider) rights(ctx context.Context, w *live, steps []rollback.Step, prop *rollback.Proposal) error {
+	ask := func(verb string, r kube.Resource, name string) error {
+		yes, why, err := p.cluster.May(ctx, verb, r, "", w.namespace(), name)
+		if err != nil {
+			return fmt.Errorf("%s: ask what you may do: %w", w.id, err)
+		}
+		if !yes {
+			text := fmt.Sprintf("the right to %s %s in namespace %s", verb, r.Resource, w.namespace())
+			if why != "" {
+				text += " (" + why + ")"
+			}
+			prop.Missing = append(prop.Missing, providers.Clean(text))
+		}
+		return nil
+	}
+	for _, s := range steps {
+		var err error
+		if s.Action == actionDelete {
+			err = ask("delete", core("pods"), s.Args[argPod])
+		} else {
+			err = ask("patch", w.kind.resource, w.object.GetName())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
