@@ -19,7 +19,7 @@ func consoleMeasurements(f *feeds) ([]measurement, func()) {
 	b := &built{}
 	full := &million{feeds: f, built: b}
 	what := fmt.Sprintf("console at %d events: ", f.events)
-	return []measurement{
+	return append([]measurement{
 		{"console, every provider unreachable: exec to first frame", "100 ms", func(ctx context.Context, dir string) (result, error) {
 			return firstFrame(ctx, b, dir)
 		}},
@@ -49,7 +49,7 @@ func consoleMeasurements(f *feeds) ([]measurement, func()) {
 			}
 			return result{value: mb(peak), within: peak <= 150<<20, note: "the most there was; " + mb(now) + " at the end"}, nil
 		}},
-	}, func() { full.close(); b.remove() }
+	}, clusterMeasurements(f.settings, b)...), func() { full.close(); b.remove() }
 }
 
 // built is the real program, built once for all measurements.

@@ -36,6 +36,7 @@ type result struct {
 // settings are the sizes of what is measured.
 type settings struct {
 	events, files int
+	deployments   int // of the cluster; zero: none is measured
 }
 
 // measurements are all there are, in the order in which they are made, and what has to be called when they are over.
@@ -53,6 +54,7 @@ func main() {
 	s := settings{}
 	flag.IntVar(&s.events, "n", 1_000_000, "how many events")
 	flag.IntVar(&s.files, "k", 5, "over how many files")
+	flag.IntVar(&s.deployments, "deployments", 2000, "how many Deployments in the cluster, with ten ReplicaSets each; 0: no cluster is started")
 	only := flag.String("only", "", "only the measurements whose name holds this")
 	write := flag.String("generate", "", "only write the feeds into this directory")
 	child := flag.String("child", "", "")

@@ -173,6 +173,14 @@ func (c *Cluster) Stop() {
 	c.parts = nil
 }
 
+// Still ends everything but etcd and the API server: objects stay as they are written, and nothing answers to them.
+func (c *Cluster) Still() {
+	for len(c.parts) > 2 {
+		c.parts[len(c.parts)-1].stop()
+		c.parts = c.parts[:len(c.parts)-1]
+	}
+}
+
 // Pause stops the API server as a partition would, and resume starts it again with all it had stored.
 func (c *Cluster) Pause() (resume func(context.Context) error) {
 	for _, p := range c.parts {

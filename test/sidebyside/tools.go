@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// tool is one way to take the Deployment back.
+type tool struct {
+	name    string
+	history func(context.Context, *world) error               // makes the three revisions
+	before  func(context.Context, *world) error               // what is ready before the command; nil: nothing
+	back    func(context.Context, *world) (exit int, _ error) // the commands that are timed
+}
+
+const (
+	kubectlTold  = "kubectl, told"
+	backoutAlone = "backout"
+)
+
+func tools() []tool {
+	return []tool{
+		{name: "kubectl", history: applied, back: undo("rollout", "undo", "deployment/pay")},
+		{name: kubectlTold, history: applied, back: undo("rollout", "undo", "deployment/pay", "--to-revision=1")},
+		{name: "helm", history: released, back: func(ctx context.Context, w *world) (int, error) {
+			_, code, err := w.command(ctx, w.helm, "rollback", "pay", "--wait", "--timeout=20s")
+			return code, err
+		}},
+		{name: backoutAlone, history: applied, before: configured, back: takenBack},
+	}
+}
+
+// applied makes the revisions as a pipeline with kubectl does.
+func applied(ctx context.Context, w *world) error {
+	for _, v := range versions {
+		if _, err := w.kubectl(ctx, strings.ReplaceAll(deployment, "TAG", v), "apply", "-f", "-"); err != nil {
+			return err
+		}
+		if err := w.settled(ctx, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// released makes them as Helm releases.
+func released(ctx context.Context, w *world) error {
+	chart := filepath.Join(w.home, "chart")
+	for name, text := range map[string]string{
+		"Chart.yaml": "{apiVersion: v2, name: pay, version: 1.0.0}", "values.yaml": "{tag: v1}",
+		"templates/pay.yaml": strings.ReplaceAll(deployment, "TAG", "{{ .Values.tag }}"),
+	} {
+		path := filepath.Join(chart, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			return err
+		}
+	}
+	for _, v := range versions {
+		out, code, err := w.command(ctx, w.helm, "upgrade", "--install", "pay", chart, "--namespace", w.namespace, "--set=tag="+v, "--wait", "--timeout=10s")
+		if err != nil {
+			return err
+		}
+		if (code == 0) == strings.HasSuffix(v, "broken") {
+			return fmt.Errorf("helm upgrade to %s: exit code %d: %s", v, code, out)
+		}
+		if err := w.settled(ctx, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// undo is kubectl's, followed by its wait for the end.
+func undo(args ...string) func(context.Context, *world) (int, error) {
+	return func(ctx context.Context, w *world) (int, error) {
+		kubectl := filepath.Join(w.home, "kubectl")
+		out, code, err := w.command(ctx, kubectl, args...)
+		if err == nil && code != 0 {
+			err = fmt.Errorf("kubectl %v: exit code %d: %s", args, code, out)
+		}
+		if err != nil {
+			return code, err
+		}
+		_, code, err = w.command(ctx, kubectl, "rollout", "status", "deployment/pay", "--timeout=40s")
+		return code, err
+	}
+}
+
+// configured gives backout its configuration. The soak is short, since the history is.
+func configured(_ context.Context, w *world) error {
+	text := fmt.Sprintf("environment: test\nproviders:\n  k8s: {type: kubernetes, kubeconfig: %q, namespaces: [%s], min_soak: 1s, hold: 2s}\n", filepath.Join(w.home, "kubeconfig"), w.namespace)
+	return os.WriteFile(filepath.Join(w.home, "backout.yaml"), []byte(text), 0o600)
+}
+
+func takenBack(ctx context.Context, w *world) (int, error) {
+	unit := "k8s:" + w.namespace + "/pay"
+	out, code, err := w.command(ctx, w.backout, "plan", unit, "--json")
+	if err != nil {
+		return code, err
+	}
+	var plan struct{ Hash string }
+	if err := json.Unmarshal([]byte(out), &plan); err != nil || plan.Hash == "" {
+		return code, fmt.Errorf("plan %s: exit code %d: %s", unit, code, out)
+	}
+	out, code, err = w.command(ctx, w.backout, "rollback", unit, "--yes", "--plan-hash", plan.Hash, "--reason", "side by side")
+	if err == nil && code != 0 {
+		err = fmt.Errorf("rollback %s: exit code %d: %s", unit, code, out)
+	}
+	return code, err
+}
