@@ -1,0 +1,238 @@
+package rollouts_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/providers/rollouts"
+	"github.com/backout-dev/backout/rollback"
+	"github.com/backout-dev/backout/test/servers"
+)
+
+type obj = map[string]any
+
+// world is a cluster with the real controller.
+type world struct {
+	*servers.Cluster
+	argo *servers.Rollouts
+}
+
+// shop is one Rollout in a namespace of its own.
+type shop struct {
+	t  *testing.T
+	w  *world
+	ns string
+	p  *rollouts.Provider
+	id rollback.UnitID
+}
+
+func (w *world) shop(t *testing.T, ns string, settings ...any) *shop {
+	t.Helper()
+	w.Do(t, "", "create", "namespace", ns)
+	s := &shop{t: t, w: w, ns: ns, id: rollback.UnitID("rollouts:" + ns + "/cart")}
+	s.p = w.provider(t, append([]any{"namespaces", []string{ns}}, settings...)...)
+	return s
+}
+
+// provider makes one from settings as they stand in a configuration file.
+func (w *world) provider(t *testing.T, settings ...any) *rollouts.Provider {
+	t.Helper()
+	set := obj{"kubeconfig": w.Kubeconfig, "min_soak": "1ms"}
+	for i := 0; i < len(settings); i += 2 {
+		set[settings[i].(string)] = settings[i+1]
+	}
+	text, err := yaml.Marshal(set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := rollouts.Factory().New(providers.Environment{
+		Name: "rollouts", Environment: "prod", Dir: "/", Now: time.Now, Log: slog.New(slog.DiscardHandler), Archive: &memory{},
+	}, func(into any) error {
+		dec := yaml.NewDecoder(bytes.NewReader(text))
+		dec.KnownFields(true)
+		return dec.Decode(into)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.(*rollouts.Provider)
+}
+
+// apply writes the Rollout with an image and what else differs.
+func (s *shop) apply(image string, change ...func(spec obj)) {
+	s.t.Helper()
+	spec := obj{
+		"replicas": 4, "progressDeadlineSeconds": 600, "selector": obj{"matchLabels": obj{"app": "cart"}},
+		"strategy": obj{"canary": obj{"steps": []obj{{"setWeight": 25}, {"pause": obj{}}}}},
+		"template": obj{
+			"metadata": obj{"labels": obj{"app": "cart"}},
+			"spec":     obj{"containers": []obj{{"name": "cart", "image": image, "env": []obj{{"name": "A", "value": "1"}, {"name": "B", "value": "2"}}}}},
+		},
+	}
+	for _, f := range change {
+		f(spec)
+	}
+	s.write("argoproj.io/v1alpha1", "Rollout", "cart", spec)
+}
+
+func (s *shop) write(version, kind, name string, spec obj) {
+	s.t.Helper()
+	raw, err := json.Marshal(obj{"apiVersion": version, "kind": kind, "metadata": obj{"name": name, "namespace": s.ns}, "spec": spec})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.w.Do(s.t, string(raw), "apply", "-f", "-")
+}
+
+func strategy(v obj) func(obj) { return func(spec obj) { spec["strategy"] = v } }
+
+func at(key string, v any) func(obj) { return func(spec obj) { spec[key] = v } }
+
+// container changes the one container of the template.
+func container(f func(obj)) func(obj) {
+	return func(spec obj) { f(spec["template"].(obj)["spec"].(obj)["containers"].([]obj)[0]) }
+}
+
+// argo runs the plugin's command on the Rollout.
+func (s *shop) argo(args ...string) string {
+	s.t.Helper()
+	return s.w.argo.Do(s.t, append(args, "-n", s.ns)...)
+}
+
+// status reads a field of the Rollout, by kubectl's jsonpath.
+func (s *shop) get(path string) string {
+	s.t.Helper()
+	return s.w.Do(s.t, "", "-n", s.ns, "get", "rollout", "cart", "-o", "jsonpath={"+path+"}")
+}
+
+// until waits for a phase, and that the controller has seen everything.
+func (s *shop) until(phase string) {
+	s.t.Helper()
+	s.await(phase, func() (bool, string) {
+		got := s.get(".status.phase") + " " + s.get(".status.observedGeneration") + " " + s.get(".metadata.generation")
+		f := strings.Fields(got)
+		return len(f) == 3 && f[0] == phase && f[1] == f[2], got + ": " + s.get(".status.message")
+	})
+}
+
+func (s *shop) await(what string, ok func() (bool, string)) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), 40*time.Second)
+	defer cancel()
+	for {
+		yes, got := ok()
+		if yes {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			s.t.Fatalf("waited for %s, it is %s", what, got)
+		case <-time.After(150 * time.Millisecond):
+		}
+	}
+}
+
+func (s *shop) observe() rollback.Observation {
+	s.t.Helper()
+	obs, err := s.p.Observe(s.t.Context(), s.id)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return obs
+}
+
+func (s *shop) revision(label string) rollback.Revision {
+	s.t.Helper()
+	obs := s.observe()
+	all := append([]rollback.Revision{obs.Current}, obs.History...)
+	i := slices.IndexFunc(all, func(r rollback.Revision) bool { return r.Label == label })
+	if i < 0 {
+		s.t.Fatalf("no %s in %v", label, all)
+	}
+	return all[i]
+}
+
+func (s *shop) plan(label string) rollback.Proposal {
+	s.t.Helper()
+	prop, err := s.p.Plan(s.t.Context(), s.observe(), s.revision(label))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return prop
+}
+
+// take applies all steps of a plan.
+func (s *shop) take(op string, prop rollback.Proposal) {
+	s.t.Helper()
+	if len(prop.Missing) > 0 {
+		s.t.Fatalf("the plan cannot run: %v", prop.Missing)
+	}
+	for _, step := range prop.Steps {
+		if res := s.try(op, step); res.Outcome != rollback.Applied {
+			s.t.Fatalf("%s: %+v", step.Title, res)
+		}
+	}
+}
+
+func (s *shop) try(op string, step rollback.Step) rollback.Result {
+	s.t.Helper()
+	res, err := s.p.Apply(s.t.Context(), rollback.Operation{ID: op, Fence: 1}, step)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return res
+}
+
+// converged waits until the status is done.
+func (s *shop) converged(to rollback.Revision) rollback.Convergence {
+	s.t.Helper()
+	var c rollback.Convergence
+	s.await("convergence on "+to.Label, func() (bool, string) {
+		var err error
+		c, err = s.p.Status(s.t.Context(), s.id, to)
+		return err == nil && c.Done, fmt.Sprint(c, err)
+	})
+	return c
+}
+
+func said(list []string, what string) bool {
+	return slices.ContainsFunc(list, func(s string) bool { return strings.Contains(s, what) })
+}
+
+// memory is an archive in memory.
+type memory struct {
+	mu sync.Mutex
+	m  map[string][]byte
+}
+
+func (m *memory) Put(_ context.Context, provider, key string, data []byte) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.m == nil {
+		m.m = map[string][]byte{}
+	}
+	m.m[provider+"\x00"+key] = slices.Clone(data)
+	return nil
+}
+
+func (m *memory) Get(_ context.Context, provider, key string) ([]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if b, ok := m.m[provider+"\x00"+key]; ok {
+		return b, nil
+	}
+	return nil, providers.ErrNotFound
+}
+
+func (m *memory) Keys(context.Context, string, string) ([]string, error) { return nil, nil }
