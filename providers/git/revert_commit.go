@@ -3,12 +3,12 @@ package git
 import (
 	"context"
 	"fmt"
+	"os"
 	"os/user"
 	"regexp"
 	"strings"
 
 	"github.com/backout-dev/backout/providers"
-	"github.com/backout-dev/backout/providers/process"
 	"github.com/backout-dev/backout/rollback"
 )
 
@@ -24,8 +24,7 @@ func (v *Reverter) commit(ctx context.Context, s *sight, w way, tree string, op 
 	ctx, cancel := context.WithTimeout(ctx, s.room.timeout)
 	defer cancel()
 	p := s.room.local("commit-tree", tree, "-p", s.tip, "-F", "-")
-	p.Env = append(append(p.Env, process.Environ("GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", "EMAIL")...),
-		"GIT_AUTHOR_NAME="+name, "GIT_AUTHOR_EMAIL="+email)
+	p.Env = append(p.Env, "GIT_AUTHOR_NAME="+name, "GIT_AUTHOR_EMAIL="+email)
 	p.Stdin = strings.NewReader(message(w, op))
 	out, err := p.Run(ctx)
 	if err != nil {
@@ -75,11 +74,7 @@ var identLine = regexp.MustCompile(`^(.*) <(.*)> \d+ [+-]\d{4}$`)
 func author(by, ident string) (name, email string) {
 	who := identLine.FindStringSubmatch(ident)
 	by = strings.TrimSpace(strings.NewReplacer("\n", " ", "\x00", " ").Replace(providers.Clean(by)))
-	login := ""
-	if u, err := user.Current(); err == nil {
-		login = u.Username
-	}
-	if who != nil && (by == "" || by == login || by == who[1] || by == who[2]) {
+	if who != nil && (by == "" || by == who[1] || by == who[2] || local(by)) {
 		return who[1], who[2]
 	}
 	if open := strings.LastIndex(by, "<"); open > 0 && strings.HasSuffix(by, ">") {
@@ -94,4 +89,14 @@ func author(by, ident string) (name, email string) {
 		name = "unknown"
 	}
 	return name, strip.Replace(email)
+}
+
+// local reports whether somebody is named as the account of this computer is, with or without the host.
+func local(by string) bool {
+	u, err := user.Current()
+	if err != nil {
+		return false
+	}
+	host, err := os.Hostname()
+	return by == u.Username || (err == nil && by == u.Username+"@"+host)
 }

@@ -38,10 +38,11 @@ func (r *repo) makeRoom() (_ *room, err error) {
 	if err := os.Mkdir(own, 0o700); err != nil {
 		return nil, errors.Join(fmt.Errorf("make a place for the revert: %w", err), rm.close())
 	}
-	rm.vars = []string{
-		"GIT_OBJECT_DIRECTORY=" + own, "GIT_ALTERNATE_OBJECT_DIRECTORIES=" + alternate(objects),
-		"GIT_INDEX_FILE=" + filepath.Join(dir, "index"),
-	}
+	rm.vars = append(
+		process.Environ("GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", "EMAIL"), // who commits here, where git is told so
+		"GIT_OBJECT_DIRECTORY="+own, "GIT_ALTERNATE_OBJECT_DIRECTORIES="+alternate(objects),
+		"GIT_INDEX_FILE="+filepath.Join(dir, "index"),
+	)
 	return rm, nil
 }
 
