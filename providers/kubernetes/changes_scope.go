@@ -1,7 +1,6 @@
 package kubernetes
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -63,7 +62,7 @@ func (p *Provider) readable(ctx context.Context) ([]string, error) {
 		if yes {
 			found = append(found, o.GetName())
 		} else {
-			p.refuse("everything in "+o.GetName(), "")
+			p.refuse(everything+" in "+o.GetName(), "")
 		}
 	}
 	if len(found) == 0 {
@@ -99,18 +98,39 @@ func (p *Provider) remark() string {
 	if len(p.refused) == 0 {
 		return ""
 	}
-	const most = 6
-	all := slices.SortedFunc(maps.Keys(p.refused), cmp.Compare[string])
-	more := ""
-	if len(all) > most {
-		more = fmt.Sprintf(" and %d more", len(all)-most)
-		all = all[:most]
+	kinds := map[string][]string{} // by namespace
+	for what := range p.refused {
+		kind, namespace, _ := strings.Cut(what, " in ")
+		kinds[namespace] = append(kinds[namespace], kind)
 	}
-	seen := ""
+	var whole, parts []string
+	for _, namespace := range slices.Sorted(maps.Keys(kinds)) {
+		switch all := slices.Sorted(slices.Values(kinds[namespace])); {
+		case all[0] == everything:
+			whole = append(whole, namespace)
+		case namespace == "":
+			parts = append(parts, upTo(11, all))
+		default:
+			parts = append(parts, upTo(11, all)+" in "+namespace)
+		}
+	}
+	var out []string
 	if len(p.scoped) > 0 && p.scoped[0] != "" {
-		seen = "; seen: " + strings.Join(p.scoped[:min(most, len(p.scoped))], ", ")
+		out = append(out, "sees "+upTo(6, p.scoped)+" alone, may not read namespace "+upTo(8, whole))
 	}
-	return "may not read " + strings.Join(all, ", ") + more + seen
+	if len(parts) > 0 {
+		out = append(out, "may not read "+upTo(3, parts))
+	}
+	return strings.Join(out, "; ")
+}
+
+const everything = "everything"
+
+func upTo(most int, all []string) string {
+	if len(all) <= most {
+		return strings.Join(all, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(all[:most], ", "), len(all)-most)
 }
 
 // Health implements providers.Provider. It also says which parts of the cluster may not be read.

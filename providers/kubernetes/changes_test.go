@@ -115,17 +115,24 @@ func deployment(namespace, name, image, extra string) string {
 
 func TestARealCluster(t *testing.T) {
 	c := servers.StartCluster(t)
-	for _, part := range []struct {
-		name string
-		run  func(*testing.T, *servers.Cluster)
-	}{
-		{"a rollout is told while it happens", rollouts},
-		{"alerts open and end", alertsOpenAndEnd},
-		{"configuration and scale", configuration},
-		{"the promises of a provider", conformance},
-	} {
-		t.Run(part.name, func(t *testing.T) { part.run(t, c) })
-	}
+	// The user who may read nothing is given a right by a later part.
+	t.Run("the promises of a provider", func(t *testing.T) { conformance(t, c) })
+	t.Run("at once", func(t *testing.T) {
+		for name, part := range map[string]func(*testing.T, *servers.Cluster){
+			"a rollout is told while it happens": rollouts,
+			"alerts open and end":                alertsOpenAndEnd,
+			"configuration and scale":            configuration,
+			"StatefulSets and DaemonSets":        otherWorkloads,
+			"what hangs together":                together,
+			"rights in some namespaces":          someNamespaces,
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				part(t, c)
+			})
+		}
+	})
+	t.Run("the API server goes away", func(t *testing.T) { throughACrash(t, c) })
 }
 
 func rollouts(t *testing.T, c *servers.Cluster) {
