@@ -54,6 +54,11 @@ func wellTold(t *testing.T, first, second, broken, back providers.Change) {
 	if second.From != first.To || second.To != "pay-1.1.0 (app app-1.1.0)" || second.Status != "superseded" || second.EffectiveFrom.IsZero() {
 		t.Errorf("the upgrade: %+v", second)
 	}
+	takenBack(t, first, second, broken, back)
+}
+
+func takenBack(t *testing.T, first, second, broken, back providers.Change) {
+	t.Helper()
 	if broken.Status != "failed" || !strings.Contains(broken.Title, ", failed: Upgrade") {
 		t.Errorf("the broken upgrade: %+v", broken)
 	}

@@ -1,0 +1,197 @@
+// Package helm holds the whole way of a Helm release, from the plan to the verified end, on a real cluster with the real Helm.
+package helm
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/providers/helm"
+	"github.com/backout-dev/backout/rollback"
+	"github.com/backout-dev/backout/rollback/policy"
+	"github.com/backout-dev/backout/rollback/store"
+	"github.com/backout-dev/backout/test/servers"
+)
+
+const unit = rollback.UnitID("helm:default/pay")
+
+const deployment = `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: pay}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: pay}}
+  template:
+    metadata: {labels: {app: pay}}
+    spec: {containers: [{name: main, image: "%s"}]}
+`
+
+// world is a cluster with one release, and an engine that may take it back.
+type world struct {
+	c             *servers.Cluster
+	helm, program string
+	chart         string
+	db            *store.DB
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{helm: servers.Need(t, "helm"), chart: filepath.Join(t.TempDir(), "pay"), program: filepath.Join(t.TempDir(), "backout-helm")}
+	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-ldflags=-s -w", "-o", w.program, ".")
+	build.Dir = filepath.Join("..", "..", "cmd", "backout-helm")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build backout-helm: %v\n%s", err, out)
+	}
+	w.c = servers.StartCluster(t)
+	var err error
+	if w.db, err = store.Open(t.Context(), filepath.Join(t.TempDir(), "b.db"), store.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = w.db.Close() })
+	return w
+}
+
+// deploy upgrades to an image and does not wait, as many pipelines do: Helm calls it deployed whatever becomes of it.
+func (w *world) deploy(t *testing.T, version, image string) {
+	t.Helper()
+	files := map[string]string{
+		"Chart.yaml": "apiVersion: v2\nname: pay\nversion: " + version + "\n", "templates/pay.yaml": fmt.Sprintf(deployment, image),
+	}
+	for name, text := range files {
+		path := filepath.Join(w.chart, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.CommandContext(t.Context(), w.helm, "upgrade", "--install", "pay", w.chart)
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+w.c.Kubeconfig)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("helm upgrade: %v\n%s", err, out)
+	}
+}
+
+func (w *world) engine(t *testing.T) *rollback.Engine {
+	t.Helper()
+	p, err := helm.Factory().New(providers.Environment{
+		Name: "helm", Environment: "prod", Now: time.Now, Log: slog.New(slog.DiscardHandler), Archive: providers.NoArchive{},
+	}, func(into any) error {
+		return decode(map[string]any{"kubeconfig": w.c.Kubeconfig, "program": w.program, "min_soak": "1ms"}, into)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := rollback.New(rollback.Config{
+		Store: w.db, Reversers: map[string]rollback.Reverser{"helm": p.(rollback.Reverser)},
+		Hold: time.Second, Deadline: time.Minute, Poll: 200 * time.Millisecond,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func run(t *testing.T, e *rollback.Engine, p rollback.Plan) rollback.Run {
+	t.Helper()
+	confirmed, err := e.Confirm(t.Context(), p, rollback.Confirmation{
+		PlanHash: p.Hash, By: policy.Principal{ID: "ana", Kind: policy.Human}, Typed: p.Decision.Name, Reason: "errors", Via: "command line",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended, err := e.Execute(t.Context(), confirmed.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ended
+}
+
+// Of three revisions the middle one never became available. helm rollback would choose it; the engine chooses the one before.
+func TestTheGoodRevisionIsChosenAndVerified(t *testing.T) {
+	w := newWorld(t)
+	w.deploy(t, "1.0.0", "pay:1")
+	w.c.Do(t, "", "rollout", "status", "deployment/pay", "--timeout=30s")
+	w.deploy(t, "1.1.0", "pay:broken")
+	w.deploy(t, "1.2.0", "pay:badpull")
+	e := w.engine(t)
+	plan, err := e.Plan(t.Context(), rollback.Request{Unit: unit, Reason: "errors"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := plan.Units[0].To.Label; got != "v1" || plan.Unseen {
+		t.Fatalf("it goes back to %s: %+v", got, plan)
+	}
+	ended := run(t, e, plan)
+	if ended.State != rollback.RunSucceeded {
+		t.Errorf("%s: %s %+v", ended.State, ended.Detail, ended.Steps)
+	}
+	for _, c := range ended.Checks {
+		if c.State != rollback.CheckPass {
+			t.Errorf("%+v", c)
+		}
+	}
+	live := w.c.Do(t, "", "get", "deployment", "pay", "-o", "jsonpath={.spec.template.spec.containers[0].image} {.status.readyReplicas}")
+	if live != "pay:1 2" {
+		t.Errorf("live: %q", live)
+	}
+
+	// A plan that was made before somebody's upgrade does nothing to it.
+	w.deploy(t, "1.3.0", "pay:2")
+	old, err := e.Plan(t.Context(), rollback.Request{Unit: unit, To: "v1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.deploy(t, "1.4.0", "pay:3")
+	_, err = e.Confirm(t.Context(), old, rollback.Confirmation{
+		PlanHash: old.Hash, By: policy.Principal{ID: "ana", Kind: policy.Human}, Typed: old.Decision.Name, Reason: "errors", Via: "command line",
+	})
+	if err == nil || !strings.Contains(err.Error(), "plan changed") {
+		t.Errorf("an old plan: %v", err)
+	}
+
+	w.outage(t, e)
+}
+
+// outage takes the API server away while a run is at work, and back: it ends with what is true.
+func (w *world) outage(t *testing.T, e *rollback.Engine) {
+	t.Helper()
+	plan, err := e.Plan(t.Context(), rollback.Request{Unit: unit, To: "v5"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	back := make(chan error, 1)
+	go func() {
+		w.begun(ctx)
+		back <- w.c.Pause()(context.WithoutCancel(ctx))
+	}()
+	ended := run(t, e, plan)
+	cancel()
+	if err := <-back; err != nil {
+		t.Fatal(err)
+	}
+	live := w.c.Do(t, "", "get", "deployment", "pay", "-o", "jsonpath={.spec.template.spec.containers[0].image}")
+	if good := live == "pay:2"; good != (ended.State == rollback.RunSucceeded) && ended.State != rollback.RunUnknown {
+		t.Errorf("%s (%s), and live is %s", ended.State, ended.Detail, live)
+	}
+	t.Logf("with the API server gone in between: %s, %s", ended.State, ended.Detail)
+}
+
+// begun waits until the run has made its record.
+func (w *world) begun(ctx context.Context) {
+	for ctx.Err() == nil {
+		if out, err := w.c.Kubectl(ctx, "", "get", "secrets", "-o", "name"); err == nil && strings.Contains(out, "pay.v7\n") {
+			return
+		}
+	}
+}
