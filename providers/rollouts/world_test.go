@@ -138,7 +138,7 @@ func (s *shop) await(what string, ok func() (bool, string)) {
 		select {
 		case <-ctx.Done():
 			s.t.Fatalf("waited for %s, it is %s", what, got)
-		case <-time.After(150 * time.Millisecond):
+		case <-time.After(300 * time.Millisecond):
 		}
 	}
 }
