@@ -1,0 +1,331 @@
+package kubernetes_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	yaml "go.yaml.in/yaml/v3"
+
+	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/providers/kubernetes"
+	"github.com/backout-dev/backout/rollback"
+	"github.com/backout-dev/backout/rollback/policy"
+	"github.com/backout-dev/backout/rollback/store"
+	"github.com/backout-dev/backout/test/servers"
+)
+
+var ana = policy.Principal{ID: "ana", Kind: policy.Human}
+
+const shop = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: shop}
+spec:
+  replicas: 3
+  selector: {matchLabels: {app: shop}}
+  strategy: {rollingUpdate: {maxSurge: 3}}
+  template:
+    metadata: {labels: {app: shop}}
+    spec:
+      containers:
+      - name: app
+        image: "registry.test/shop:v1"
+        readinessProbe: {httpGet: {path: /ready, port: 8080}}
+`
+
+const db = `
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db}
+spec:
+  serviceName: db
+  replicas: 2
+  selector: {matchLabels: {app: db}}
+  template:
+    metadata: {labels: {app: db}}
+    spec:
+      containers:
+      - name: app
+        image: "registry.test/db:v1"
+        readinessProbe: {httpGet: {path: /ready, port: 8080}}
+`
+
+// shelf is an archive in memory.
+type shelf struct{ data sync.Map }
+
+func (s *shelf) Put(_ context.Context, provider, key string, data []byte) error {
+	s.data.Store(provider+"/"+key, data)
+	return nil
+}
+
+func (s *shelf) Get(_ context.Context, provider, key string) ([]byte, error) {
+	if data, ok := s.data.Load(provider + "/" + key); ok {
+		return data.([]byte), nil
+	}
+	return nil, providers.ErrNotFound
+}
+
+func (s *shelf) Keys(_ context.Context, provider, prefix string) (out []string, err error) {
+	s.data.Range(func(k, _ any) bool {
+		if key, ok := strings.CutPrefix(k.(string), provider+"/"); ok && strings.HasPrefix(key, prefix) {
+			out = append(out, key)
+		}
+		return true
+	})
+	slices.Sort(out)
+	return out, nil
+}
+
+// desk is one person's console: an engine with a journal of its own.
+type desk struct {
+	*testing.T
+	c        *servers.Cluster
+	ns       string
+	provider rollback.Reverser
+	cfg      rollback.Config
+	*rollback.Engine
+}
+
+func newDesk(t *testing.T, c *servers.Cluster, ns string, fail func(string) error) *desk {
+	t.Helper()
+	journal, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "b.db"), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := journal.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	d := &desk{T: t, c: c, ns: ns, provider: provider(t, c, ns, &shelf{})}
+	d.Engine, err = rollback.New(rollback.Config{
+		Store: journal, Reversers: map[string]rollback.Reverser{"k8s": d.provider}, Tier: func(string) string { return policy.TierDev },
+		Hold: time.Second, Deadline: time.Minute, Poll: 100 * time.Millisecond, Executor: "here:1", Fail: fail,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func (d *desk) kubectl(args ...string) string {
+	d.Helper()
+	return d.c.Do(d.T, "", append([]string{"-n", d.ns}, args...)...)
+}
+
+func (d *desk) until(what string, holds func() bool) {
+	d.Helper()
+	for end := time.Now().Add(30 * time.Second); !holds(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			d.Fatalf("never: %s", what)
+		}
+	}
+}
+
+func (d *desk) unit(name string) rollback.UnitID { return rollback.UnitID("k8s:" + d.ns + "/" + name) }
+
+// good waits until what serves is known good.
+func (d *desk) good(unit rollback.UnitID) rollback.Revision {
+	d.Helper()
+	var o rollback.Observation
+	d.until("known good", func() bool {
+		var err error
+		o, err = d.provider.Observe(d.Context(), unit)
+		return err == nil && len(o.Current.Good) > 0
+	})
+	return o.Current
+}
+
+func (d *desk) stuck(tag string) {
+	d.Helper()
+	d.until("a pod of "+tag+" cannot start", func() bool {
+		return strings.Contains(d.kubectl("get", "pods", "-o", `jsonpath={range .items[*]}{.spec.containers[0].image} {.status.containerStatuses[0].state.waiting.reason}{"\n"}{end}`), tag+" ImagePullBackOff")
+	})
+}
+
+func (d *desk) confirmed(p rollback.Plan) rollback.Run {
+	d.Helper()
+	run, err := d.Confirm(d.Context(), p, rollback.Confirmation{PlanHash: p.Hash, By: ana, Typed: p.Decision.Name, Reason: "errors", Via: "command line"})
+	if err != nil {
+		d.Fatal(err)
+	}
+	return run
+}
+
+// threeRevisions: the first was good, the second never became available, the third does not either.
+func (d *desk) threeRevisions() rollback.Revision {
+	d.Helper()
+	d.c.Do(d.T, shop, "-n", d.ns, "apply", "-f", "-")
+	d.kubectl("rollout", "status", "deployment/shop", "--timeout=60s")
+	good := d.good(d.unit("shop"))
+	for _, tag := range []string{"v2-broken", "v3-broken"} {
+		d.kubectl("set", "image", "deployment/shop", "app=registry.test/shop:"+tag)
+		d.stuck(tag)
+	}
+	return good
+}
+
+func TestWholeRollbacks(t *testing.T) {
+	c := servers.StartCluster(t)
+	namespace := func(t *testing.T, name string) string {
+		t.Helper()
+		c.Do(t, "", "create", "namespace", name)
+		return name
+	}
+	t.Run("from the plan to verified, and not back again", func(t *testing.T) { verified(newDesk(t, c, namespace(t, "verified"), nil)) })
+	t.Run("a stuck pod is a step", func(t *testing.T) { stuckPod(newDesk(t, c, namespace(t, "stuck"), nil)) })
+	t.Run("two at once", func(t *testing.T) {
+		ns := namespace(t, "both")
+		both(newDesk(t, c, ns, nil), newDesk(t, c, ns, nil))
+	})
+	for _, point := range []string{"apply.before", "apply.after", "result.after"} {
+		t.Run("the control plane goes away at "+point, func(t *testing.T) { goesAway(t, c, namespace(t, "away-"+strings.ReplaceAll(point, ".", "-")), point) })
+	}
+}
+
+func verified(d *desk) {
+	good := d.threeRevisions()
+	p, err := d.Plan(d.Context(), rollback.Request{Unit: d.unit("shop"), Reason: "errors"})
+	if err != nil {
+		d.Fatal(err)
+	}
+	if u := p.Units[0]; u.To.Digest != good.Digest || u.To.Label != "r1" || p.Unseen {
+		d.Errorf("it chose %+v, unseen %v", u.To, p.Unseen)
+	}
+	run, err := d.Execute(d.Context(), d.confirmed(p).ID)
+	if err != nil || run.State != rollback.RunSucceeded {
+		d.Fatalf("ended %q: %s %v", run.State, run.Detail, err)
+	}
+	if got := d.kubectl("get", "deployment/shop", "-o", "jsonpath={.spec.template.spec.containers[0].image} {.status.availableReplicas}"); got != "registry.test/shop:v1 3" {
+		d.Errorf("it serves %s", got)
+	}
+	// K3: once more does not go back to the bad one.
+	if p, err := d.Plan(d.Context(), rollback.Request{Unit: d.unit("shop")}); !errors.Is(err, rollback.ErrNoTarget) {
+		d.Errorf("once more: %v %+v", err, p.Units)
+	}
+}
+
+func stuckPod(d *desk) {
+	d.c.Do(d.T, db, "-n", d.ns, "apply", "-f", "-")
+	d.kubectl("rollout", "status", "statefulset/db", "--timeout=60s")
+	good := d.good(d.unit("statefulset.db"))
+	d.kubectl("set", "image", "statefulset/db", "app=registry.test/db:v2-broken")
+	d.stuck("v2-broken")
+	p, err := d.Plan(d.Context(), rollback.Request{Unit: d.unit("statefulset.db")})
+	if err != nil || p.Units[0].To.Digest != good.Digest || len(p.Units[0].Steps) != 2 {
+		d.Fatalf("%+v %v", p.Units, err)
+	}
+	run, err := d.Execute(d.Context(), d.confirmed(p).ID)
+	if err != nil || run.State != rollback.RunSucceeded {
+		d.Fatalf("ended %q: %s %v", run.State, run.Detail, err)
+	}
+}
+
+// both: two people with a journal each take the same unit back at once. One does, and the other is told.
+func both(a, b *desk) {
+	a.threeRevisions()
+	for _, d := range []*desk{a, b} { // each has seen it before
+		if _, err := d.provider.Observe(a.Context(), a.unit("shop")); err != nil {
+			a.Fatal(err)
+		}
+	}
+	var runs [2]rollback.Run
+	var plans [2]rollback.Plan
+	for i, d := range []*desk{a, b} {
+		p, err := d.Plan(a.Context(), rollback.Request{Unit: a.unit("shop"), Reason: "errors"})
+		if err != nil {
+			a.Fatal(err)
+		}
+		plans[i] = p
+	}
+	ids := [2]string{a.confirmed(plans[0]).ID, b.confirmed(plans[1]).ID}
+	before := a.kubectl("get", "deployment/shop", "-o", "jsonpath={.metadata.generation}")
+	var all sync.WaitGroup
+	for i, d := range []*desk{a, b} {
+		all.Go(func() {
+			var err error
+			if runs[i], err = d.Execute(context.WithoutCancel(a.Context()), ids[i]); err != nil {
+				a.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	ends := map[rollback.RunState]int{runs[0].State: 1}
+	ends[runs[1].State]++
+	if ends[rollback.RunSucceeded] != 1 || ends[rollback.RunAlreadyGood]+ends[rollback.RunSuperseded] != 1 {
+		a.Errorf("%q (%s) and %q (%s)", runs[0].State, runs[0].Detail, runs[1].State, runs[1].Detail)
+	}
+	var was, is int
+	_, _ = fmt.Sscan(before, &was)
+	_, _ = fmt.Sscan(a.kubectl("get", "deployment/shop", "-o", "jsonpath={.metadata.generation}"), &is)
+	if is != was+1 {
+		a.Errorf("generation %d, then %d: there was more than one effect", was, is)
+	}
+}
+
+// goesAway: the API server is killed at a point of the run and comes back. What the run says in the end is true.
+func goesAway(t *testing.T, c *servers.Cluster, ns, point string) {
+	var once sync.Once
+	var armed atomic.Bool
+	back := make(chan error, 1)
+	d := newDesk(t, c, ns, func(at string) error {
+		if armed.Load() && at == point {
+			once.Do(func() {
+				resume := c.Pause()
+				go func() { back <- resume(context.WithoutCancel(t.Context())) }()
+			})
+		}
+		return nil
+	})
+	good := d.threeRevisions()
+	p, err := d.Plan(t.Context(), rollback.Request{Unit: d.unit("shop"), Reason: "errors"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := d.confirmed(p)
+	armed.Store(true)
+	run, err = d.Execute(t.Context(), run.ID)
+	if again := <-back; again != nil {
+		t.Fatal(again)
+	}
+	// Whoever lost sight of it says so, and goes on when asked.
+	if err == nil && run.State != rollback.RunSucceeded && run.State != rollback.RunAborted && run.State != rollback.RunUnknown {
+		t.Errorf("ended %q: %s", run.State, run.Detail)
+	}
+	o, seen := d.provider.Observe(t.Context(), d.unit("shop"))
+	if seen != nil {
+		t.Fatal(seen)
+	}
+	there := o.Current.Digest == good.Digest
+	switch {
+	case err != nil:
+		t.Error(err)
+	case run.State == rollback.RunSucceeded && !there:
+		t.Errorf("it says %q, and serves %s", run.State, o.Current.Label)
+	case run.State == rollback.RunAborted && there:
+		t.Errorf("it says %q, and serves %s", run.State, o.Current.Label)
+	}
+	t.Logf("ended %q: %s", run.State, run.Detail)
+}
+
+// provider is made from settings, as the command makes it.
+func provider(t *testing.T, c *servers.Cluster, ns string, archive providers.Archive) rollback.Reverser {
+	t.Helper()
+	settings := fmt.Sprintf("kubeconfig: %q\nnamespaces: [%s]\nmin_soak: 1s\nhold: 1s\n", c.Kubeconfig, ns)
+	p, err := kubernetes.Factory().New(providers.Environment{
+		Name: "k8s", Environment: "dev", Now: time.Now, Log: slog.New(slog.DiscardHandler), Archive: archive,
+	}, func(into any) error { return yaml.Unmarshal([]byte(settings), into) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.(rollback.Reverser)
+}
