@@ -49,6 +49,12 @@ type Linker interface {
 	Link(id string) string
 }
 
+// Placed names the place that a provider reads and acts on where people confuse places, such as the context of a
+// kubeconfig. It is shown before anything else on every screen. It does no I/O.
+type Placed interface {
+	Place() string
+}
+
 // Event is one thing that happened: exactly one of the pointers is set.
 type Event struct {
 	Change *Change

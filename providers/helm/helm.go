@@ -61,6 +61,14 @@ func create(env providers.Environment, decode func(into any) error) (providers.P
 // Name implements providers.Provider.
 func (p *Provider) Name() string { return p.name }
 
+// Place implements providers.Placed: the context of the kubeconfig.
+func (p *Provider) Place() string {
+	if c, err := p.reach(); err == nil {
+		return c.Context()
+	}
+	return p.s.Context
+}
+
 // Health implements providers.Provider.
 func (p *Provider) Health() providers.Health { return p.vitals.Health() }
 

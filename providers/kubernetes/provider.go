@@ -70,6 +70,9 @@ func (p *Provider) Name() string { return p.name }
 // Close lets go of the connections to the cluster.
 func (p *Provider) Close() error { return p.cluster.Close() }
 
+// Place implements providers.Placed: the context of the kubeconfig.
+func (p *Provider) Place() string { return p.cluster.Context() }
+
 // scopes are the namespaces to list: "" where that is all of them.
 func (p *Provider) scopes() []string {
 	if len(p.set.Namespaces) == 0 {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -168,6 +169,17 @@ func (s *Session) Providers() []providers.Provider { return s.providers }
 
 // Reversers gives the providers that can take units back, by name.
 func (s *Session) Reversers() map[string]rollback.Reverser { return s.reversers }
+
+// Places are where the providers read and act, each once.
+func (s *Session) Places() []string {
+	var places []string
+	for _, p := range s.providers {
+		if at, ok := p.(providers.Placed); ok && at.Place() != "" && !slices.Contains(places, at.Place()) {
+			places = append(places, at.Place())
+		}
+	}
+	return places
+}
 
 // Link is the address of a page about a change or an alert, "" where its provider knows none.
 func (s *Session) Link(provider, id string) string {
