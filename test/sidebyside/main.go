@@ -54,7 +54,7 @@ func run(ctx context.Context, out io.Writer, only string) (ok bool, err error) {
 	if w.helm, err = servers.Find("helm"); err != nil {
 		return false, err
 	}
-	w.backout = filepath.Join(dir, "backout")
+	w.backout = filepath.Join(dir, "bin", "backout")
 	if text, err := exec.CommandContext(ctx, "go", "build", "-o", w.backout, "github.com/backout-dev/backout/cmd/backout").CombinedOutput(); err != nil {
 		return false, fmt.Errorf("build backout (run this inside the module): %w\n%s", err, text)
 	}

@@ -65,4 +65,11 @@ func (c *counter) seen() (calls int, writes []string) {
 	return c.calls, append([]string(nil), c.writes...)
 }
 
+// reset forgets what was counted.
+func (c *counter) reset() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.calls, c.writes = 0, nil
+}
+
 func (c *counter) close() { _ = c.server.Close() }

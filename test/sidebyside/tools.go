@@ -7,13 +7,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // tool is one way to take the Deployment back.
 type tool struct {
 	name    string
 	history func(context.Context, *world) error               // makes the three revisions
-	before  func(context.Context, *world) error               // what is ready before the command; nil: nothing
 	back    func(context.Context, *world) (exit int, _ error) // the commands that are timed
 }
 
@@ -30,18 +30,44 @@ func tools() []tool {
 			_, code, err := w.command(ctx, w.helm, "rollback", "pay", "--wait", "--timeout=20s")
 			return code, err
 		}},
-		{name: backoutAlone, history: applied, before: configured, back: takenBack},
+		{name: backoutAlone, history: watched, back: takenBack},
 	}
 }
 
 // applied makes the revisions as a pipeline with kubectl does.
 func applied(ctx context.Context, w *world) error {
+	return w.apply(ctx, func() error { return nil })
+}
+
+// watched is applied where somebody looked with backout while the good revision served: what nobody saw is not known to it.
+func watched(ctx context.Context, w *world) error {
+	if err := configured(w); err != nil {
+		return err
+	}
+	return w.apply(ctx, func() error {
+		select {
+		case <-time.After(2 * soak):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		_, _, err := w.command(ctx, w.backout, "plan", w.unit()) // there is nothing to go back to yet
+		return err
+	})
+}
+
+// apply calls served while the good revision is all there is.
+func (w *world) apply(ctx context.Context, served func() error) error {
 	for _, v := range versions {
 		if _, err := w.kubectl(ctx, strings.ReplaceAll(deployment, "TAG", v), "apply", "-f", "-"); err != nil {
 			return err
 		}
 		if err := w.settled(ctx, v); err != nil {
 			return err
+		}
+		if v == good {
+			if err := served(); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -93,15 +119,23 @@ func undo(args ...string) func(context.Context, *world) (int, error) {
 	}
 }
 
-// configured gives backout its configuration. The soak is short, since the history is.
-func configured(_ context.Context, w *world) error {
-	text := fmt.Sprintf("environment: test\nproviders:\n  k8s: {type: kubernetes, kubeconfig: %q, namespaces: [%s], min_soak: 1s, hold: 2s}\n", filepath.Join(w.home, "kubeconfig"), w.namespace)
+// soak is how long a revision must have served to count as good here, where the whole history takes half a minute.
+const soak = time.Second
+
+// configured gives backout its configuration.
+func configured(w *world) error {
+	text := fmt.Sprintf("environment: test\nproviders:\n  k8s: {type: kubernetes, kubeconfig: %q, namespaces: [%s], min_soak: %s, hold: 2s}\n", w.kubeconfig, w.namespace, soak)
 	return os.WriteFile(filepath.Join(w.home, "backout.yaml"), []byte(text), 0o600)
 }
 
+func (w *world) unit() string { return "k8s:" + w.namespace + "/pay" }
+
+// unverified is the exit code for what was applied and converged, where nothing looks at it from outside, as here.
+const unverified = 4
+
 func takenBack(ctx context.Context, w *world) (int, error) {
-	unit := "k8s:" + w.namespace + "/pay"
-	out, code, err := w.command(ctx, w.backout, "plan", unit, "--json")
+	unit := w.unit()
+	out, code, err := w.command(ctx, w.backout, "plan", unit, "-o", "json")
 	if err != nil {
 		return code, err
 	}
@@ -110,7 +144,7 @@ func takenBack(ctx context.Context, w *world) (int, error) {
 		return code, fmt.Errorf("plan %s: exit code %d: %s", unit, code, out)
 	}
 	out, code, err = w.command(ctx, w.backout, "rollback", unit, "--yes", "--plan-hash", plan.Hash, "--reason", "side by side")
-	if err == nil && code != 0 {
+	if err == nil && code != 0 && code != unverified {
 		err = fmt.Errorf("rollback %s: exit code %d: %s", unit, code, out)
 	}
 	return code, err

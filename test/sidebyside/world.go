@@ -50,7 +50,6 @@ spec:
 func (w *world) try(ctx context.Context, tool tool) (r result, err error) {
 	w.namespace = strings.ReplaceAll(tool.name, ", ", "-")
 	w.home = filepath.Join(w.dir, w.namespace)
-	w.kubeconfig = w.cluster.Kubeconfig
 	if err := os.Mkdir(w.home, 0o700); err != nil {
 		return r, err
 	}
@@ -58,22 +57,6 @@ func (w *world) try(ctx context.Context, tool tool) (r result, err error) {
 		return r, err
 	}
 	if _, err := w.cluster.Kubectl(ctx, "", "create", "namespace", w.namespace); err != nil {
-		return r, err
-	}
-	if err := tool.history(ctx, w); err != nil {
-		return r, fmt.Errorf("make the three revisions: %w", err)
-	}
-	// Somebody wrote down whose it is, as happens between two releases.
-	if _, err := w.kubectl(ctx, "", "annotate", "deployment/pay", "team.example/owner=payments"); err != nil {
-		return r, err
-	}
-	if tool.before != nil {
-		if err := tool.before(ctx, w); err != nil {
-			return r, err
-		}
-	}
-	before, err := w.object(ctx)
-	if err != nil {
 		return r, err
 	}
 	proxy, err := count(w.cluster.Server)
@@ -84,6 +67,18 @@ func (w *world) try(ctx context.Context, tool tool) (r result, err error) {
 	if err := w.through(proxy.addr); err != nil {
 		return r, err
 	}
+	if err := tool.history(ctx, w); err != nil {
+		return r, fmt.Errorf("make the three revisions: %w", err)
+	}
+	// Somebody wrote down whose it is, as happens between two releases.
+	if _, err := w.kubectl(ctx, "", "annotate", "deployment/pay", "team.example/owner=payments"); err != nil {
+		return r, err
+	}
+	before, err := w.object(ctx)
+	if err != nil {
+		return r, err
+	}
+	proxy.reset()
 	after, err := w.run(ctx, tool, &r)
 	if err != nil {
 		return r, err
