@@ -62,13 +62,8 @@ func (e *Engine) Lift(ctx context.Context, id string, req LiftRequest) (MeasureR
 
 // mayLift looks at the measure and at what stands beside it, and refuses.
 func (e *Engine) mayLift(ctx context.Context, m MeasureRun, req LiftRequest) (MeasureRun, error) {
-	switch {
-	case req.By.Kind == policy.Agent:
-		return m, fmt.Errorf("%w: an AI agent may look but not lift: a person has to", ErrRefused)
-	case req.By.ID == "" || req.By.Kind != policy.Human && req.By.Kind != policy.Automation:
-		return m, fmt.Errorf("%w: nobody said who acts", ErrRefused)
-	case req.Force && req.Reason == "":
-		return m, fmt.Errorf("%w: say why %s is to be lifted although it may not be: --reason", ErrRefused, m.ID)
+	if err := req.refuse(m); err != nil {
+		return m, err
 	}
 	r, err := e.named(m.Provider)
 	if _, ok := r.(Measurer); err != nil || !ok {
@@ -80,24 +75,42 @@ func (e *Engine) mayLift(ctx context.Context, m MeasureRun, req LiftRequest) (Me
 	if m.State.Closed() || m.State == MeasureElsewhere || req.Force {
 		return m, nil
 	}
+	if err := e.later(ctx, m); err != nil || m.ExitHolds == TellYes {
+		return m, err
+	}
+	word := "is not known to hold"
+	if m.ExitHolds == TellNo {
+		word = "does not hold"
+	}
+	return m, fmt.Errorf("%w: %s may be lifted when %s, which %s (%s); to do it all the same: --force with --reason",
+		ErrRefused, m.ID, m.Exit, word, or(m.Detail, "nothing more is known"))
+}
+
+// refuse says who may not lift, and what has to be said.
+func (req LiftRequest) refuse(m MeasureRun) error {
+	switch {
+	case req.By.Kind == policy.Agent:
+		return fmt.Errorf("%w: an AI agent may look but not lift: a person has to", ErrRefused)
+	case req.By.ID == "" || req.By.Kind != policy.Human && req.By.Kind != policy.Automation:
+		return fmt.Errorf("%w: nobody said who acts", ErrRefused)
+	case req.Force && req.Reason == "":
+		return fmt.Errorf("%w: say why %s is to be lifted although it may not be: --reason", ErrRefused, m.ID)
+	}
+	return nil
+}
+
+// later refuses while a measure stands that the same run set on the unit after this one: they go in reverse order.
+func (e *Engine) later(ctx context.Context, m MeasureRun) error {
 	all, err := e.Measures(ctx)
 	if err != nil {
-		return m, err
+		return err
 	}
 	for _, o := range slices.Backward(all) {
 		if o.Run == m.Run && o.Unit == m.Unit && o.Step > m.Step && !o.State.Closed() {
-			return m, fmt.Errorf("%w: %s was set after it and still stands (%s): lift that one first", ErrRefused, o.ID, o.What)
+			return fmt.Errorf("%w: %s was set after it and still stands (%s): lift that one first", ErrRefused, o.ID, o.What)
 		}
 	}
-	if m.ExitHolds != TellYes {
-		word := "does not hold"
-		if m.ExitHolds != TellNo {
-			word = "is not known to hold"
-		}
-		return m, fmt.Errorf("%w: %s may be lifted when %s, which %s (%s); to do it all the same: --force with --reason",
-			ErrRefused, m.ID, m.Exit, word, or(m.Detail, "nothing more is known"))
-	}
-	return m, nil
+	return nil
 }
 
 func (e *Engine) refuseLift(ctx context.Context, m MeasureRun, req LiftRequest, why error) error {
@@ -217,27 +230,36 @@ func (e *Engine) lifted(ctx context.Context, m MeasureRun, res Result, look meas
 			m = is // somebody went on with it, and says what came of it
 			return nil
 		}
-		note := measureNote{event: "lifting", by: req.By, outcome: res.Outcome, lift: m.Lifting}
+		var note measureNote
 		m.InForce, m.ExitHolds, m.LookedAt, m.Detail = look.inForce, look.exit, now, look.detail
-		lifting := *m.Lifting
-		lifting.Holder = ""
-		switch {
-		case look.inForce == TellNo && (res.Outcome != Failed && res.Outcome != PreconditionFailed || again):
-			m.State, m.EndedAt, m.Lifting = MeasureLifted, now, nil
-			note.event, note.text = "lifted", m.Undo+": done, and not in force any more"
-		case (res.Outcome == Failed || res.Outcome == PreconditionFailed) && !again:
-			m.State, m.Lifting = e.judged(MeasureRun{State: MeasureInForce}, look.inForce), nil
-			note.event, note.text = "not lifted", fmt.Sprintf("%s: %s: %s", m.Undo, res.Outcome, res.Detail)
-		default:
-			m.Lifting = &lifting
-			note.text = fmt.Sprintf("%s: whether it was done is not known: %s; looked at, it is in force: %s", m.Undo, or(res.Detail, string(res.Outcome)), look.inForce)
-			if res.Outcome == Applied || res.Outcome == AlreadyApplied {
-				res.Outcome = OutcomeUnknown
-				res.Detail = strings.TrimPrefix(res.Detail+"; the target says that it lifted it, but it is not seen to be gone", "; ")
-			}
-		}
+		note, res = e.concludeLift(&m, res, again)
+		note.by = req.By
 		note.detail = res.Detail
 		return e.saveMeasure(tx, m, note)
 	})
 	return m, res, err
+}
+
+// concludeLift decides what became of a lift, from what the target said and what was seen afterwards.
+func (e *Engine) concludeLift(m *MeasureRun, res Result, again bool) (measureNote, Result) {
+	note := measureNote{event: "lifting", outcome: res.Outcome, lift: m.Lifting}
+	refused := (res.Outcome == Failed || res.Outcome == PreconditionFailed) && !again
+	switch {
+	case refused:
+		m.State, m.Lifting = e.judged(MeasureRun{State: MeasureInForce}, m.InForce), nil
+		note.event, note.text = "not lifted", fmt.Sprintf("%s: %s: %s", m.Undo, res.Outcome, res.Detail)
+	case m.InForce == TellNo:
+		m.State, m.EndedAt, m.Lifting = MeasureLifted, m.LookedAt, nil
+		note.event, note.text = "lifted", m.Undo+": done, and not in force any more"
+	default:
+		lifting := *m.Lifting
+		lifting.Holder = ""
+		m.Lifting = &lifting
+		note.text = fmt.Sprintf("%s: whether it was done is not known: %s; looked at, it is in force: %s", m.Undo, or(res.Detail, string(res.Outcome)), m.InForce)
+		if res.Outcome == Applied || res.Outcome == AlreadyApplied {
+			res.Outcome = OutcomeUnknown
+			res.Detail = strings.TrimPrefix(res.Detail+"; the target says that it lifted it, but it is not seen to be gone", "; ")
+		}
+	}
+	return note, res
 }

@@ -56,29 +56,25 @@ func TestARunLeavesItsMeasureOnTheRecord(t *testing.T) {
 		if got := m.Expires.Sub(start); got < 24*time.Hour || got > 24*time.Hour+time.Minute {
 			t.Errorf("expires after %s", got)
 		}
-		run, err := b.Run(t.Context(), m.Run)
-		if err != nil || !strings.Contains(run.Detail, "backout measures lift "+m.ID) {
-			t.Errorf("the run does not say what it leaves: %q %v", run.Detail, err)
-		}
-		// The measure was on the record before the intent of the step that set it.
-		all, err := b.db.Entries(t.Context(), 0, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		first := map[ledger.Kind]int64{}
-		for _, e := range all {
-			if first[e.Kind] == 0 {
-				first[e.Kind] = e.Seq
-			}
-		}
-		if first[ledger.KindMeasure] == 0 || first[ledger.KindMeasure] > first[ledger.KindIntent] {
-			t.Errorf("first entries: %v", first)
-		}
-		if run.AppliedAt.IsZero() || run.AppliedAt.Before(run.Steps[1].At) {
-			t.Errorf("the rollback counts from %s, its switch was begun at %s", run.AppliedAt, run.Steps[1].At)
-		}
+		told(t, b, m)
 		b.sound(t)
 	})
+}
+
+// told checks what a run says of the measure that it leaves, and when the record had it.
+func told(t *testing.T, b *bench, m rollback.MeasureRun) {
+	t.Helper()
+	run, err := b.Run(t.Context(), m.Run)
+	if err != nil || !strings.Contains(run.Detail, "backout measures lift "+m.ID) {
+		t.Errorf("the run does not say what it leaves: %q %v", run.Detail, err)
+	}
+	measure, intent := b.entries(t, ledger.KindMeasure), b.entries(t, ledger.KindIntent)
+	if measure[0].Seq > intent[0].Seq {
+		t.Errorf("the measure is entry %d, the intent of the step that sets it entry %d", measure[0].Seq, intent[0].Seq)
+	}
+	if run.AppliedAt.IsZero() || run.AppliedAt.Before(run.Steps[1].At) {
+		t.Errorf("the rollback counts from %s, its switch was begun at %s", run.AppliedAt, run.Steps[1].At)
+	}
 }
 
 func TestThePlanHashCoversTheMeasures(t *testing.T) {

@@ -69,7 +69,7 @@ func (e *Engine) Probe(ctx context.Context, by policy.Principal, ids ...string) 
 	return out, nil
 }
 
-// sight of a measure at one time.
+// measureLook is what is seen of a measure at one time.
 type measureLook struct {
 	inForce, exit Tell
 	detail        string
@@ -124,20 +124,11 @@ func (e *Engine) probe(ctx context.Context, m MeasureRun, by policy.Principal) (
 		return seen, nil
 	}
 	err := e.journal(ctx, "measure", func(tx *store.Tx) error {
-		row, err := tx.Measure(m.ID)
+		now, busy, err := e.stillSo(tx, m)
 		if err != nil {
 			return err
 		}
-		now, err := decodeMeasure(row)
-		if err != nil {
-			return err
-		}
-		run, err := tx.Run(m.Run)
-		if err != nil {
-			return err
-		}
-		// A run or a lift that is at it says itself what becomes of it, and what it did since the look counts for more.
-		busy := now.State == MeasureSetting && !run.Final || now.State == MeasureLifting && e.heldBy(now.Lifting)
+		// What a run or a lift did since the look counts for more, and of two that looked one records it.
 		if busy || now.State != m.State || now.InForce == look.inForce && now.ExitHolds == look.exit && e.judged(now, look.inForce) == now.State {
 			seen.State, seen.Lifting = now.State, now.Lifting
 			return nil
@@ -154,6 +145,20 @@ func (e *Engine) probe(ctx context.Context, m MeasureRun, by policy.Principal) (
 		err = nil // what cannot be recorded can still be told
 	}
 	return seen, err
+}
+
+// stillSo reads a measure once more. Busy: a run or a lift is at it, and says itself what becomes of it.
+func (e *Engine) stillSo(tx *store.Tx, m MeasureRun) (now MeasureRun, busy bool, err error) {
+	row, err := tx.Measure(m.ID)
+	if err != nil {
+		return m, false, err
+	}
+	if now, err = decodeMeasure(row); err != nil {
+		return m, false, err
+	}
+	run, err := tx.Run(m.Run)
+	busy = now.State == MeasureSetting && !run.Final || now.State == MeasureLifting && e.heldBy(now.Lifting)
+	return now, busy, err
 }
 
 // judged is what a look makes of a measure's state.

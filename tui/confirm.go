@@ -161,10 +161,14 @@ func (s *confirmScreen) units(w int) []string {
 	return out
 }
 
-// leftBehind is what stays as it is and what is destroyed; all of it is on the plan's own screen.
+// leftBehind is what stays as it is, what is destroyed, and what is held back until somebody lifts it; all of it is on the
+// plan's own screen.
 func (s *confirmScreen) leftBehind(w int) []string {
-	var stays, gone []string
+	var stays, gone, held []string
 	for i := range s.plan.Units {
+		for _, m := range s.plan.Units[i].Measures {
+			held = append(held, labelled(" measure  ", plain(m.What)+"; lift it when "+plain(m.Exit), w)...)
+		}
 		for _, t := range s.plan.Units[i].NotRestored {
 			if len(stays) == 0 {
 				stays = labelled(" stays    ", plain(t), w)
@@ -174,7 +178,7 @@ func (s *confirmScreen) leftBehind(w int) []string {
 			gone = append(gone, labelled(" destroys ", plain(t), w)...)
 		}
 	}
-	return append(gone[:min(len(gone), 4)], stays[:min(len(stays), 3)]...)
+	return append(append(gone[:min(len(gone), 4)], held[:min(len(held), 4)]...), stays[:min(len(stays), 3)]...)
 }
 
 // labelled is text behind a label, wrapped under itself.

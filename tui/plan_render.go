@@ -299,12 +299,13 @@ func (s *planScreen) verdict(v rollback.Verdict) string {
 }
 
 func (s *planScreen) steps(p *page) {
-	p.add(" " + s.c.style.bold("STEPS") + "  each only if the target is still what this plan saw")
+	s.stepsHead(p)
 	n := 0
 	for i := range s.plan.Units {
-		for _, st := range s.plan.Units[i].Steps {
+		u := &s.plan.Units[i]
+		for _, st := range u.Steps {
 			n++
-			p.add("  " + fitRight(itoa(n), 2) + " " + stepTitle(&st))
+			s.addStep(p, "  "+fitRight(itoa(n), 2)+" ", stepTitle(&st), undoOf(u, &st))
 		}
 	}
 	if n == 0 {
@@ -348,6 +349,12 @@ func (s *planScreen) leaves(p *page) {
 		}
 		for _, d := range u.NotRestored {
 			add(s.c.style.careful("NOT RESTORED"), unitName(u.Unit.ID)+": "+plain(d))
+		}
+		for _, m := range u.Measures {
+			add(s.c.style.careful("STAYS       "), stays(&m))
+		}
+		if u.LastingFix != "" {
+			add(s.c.style.bold("LASTING FIX "), unitName(u.Unit.ID)+": "+plain(u.LastingFix))
 		}
 	}
 }

@@ -117,6 +117,13 @@ func (a *app) printUnitPlan(n int, u *rollback.UnitPlan) {
 	for _, s := range u.Steps {
 		fmt.Fprintf(a.out, "   step %d  %s\n", s.N, s.Title)
 	}
+	for i := range u.Measures {
+		m := &u.Measures[i]
+		fmt.Fprintf(a.out, "   measure: %s; to be lifted when %s, within %s: %s\n", m.What, m.Exit, m.TTL, m.Undo)
+	}
+	if u.LastingFix != "" {
+		fmt.Fprintf(a.out, "   lasting fix: %s\n", u.LastingFix)
+	}
 	for _, list := range []struct {
 		word  string
 		items []string

@@ -47,7 +47,7 @@ repository's own history. Where standard input or output is no terminal it print
 	cmd.SetIn(a.in)
 	a.globals(cmd)
 	cmd.AddCommand(
-		a.timelineCmd(), a.culpritCmd(), a.planCmd(), a.rollbackCmd(), a.runsCmd(), a.ledgerCmd(), a.noteCmd(), a.incidentCmd(), a.exportCmd(),
+		a.timelineCmd(), a.culpritCmd(), a.planCmd(), a.rollbackCmd(), a.runsCmd(), a.measuresCmd(), a.ledgerCmd(), a.noteCmd(), a.incidentCmd(), a.exportCmd(),
 		a.providersCmd(), a.configCmd(), a.doctorCmd(), a.demoCmd(), a.manCmd(), a.attributionCmd(), a.runProcessCmd(), a.demoChildCmd(), a.completionFilesCmd(),
 	)
 	usageErrors(cmd)

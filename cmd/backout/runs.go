@@ -217,6 +217,10 @@ func (a *app) printRun(r rollback.Run) error {
 	for _, s := range r.Steps {
 		fmt.Fprintf(a.out, "  %-20s %s\n", s.State, s.Title)
 	}
+	for i := range r.Measures {
+		m := &r.Measures[i]
+		fmt.Fprintf(a.out, "  measure %s  %s: %s; to be lifted when %s, by %s\n", m.ID, measureState(m), m.What, m.Exit, expiry(m, a.now()))
+	}
 	a.printLooks(&r)
 	if r.Paused {
 		fmt.Fprintf(a.out, "%s paused it at %s: it begins no step. go on: backout runs resume %s\n", r.PauseBy, r.PausedAt.UTC().Format(time.RFC3339), r.ID)

@@ -113,6 +113,9 @@ func (s *Session) declaredEdges() []providers.Edge {
 func (s *Session) Hints() []string {
 	alerts, units := false, len(s.reversers) > 0
 	for _, p := range s.providers {
+		if p.Name() == recordName {
+			continue // it alerts of what backout itself left behind
+		}
 		if _, ok := p.(providers.AlertSource); ok && p.Name() != "file" {
 			alerts = true
 		} else if _, ok := p.(providers.AlertStates); ok {

@@ -45,6 +45,7 @@ func (r *readiness) want(ranking culprit.Ranking) {
 // follow keeps runs, readiness, signals and the cache fresh until ctx is done. It is the only goroutine that asks the
 // engine for the screen, so a slow target delays none of the frames.
 func (s *Session) follow(ctx context.Context) {
+	s.done.Go(func() { s.watchMeasures(ctx) })
 	tick := time.NewTicker(runsEvery)
 	defer tick.Stop()
 	var readyAt, signalsAt time.Time

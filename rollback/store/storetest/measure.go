@@ -36,6 +36,29 @@ func measures(t *testing.T, a, b *store.DB) {
 	if err := save(one); err != nil {
 		t.Fatal(err)
 	}
+	readMeasures(t, b, one, two)
+	orphan := one
+	orphan.ID, orphan.Run = "RUN-9.1", "RUN-9"
+	if err := save(orphan); err == nil {
+		t.Error("a measure of no run was written")
+	}
+	err := a.Update(t.Context(), func(tx *store.Tx) error {
+		mine, err := tx.Claims("u:a/b")
+		other, otherErr := tx.Claims("u:a/other")
+		if mine != r.ID || other != "" {
+			t.Errorf("claimed by %q, and what nobody claimed by %q", mine, other)
+		}
+		return errors.Join(err, otherErr)
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	disputed(t, a, two)
+}
+
+// readMeasures reads the two measures of a run from another connection, in every way.
+func readMeasures(t *testing.T, b *store.DB, one, two store.Measure) {
+	t.Helper()
 	same := func(got, want store.Measure) bool {
 		return got.ID == want.ID && got.Run == want.Run && got.Step == want.Step && got.Unit == want.Unit && got.State == want.State &&
 			got.Closed == want.Closed && got.Expires.Equal(want.Expires) && string(got.Doc) == string(want.Doc)
@@ -46,30 +69,12 @@ func measures(t *testing.T, a, b *store.DB) {
 	if all, err := b.Measures(t.Context()); err != nil || !slices.EqualFunc(all, []store.Measure{one, two}, same) {
 		t.Errorf("all are %+v, %v", all, err)
 	}
-	if run, err := b.Run(t.Context(), r.ID); err != nil || !slices.EqualFunc(run.Measures, []store.Measure{one, two}, same) {
+	if run, err := b.Run(t.Context(), one.Run); err != nil || !slices.EqualFunc(run.Measures, []store.Measure{one, two}, same) {
 		t.Errorf("the run has %+v, %v", run.Measures, err)
 	}
 	if _, err := b.Measure(t.Context(), "RUN-9.1"); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("a measure that is not there gives %v", err)
 	}
-	orphan := one
-	orphan.ID, orphan.Run = "RUN-9.1", "RUN-9"
-	if err := save(orphan); err == nil {
-		t.Error("a measure of no run was written")
-	}
-	err := a.Update(t.Context(), func(tx *store.Tx) error {
-		if run, err := tx.Claims("u:a/b"); run != r.ID || err != nil {
-			t.Errorf("claimed by %q, %v", run, err)
-		}
-		if run, err := tx.Claims("u:a/other"); run != "" || err != nil {
-			t.Errorf("what nobody claimed is claimed by %q, %v", run, err)
-		}
-		return nil
-	})
-	if err != nil {
-		t.Error(err)
-	}
-	disputed(t, a, two)
 }
 
 // disputed is a row that was altered without its entry in the record.
