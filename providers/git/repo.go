@@ -94,7 +94,7 @@ func repositoryName(gitDir string) string {
 }
 
 func (r *repo) readConfig(ctx context.Context) error {
-	out, err := r.text(ctx, "config", "-z", "--get-regexp", `^(remote\..*\.(url|pushurl|promisor)|core\.sshcommand|extensions\.partialclone|init\.defaultbranch)$`)
+	out, err := r.text(ctx, "config", "-z", "--get-regexp", `^(remote\..*\.(url|pushurl|promisor)|merge\..*\.driver|extensions\.partialclone|init\.defaultbranch)$`)
 	var exit *process.ExitError
 	if err != nil && (!errors.As(err, &exit) || exit.Code != 1) { // 1: none of them is set
 		return err

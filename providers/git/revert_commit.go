@@ -23,7 +23,7 @@ func (v *Reverter) commit(ctx context.Context, s *sight, w way, tree string, op 
 	name, email := author(op.By, ident)
 	ctx, cancel := context.WithTimeout(ctx, s.room.timeout)
 	defer cancel()
-	p := s.room.local("commit-tree", tree, "-p", s.tip, "-F", "-")
+	p := s.room.local(ctx, "commit-tree", tree, "-p", s.tip, "-F", "-")
 	p.Env = append(p.Env, "GIT_AUTHOR_NAME="+name, "GIT_AUTHOR_EMAIL="+email)
 	p.Stdin = strings.NewReader(message(w, op))
 	out, err := p.Run(ctx)

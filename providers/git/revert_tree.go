@@ -87,10 +87,8 @@ func (v *Reverter) without(ctx context.Context, s *sight, service string, st sta
 	if err != nil {
 		return nil, l, err
 	}
-	out, err := s.room.run(ctx, "-c", "merge.directoryRenames=false", "merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", ours, theirs)
-	var exit *process.ExitError
-	conflict := errors.As(err, &exit) && exit.Code == 1
-	if err != nil && !conflict {
+	out, err := s.merge(ctx, ours, theirs)
+	if err != nil {
 		return nil, l, err
 	}
 	names := strings.Split(strings.TrimRight(out, "\x00"), "\x00")
@@ -108,6 +106,23 @@ func (v *Reverter) without(ctx context.Context, s *sight, service string, st sta
 	}
 	l.out, l.digest = st, got[service].digest()
 	return got[service], l, nil
+}
+
+// merge gives the tree of a merge and the files in which it conflicts, as git merge-tree prints them. Programs of the
+// repository's own merge nothing: what they would merge is a conflict.
+func (s *sight) merge(ctx context.Context, ours, theirs string) (string, error) {
+	args := []string{"-c", "merge.directoryRenames=false"}
+	for key := range s.repo.config {
+		if strings.HasPrefix(key, "merge.") {
+			args = append(args, "-c", key+"=false")
+		}
+	}
+	out, err := s.room.run(ctx, append(args, "merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", ours, theirs)...)
+	var exit *process.ExitError
+	if errors.As(err, &exit) && exit.Code == 1 {
+		err = nil // conflicts
+	}
+	return out, err
 }
 
 // plainly takes a change back file by file, where none of its files was changed by something else since: then there is

@@ -22,13 +22,14 @@ import (
 // objects stay as they are. It is safe for use by several goroutines.
 type Reverter struct {
 	*Provider
+	tips tips
 	turn chan struct{} // one survey at a time
 	last *survey       // of the newest commit that was looked at; guarded by turn
 	at   func(point string)
 }
 
 func newReverter(p *Provider) *Reverter {
-	return &Reverter{Provider: p, turn: make(chan struct{}, 1), at: func(string) {}}
+	return &Reverter{Provider: p, tips: tips{turn: make(chan struct{}, 1)}, turn: make(chan struct{}, 1), at: func(string) {}}
 }
 
 // LookTimeout implements [rollback.Watchful]: the setting revert.timeout.
@@ -56,18 +57,22 @@ func (v *Reverter) look(ctx context.Context) (_ *sight, err error) {
 	if s.address, s.pushTo, err = v.addresses(r); err != nil {
 		return nil, err
 	}
-	ref := v.set.Revert.ref()
-	at, err := r.heads(ctx, s.address, ref)
+	tip, err := v.tips.ask(ctx, func(ctx context.Context) (string, error) {
+		ctx, cancel := bounded(ctx, v.set.Revert.Timeout)
+		defer cancel()
+		at, err := r.heads(ctx, s.address, v.set.Revert.ref())
+		return at[v.set.Revert.ref()], err
+	})
 	if err != nil {
 		return nil, v.unreached(ctx, err)
 	}
-	if at[ref] == "" {
+	if tip == "" {
 		return nil, providers.Permanent(fmt.Errorf("%s has no branch %s: correct revert.branch", v.set.Revert.Remote, v.set.Revert.Branch))
 	}
 	if s.room, err = r.makeRoom(); err != nil {
 		return nil, err
 	}
-	if s.survey, err = v.surveyed(ctx, s, at[ref]); err != nil {
+	if s.survey, err = v.surveyed(ctx, s, tip); err != nil {
 		return nil, errors.Join(err, s.room.close())
 	}
 	return s, nil

@@ -162,6 +162,8 @@ func TestARevertIsPushed(t *testing.T) {
 	good := f.tip("main")
 	bad := f.land("pricing: round up", "services/pricing/app.txt", "ONE\ntwo\nthree\nfour\nfive\nsix\n", "services/pricing/new.txt", "new\n", "services/orders/app.txt", "orders 2\n")
 	f.mine.write("services/pricing/app.txt", "half done\n")
+	f.mine.git("config", "core.splitIndex", "true")
+	f.mine.git("config", "fetch.prune", "true")
 	before := everything(t, f.mine.dir)
 	r := f.provider()
 	obs := observed(t, r, pricing)
@@ -242,7 +244,7 @@ func everything(t testing.TB, dir string) string {
 			return err
 		}
 		fmt.Fprintf(&b, "%s %v %x", path, info.Mode(), sha256.Sum256(data))
-		if !strings.Contains(path, "/.git/objects/") { // git keeps an object that it needs from being pruned by its time
+		if !strings.Contains(path, "/objects/") { // git keeps an object that it needs from being pruned by its time
 			fmt.Fprint(&b, " ", info.ModTime().UnixNano())
 		}
 		b.WriteString("\n")

@@ -19,8 +19,9 @@ import (
 // its credentials, hold in it.
 type room struct {
 	runner
-	dir  string
-	vars []string
+	dir     string
+	vars    []string
+	partial bool // what the repository leaves out is fetched into the room when it is needed
 }
 
 // makeRoom makes one; close takes it away.
@@ -33,7 +34,7 @@ func (r *repo) makeRoom() (_ *room, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a place for the revert: %w", err)
 	}
-	rm := &room{runner: r.runner, dir: dir}
+	rm := &room{runner: r.runner, dir: dir, partial: r.partial}
 	own := filepath.Join(dir, "objects")
 	if err := os.Mkdir(own, 0o700); err != nil {
 		return nil, errors.Join(fmt.Errorf("make a place for the revert: %w", err), rm.close())
@@ -71,9 +72,16 @@ const roomName = "backout-git-"
 
 func (rm *room) close() error { return os.RemoveAll(rm.dir) }
 
-// local is a command that stays on this machine.
-func (rm *room) local(args ...string) process.Program {
+// local is a command that stays on this machine, unless the repository is a partial clone.
+func (rm *room) local(ctx context.Context, args ...string) process.Program {
+	// A shared index would be written beside the user's own, a sparse one would leave files out.
+	args = append([]string{
+		"-c", "core.splitIndex=false", "-c", "core.untrackedCache=false", "-c", "index.sparse=false", "-c", "core.sparseCheckout=false",
+	}, args...)
 	p := rm.program(args...)
+	if rm.partial {
+		p = rm.reaching(ctx, args...)
+	}
 	p.Env = append(p.Env, rm.vars...)
 	p.MaxOutput = 64 << 20
 	return p
@@ -82,14 +90,14 @@ func (rm *room) local(args ...string) process.Program {
 func (rm *room) run(ctx context.Context, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, rm.timeout)
 	defer cancel()
-	out, err := rm.local(args...).Run(ctx)
+	out, err := rm.local(ctx, args...).Run(ctx)
 	return strings.TrimSuffix(string(out), "\n"), err
 }
 
 func (rm *room) feed(ctx context.Context, stdin string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, rm.timeout)
 	defer cancel()
-	p := rm.local(args...)
+	p := rm.local(ctx, args...)
 	p.Stdin = strings.NewReader(stdin)
 	out, err := p.Run(ctx)
 	return strings.TrimSuffix(string(out), "\n"), err

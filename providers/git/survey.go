@@ -99,7 +99,7 @@ func (v *Reverter) survey(ctx context.Context, r *repo, rm *room, tip string) (*
 	}
 	mark := newMark()
 	p := rm.local(
-		"-c", "log.showRoot=true", "log", "--format=%x00"+mark+"%x00%H%x00%P%x00%ct%x00%B%x00", "--no-notes", "--first-parent", "-m", "--raw",
+		ctx, "-c", "log.showRoot=true", "log", "--format=%x00"+mark+"%x00%H%x00%P%x00%ct%x00%B%x00", "--no-notes", "--first-parent", "-m", "--raw",
 		"--no-renames", "--no-abbrev", "-n", strconv.Itoa(mostLandings), "--no-color", "--no-show-signature", "--encoding=UTF-8", "-z", tip, "--",
 	)
 	p.MaxOutput = 1 << 30
