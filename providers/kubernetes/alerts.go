@@ -129,13 +129,17 @@ func (p *Provider) Alerts(ctx context.Context, w providers.Window) iter.Seq2[pro
 			yield(providers.Alert{}, ctx.Err())
 			return
 		}
-		if b != nil {
+		p.alerts.load(ctx, p.chronicle, p.alertPlace)
+		if b != nil && failed == nil {
 			p.review(b)
 		}
 		for _, a := range p.alerts.all() {
-			if overlaps(&a, w) && !yield(a, nil) {
+			if at, _, _ := p.alertPlace(a.ID); p.covers(at.namespace) && overlaps(&a, w) && !yield(a, nil) {
 				return
 			}
+		}
+		if failed == nil {
+			failed = p.alerts.flush(ctx, p.chronicle)
 		}
 		if failed != nil {
 			yield(providers.Alert{}, failed)

@@ -2,6 +2,9 @@ package kubernetes
 
 import (
 	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -21,6 +24,8 @@ type ailment struct {
 // start, and so its id, until it ends.
 type alertBook struct {
 	mu     sync.Mutex
+	loaded bool
+	dirty  bool
 	firing map[ailment]providers.Alert
 	ended  []providers.Alert
 }
@@ -38,7 +43,7 @@ func (b *alertBook) settle(at place, now time.Time, found map[trouble]symptom, d
 		}
 		a := describe(t, s)
 		if !open || old.Summary != a.Summary {
-			b.firing[key] = a
+			b.firing[key], b.dirty = a, true
 			out = append(out, a)
 		}
 	}
@@ -51,7 +56,7 @@ func (b *alertBook) settle(at place, now time.Time, found map[trouble]symptom, d
 		if now.Before(a.StartsAt) {
 			a.EndsAt = a.StartsAt
 		}
-		b.ended = append(b.ended, a)
+		b.ended, b.dirty = append(b.ended, a), true
 		out = append(out, a)
 	}
 	if n := len(b.ended) - maxEnded; n > 0 {
@@ -89,4 +94,51 @@ func (b *alertBook) all() []providers.Alert {
 	}
 	slices.SortFunc(out, func(x, y providers.Alert) int { return cmp.Compare(x.ID, y.ID) })
 	return out
+}
+
+// openPlace reads the workload and the trouble back from an alert's id.
+type openPlace func(id string) (place, trouble, bool)
+
+// load reads the alerts that another process left, once. Those that were open keep their start; whether they still are, the
+// cluster says.
+func (b *alertBook) load(ctx context.Context, m *chronicle, read openPlace) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.loaded {
+		return
+	}
+	b.loaded = true
+	data, err := m.archive.Get(ctx, m.provider, m.prefix+"alerts")
+	var left []providers.Alert
+	if err != nil || json.Unmarshal(data, &left) != nil {
+		return // without a memory there are the alerts of now
+	}
+	for _, a := range left {
+		if at, t, ok := read(a.ID); !ok {
+			continue
+		} else if a.EndsAt.IsZero() {
+			b.firing[ailment{at, t}] = a
+		} else {
+			b.ended = append(b.ended, a)
+		}
+	}
+}
+
+// flush leaves the alerts for the next process.
+func (b *alertBook) flush(ctx context.Context, m *chronicle) error {
+	all := b.all()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.dirty {
+		return nil
+	}
+	data, err := json.Marshal(all)
+	if err == nil {
+		err = m.archive.Put(ctx, m.provider, m.prefix+"alerts", data)
+	}
+	if err != nil {
+		return fmt.Errorf("keep the alerts of %s: %w", m.provider, err)
+	}
+	b.dirty = false
+	return nil
 }

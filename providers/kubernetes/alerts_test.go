@@ -13,7 +13,8 @@ func alertsOpenAndEnd(t *testing.T, c *servers.Cluster) {
 	c.Do(t, "", "create", "namespace", "ill")
 	c.Do(t, deployment("ill", "cart", "registry.test/cart:v1", "labels: {a: b}"), "apply", "-f", "-")
 	c.Do(t, "", "rollout", "status", "-n", "ill", "deployment/cart", "--timeout=60s")
-	p := reading(t, c, &archive{}, "namespaces: [ill]\nnot_ready_after: 1s")
+	kept := &archive{}
+	p := reading(t, c, kept, "namespaces: [ill]\nnot_ready_after: 1s")
 	w := watch(t, p)
 	w.change("the first revision", func(c *providers.Change) bool { return c.To == "cart:v1" })
 
@@ -32,6 +33,11 @@ func alertsOpenAndEnd(t *testing.T, c *servers.Cluster) {
 	}
 	if s := ask(pull.ID); s.State != providers.AlertFiring {
 		t.Errorf("asked now: %+v", s)
+	}
+	for a, err := range reading(t, c, kept, "namespaces: [ill]").Alerts(t.Context(), providers.Window{}) {
+		if err != nil || (a.Name == pull.Name && a.ID != pull.ID) {
+			t.Errorf("another process tells of another alert: %+v %v", a, err)
+		}
 	}
 	c.Do(t, "", "set", "image", "-n", "ill", "deployment/cart", "app=registry.test/cart:crash")
 	crash := w.alert("that a pod crashes", func(a *providers.Alert) bool { return a.Name == "CrashLooping" })
@@ -54,6 +60,16 @@ func alertsOpenAndEnd(t *testing.T, c *servers.Cluster) {
 		}
 	}
 	c.Do(t, "", "rollout", "status", "-n", "ill", "deployment/cart", "--timeout=60s")
+	ended := 0
+	await(t, "the end of all of it in the archive", func() bool {
+		ended = 0
+		for a := range reading(t, c, kept, "namespaces: [ill]").Alerts(t.Context(), providers.Window{}) {
+			if a.State == providers.AlertResolved {
+				ended++
+			}
+		}
+		return ended >= 3
+	})
 	if s := ask(crash.ID); s.State != providers.AlertResolved {
 		t.Errorf("asked after the end: %+v", s)
 	}

@@ -130,7 +130,27 @@ func (b *book) workload(uid string) (*workload, []*revision) {
 	if w == nil {
 		return nil, nil
 	}
-	return w, slices.Collect(maps.Values(b.revisions[uid]))
+	revisions := slices.Collect(maps.Values(b.revisions[uid]))
+	for i, r := range revisions {
+		if digests := b.resolved(w.place, r.name); len(digests) > 0 {
+			with := *r
+			with.resolved = digests
+			revisions[i] = &with
+		}
+	}
+	return w, revisions
+}
+
+// resolved are the digests of the images that ready pods of a revision run, whatever their tags say by now.
+func (b *book) resolved(at place, name string) []string {
+	var out []string
+	for _, n := range b.pods[at] {
+		if n.ready && n.revision == name {
+			out = append(out, n.images...)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // uids are those of the workloads, so that they can be gone through without holding anything.

@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -85,7 +86,7 @@ func (f *feed) settle(ctx context.Context, what string, yield yielder) bool {
 	if healthy {
 		f.p.Done(f.p.now(), nil)
 	}
-	ok := f.first(yield)
+	ok := f.first(ctx, yield)
 	close(f.ready)
 	if !ok {
 		return false
@@ -95,13 +96,13 @@ func (f *feed) settle(ctx context.Context, what string, yield yielder) bool {
 }
 
 func (f *feed) flush(ctx context.Context) {
-	if err := f.p.chronicle.flush(ctx); err != nil && ctx.Err() == nil {
+	if err := errors.Join(f.p.chronicle.flush(ctx), f.p.alerts.flush(ctx, f.p.chronicle)); err != nil && ctx.Err() == nil {
 		f.p.env.Log.Warn("keep the history", "provider", f.p.name, "error", err)
 	}
 }
 
 // first tells of everything that is there and was not told of yet.
-func (f *feed) first(yield yielder) bool {
+func (f *feed) first(ctx context.Context, yield yielder) bool {
 	for _, uid := range f.book.uids() {
 		if !f.rollouts(uid, !f.early[uid], yield) {
 			return false
@@ -118,6 +119,7 @@ func (f *feed) first(yield yielder) bool {
 			return false
 		}
 	}
+	f.p.alerts.load(ctx, f.p.chronicle, f.p.alertPlace)
 	told, due := f.p.review(f.book)
 	f.due = due
 	return yieldAlerts(told, yield)

@@ -43,8 +43,6 @@ type workload struct {
 	template string // digest
 	replicas int64  // -1: a DaemonSet has none of its own
 	scaler   writer
-	ready    int64
-	updated  int64
 	done     time.Time // when its newest revision was complete; zero: it is not
 	stuck    condition
 	failing  condition
@@ -62,12 +60,11 @@ type condition struct {
 // revision is what is kept of a ReplicaSet or a ControllerRevision.
 type revision struct {
 	meta
-	owner    string  // the uid of what controls it
-	numbers  []int64 // its revision numbers, first to last
-	template string  // digest
-	images   string  // of its containers, joined by blanks
-	replicas int64
-	ready    int64
+	owner    string   // the uid of what controls it
+	numbers  []int64  // its revision numbers, first to last
+	template string   // digest
+	images   string   // of its containers, joined by blanks
+	resolved []string // digests that its pods' images were resolved to
 }
 
 func text(o map[string]any, path ...string) string {
@@ -164,7 +161,6 @@ func (p *Provider) reduceWorkload(o *kube.Object, kind string) *workload {
 	w := &workload{
 		meta: p.meta(o, kind, template), template: servedDigest(template, o.GetAnnotations()), labels: texts(template, "metadata", "labels"),
 		replicas: number(o.Object, 1, "spec", "replicas"), scaler: writerOf(o, "spec", "replicas"),
-		ready: number(o.Object, 0, "status", "readyReplicas"), updated: number(o.Object, 0, "status", "updatedReplicas"),
 		target: text(o.Object, "status", "updateRevision"), refs: references(o.GetNamespace(), template),
 	}
 	w.writer = writerOf(o, "spec", "template")
@@ -172,7 +168,6 @@ func (p *Provider) reduceWorkload(o *kube.Object, kind string) *workload {
 	w.owner, w.managed = ownerOf(o)
 	if kind == "daemonset" {
 		w.replicas, w.scaler = -1, writer{}
-		w.ready, w.updated = number(o.Object, 0, "status", "numberReady"), number(o.Object, 0, "status", "updatedNumberScheduled")
 	}
 	if number(o.Object, 0, "status", "observedGeneration") >= o.GetGeneration() {
 		w.conditions(o)
@@ -245,7 +240,6 @@ func (p *Provider) reduceReplicaSet(o *kube.Object) *revision {
 			r.numbers = append(r.numbers, n)
 		}
 	}
-	r.replicas, r.ready = number(o.Object, 0, "status", "replicas"), number(o.Object, 0, "status", "readyReplicas")
 	return r
 }
 

@@ -99,7 +99,7 @@ func (p *Provider) turnID(w *workload, t *turn) string {
 func (p *Provider) rollout(w *workload, t, before *turn, newest bool) providers.Change {
 	c := providers.Change{
 		ID: p.turnID(w, t), Provider: p.name, Kind: providers.KindDeploy, Service: w.service, Environment: p.environmentOf(w.namespace),
-		Unit: string(p.unitID(w.kind, w.namespace, w.name)), EffectiveFrom: t.at, Artifacts: append(imageDigests(t.images), t.template),
+		Unit: string(p.unitID(w.kind, w.namespace, w.name)), EffectiveFrom: t.at, Artifacts: t.artifacts(),
 		To: t.label(before), Commit: t.told.commit, ChangeSet: t.told.changeSet, URL: t.told.url, Author: providers.Author{Name: t.told.author},
 	}
 	if before != nil {
@@ -188,6 +188,17 @@ func shortImages(images string) string {
 		out = append(out, name)
 	}
 	return strings.Join(out, " ")
+}
+
+// artifacts are the digests that identify a revision: of what its images are pinned or were resolved to, and of its template.
+func (r *revision) artifacts() []string {
+	out := imageDigests(r.images)
+	for _, d := range r.resolved {
+		if !slices.Contains(out, d) {
+			out = append(out, d)
+		}
+	}
+	return append(out, r.template)
 }
 
 // imageDigests are the digests that images are pinned to.

@@ -3,6 +3,7 @@ package kubernetes_test
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -144,9 +145,10 @@ func rollouts(t *testing.T, c *servers.Cluster) {
 	w := watch(t, p)
 	w.change("the first revision", func(c *providers.Change) bool { return c.To == "checkout:v1" && c.From == "" })
 
-	c.Do(t, deployment("shop", "checkout", "registry.test/checkout:v2",
-		`annotations: {kubernetes.io/change-cause: faster, backout.dev/commit: 0123456789abcdef0123456789abcdef01234567, backout.dev/assisted-by: "Claude Code"}, labels: {app.kubernetes.io/name: payments}`),
-		"apply", "-f", "-")
+	second := deployment("shop", "checkout", "registry.test/checkout:v2",
+		`annotations: {kubernetes.io/change-cause: faster, backout.dev/commit: 0123456789abcdef0123456789abcdef01234567, backout.dev/assisted-by: "Claude Code"}, labels: {app.kubernetes.io/name: payments}`)
+	digest := "sha256:" + strings.Repeat("b", 64)
+	c.Do(t, strings.Replace(second, "template: {metadata: {", `template: {metadata: {annotations: {test.backout.dev/digest: "`+digest+`"}, `, 1), "apply", "-f", "-")
 	done := w.change("the second revision, complete", func(c *providers.Change) bool {
 		return c.To == "checkout:v2" && c.Status == "complete" && len(c.Rollout) > 1
 	})
@@ -157,6 +159,9 @@ func rollouts(t *testing.T, c *servers.Cluster) {
 	}
 	if last := done.Rollout[len(done.Rollout)-1]; last.Share != 1 || done.Rollout[0].Share >= 1 {
 		t.Errorf("exposed share: %+v", done.Rollout)
+	}
+	if n := len(done.Artifacts); n != 2 || done.Artifacts[0] != digest || done.Artifacts[1] == done.Artifacts[0] {
+		t.Errorf("the image's and the template's digest: %v", done.Artifacts)
 	}
 	c.Do(t, "", "rollout", "undo", "-n", "shop", "deployment/checkout")
 	back := w.change("the way back", func(c *providers.Change) bool { return c.Kind == providers.KindRollback })
