@@ -223,7 +223,12 @@ func (s *planScreen) toggle() tea.Cmd {
 	return s.replan()
 }
 
+// run asks for the confirmation, and before it for the reason where the policy wants one.
 func (s *planScreen) run() tea.Cmd {
+	if s.plan.Decision.NeedsReason && s.reason == "" && s.plan.Reason == "" {
+		s.c.prompt = newReason(s.c, s)
+		return nil
+	}
 	s.c.ask(newConfirmScreen(s.c, s))
 	return nil
 }
@@ -307,8 +312,6 @@ func (s *planScreen) whyNoRun() string {
 		return plain(strings.Join(p.Decision.Reasons, "; "))
 	case !p.Decision.Allowed:
 		return "refused by policy"
-	case p.Decision.NeedsReason && s.reason == "" && p.Reason == "":
-		return "the policy asks why: type :reason TEXT"
 	default:
 		return missing(p)
 	}

@@ -74,14 +74,18 @@ func TestUnitsCanBeLeftOut(t *testing.T) {
 func TestReasonIsAskedForWhereThePolicyWantsOne(t *testing.T) {
 	w := newWorld(t, func(_ *Options, f *fake) { f.plan.Decision.NeedsReason = true })
 	w.press("r", "R")
-	if w.m.modal != nil || !strings.Contains(w.m.notice, ":reason TEXT") {
-		t.Fatalf("R opened %v, said %q", w.m.modal, w.m.notice)
+	if w.m.modal != nil || w.m.prompt == nil {
+		t.Fatalf("R opened %v and %v", w.m.modal, w.m.prompt)
 	}
-	w.press(":")
-	for _, r := range "reason it burns" {
+	w.press("enter")
+	if w.m.modal != nil {
+		t.Fatal("no reason was one")
+	}
+	w.press("R")
+	for _, r := range "it burns" {
 		w.press(map[bool]string{true: "space", false: string(r)}[r == ' '])
 	}
-	w.press("enter", "R")
+	w.press("enter")
 	w.wait(defaultGrace)
 	w.press("o", "v", "e", "n", "enter")
 	if len(w.f.yes) != 1 || w.f.yes[0].Reason != "it burns" {

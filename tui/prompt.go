@@ -32,6 +32,21 @@ func newFilter(c *console, s *timelineScreen) *prompt {
 	}
 }
 
+// newReason asks why a plan is run where the policy wants to know, and goes on to the confirmation.
+func newReason(c *console, s *planScreen) *prompt {
+	return &prompt{
+		c: c, mark: "why? ",
+		send: func(text string) tea.Cmd {
+			if text == "" {
+				return nil
+			}
+			s.because(text)
+			return s.run()
+		},
+		hint: func(string) string { return "the policy asks why, for the record   enter goes on to the confirmation, esc drops" },
+	}
+}
+
 // typed takes a key.
 func (p *prompt) typed(key, text string) tea.Cmd {
 	switch key {
