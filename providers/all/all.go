@@ -12,6 +12,7 @@ import (
 	"github.com/backout-dev/backout/providers/probe"
 	"github.com/backout-dev/backout/providers/prometheus"
 	"github.com/backout-dev/backout/providers/releases"
+	"github.com/backout-dev/backout/providers/rollouts"
 )
 
 // Registry holds every built-in provider.
@@ -19,7 +20,7 @@ func Registry() (*providers.Registry, error) {
 	r := &providers.Registry{}
 	for _, f := range []providers.Factory{
 		alertmanager.Factory(), exec.Factory(), file.Factory(), git.Factory(), helm.Factory(), kubernetes.Factory(),
-		probe.Factory(), prometheus.Factory(), releases.Factory(),
+		probe.Factory(), prometheus.Factory(), releases.Factory(), rollouts.Factory(),
 	} {
 		if err := r.Register(f); err != nil {
 			return nil, err

@@ -81,9 +81,12 @@ func create(env providers.Environment, decode func(into any) error) (providers.P
 	if s.Kubeconfig != "" && !filepath.IsAbs(s.Kubeconfig) {
 		s.Kubeconfig = filepath.Join(env.Dir, s.Kubeconfig)
 	}
-	cluster, err := kube.Open(kube.Options{Kubeconfig: s.Kubeconfig, Context: s.Context, Namespaces: s.Namespaces, Timeout: s.Timeout})
-	if err != nil {
-		return nil, fmt.Errorf("provider %s: %w", env.Name, err)
+	o := kube.Options{Kubeconfig: s.Kubeconfig, Context: s.Context, Namespaces: s.Namespaces, Timeout: s.Timeout, UserAgent: "backout/rollouts"}
+	cluster, err := kube.Open(o)
+	if err != nil { // it has to be there to tell why
+		if cluster, err = kube.Unopened(o, err); err != nil {
+			return nil, err
+		}
 	}
 	return &Provider{
 		Vitals: providers.NewVitals(env.Name, env.Now, 0), name: env.Name, environment: env.Environment, set: s,
@@ -93,6 +96,9 @@ func create(env providers.Environment, decode func(into any) error) (providers.P
 
 // Name implements providers.Provider.
 func (p *Provider) Name() string { return p.name }
+
+// Close implements io.Closer: it closes the connections that nobody uses.
+func (p *Provider) Close() error { return p.cluster.Close() }
 
 // scopes are the namespaces to list: "" where that is all of them.
 func (p *Provider) scopes() []string {

@@ -17,8 +17,9 @@ import (
 func TestOnTheRealController(t *testing.T) {
 	c := servers.StartCluster(t)
 	w := &world{Cluster: c, argo: servers.StartRollouts(t, c)}
+	t.Run("the contract", func(t *testing.T) { reading(t, w) })
 	for name, f := range map[string]func(*testing.T, *world){
-		"promises": promises, "a run": engine, "blue-green": blueGreen,
+		"promises": promises, "watching": watching, "blue-green": blueGreen,
 		"A1 what was removed comes back": removed, "A2 steps are replayed": replay, "A3 rollback window": window, "A4 stable": stable,
 		"A5 dynamicStableScale": dynamic, "A6 workloadRef": reference, "A7 A8 drift and retry": drift,
 		"R14 complete": complete, "R15 capacity": gate, "abort": abort,

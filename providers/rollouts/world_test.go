@@ -48,7 +48,14 @@ func (w *world) shop(t *testing.T, ns string, settings ...any) *shop {
 // provider makes one from settings as they stand in a configuration file.
 func (w *world) provider(t *testing.T, settings ...any) *rollouts.Provider {
 	t.Helper()
-	set := obj{"kubeconfig": w.Kubeconfig, "min_soak": "1ms"}
+	p := made(t, w.Kubeconfig, &memory{}, settings...)
+	t.Cleanup(func() { p.Close() })
+	return p
+}
+
+func made(t *testing.T, kubeconfig string, archive providers.Archive, settings ...any) *rollouts.Provider {
+	t.Helper()
+	set := obj{"kubeconfig": kubeconfig, "min_soak": "1ms"}
 	for i := 0; i < len(settings); i += 2 {
 		set[settings[i].(string)] = settings[i+1]
 	}
@@ -57,7 +64,7 @@ func (w *world) provider(t *testing.T, settings ...any) *rollouts.Provider {
 		t.Fatal(err)
 	}
 	p, err := rollouts.Factory().New(providers.Environment{
-		Name: "rollouts", Environment: "prod", Dir: "/", Now: time.Now, Log: slog.New(slog.DiscardHandler), Archive: &memory{},
+		Name: "rollouts", Environment: "prod", Dir: "/", Now: time.Now, Log: slog.New(slog.DiscardHandler), Archive: archive,
 	}, func(into any) error {
 		dec := yaml.NewDecoder(bytes.NewReader(text))
 		dec.KnownFields(true)

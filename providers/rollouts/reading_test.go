@@ -1,0 +1,85 @@
+package rollouts_test
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/providers/providertest"
+	"github.com/backout-dev/backout/test/servers"
+)
+
+// reading: the contract of every provider, on two Rollouts that went wrong one after the other.
+func reading(t *testing.T, w *world) {
+	s := w.shop(t, "reading")
+	bad := []func(obj){at("progressDeadlineSeconds", 2), at("replicas", 1), strategy(obj{"canary": obj{}})}
+	s.apply("cart:1", bad...)
+	s.until("Healthy")
+	s.apply("cart:broken", bad...)
+	s.until("Degraded")
+	between := time.Now().UTC().Truncate(time.Second).Add(time.Second) // the API server counts in whole seconds
+	s.await("the next second", func() (bool, string) { return time.Now().After(between), "" })
+	s.apply("cart:badpull", bad...)
+	s.await("the third revision's end", func() (bool, string) {
+		o := s.observe()
+		alerts := alertsOf(t, s)
+		return o.Current.Label == "rev3" && len(alerts) == 2 && alerts[1].EndsAt.IsZero(), string(o.Raw)
+	})
+	kept := &memory{}
+	settings := []any{"namespaces", []string{"reading"}}
+	alertsOf(t, s)
+	providertest.Run(t, providertest.Suite{
+		New:    func(t *testing.T) providers.Provider { return made(t, w.Kubeconfig, kept, settings...) },
+		Window: providers.Window{Until: between}, Empty: []string{"Alerts"}, // of alerts, only what is there now is known to a new process
+		Faults: map[string]providertest.Fault{
+			"no kubeconfig": {Class: providers.ClassPermanent, New: func(t *testing.T) providers.Provider {
+				none := filepath.Join(t.TempDir(), "none")
+				return made(t, none, kept)
+			}},
+			"no right": {Class: providers.ClassPermanent, New: func(t *testing.T) providers.Provider {
+				return made(t, w.Kubeconfig, kept, "context", servers.Limited)
+			}},
+		},
+	})
+}
+
+// watching: a rollout that goes wrong is told while it does.
+func watching(t *testing.T, w *world) {
+	s := w.shop(t, "watching")
+	s.apply("cart:1", at("progressDeadlineSeconds", 3))
+	s.until("Healthy")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	go func() {
+		// Seen or not: a watch that begins after it would tell of what follows, the deadline.
+		s.apply("cart:broken", at("progressDeadlineSeconds", 3))
+	}()
+	told := map[string]bool{}
+	for e, err := range s.p.Watch(ctx) {
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case e.Change != nil:
+			told[e.Change.To+" "+e.Change.Status] = true
+		case e.Alert != nil:
+			told[e.Alert.Name] = true
+		}
+		if told["ProgressDeadlineExceeded"] && told["rev2 ProgressDeadlineExceeded"] {
+			return
+		}
+	}
+	t.Errorf("told was only %v", told)
+}
+
+func alertsOf(t *testing.T, s *shop) (out []providers.Alert) {
+	t.Helper()
+	for a, err := range s.p.Alerts(t.Context(), providers.Window{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, a)
+	}
+	return out
+}
