@@ -39,14 +39,7 @@ func environs() []edge {
 // writtenTwice: two ReplicaSets of one content, as an upgrade of the API server leaves them. The oldest is the one that serves.
 func writtenTwice(r *room) {
 	obs := r.served(deployment("v1", "", ""))
-	r.copyReplicaSet("1", func(o map[string]any) {
-		o["metadata"].(map[string]any)["name"] = "shop-again"
-		object(o, "metadata", "annotations")["deployment.kubernetes.io/revision"] = "7"
-		object(o, "spec")["replicas"] = 0
-		object(o, "metadata", "labels")["pod-template-hash"] = "again"
-		object(o, "spec", "selector", "matchLabels")["pod-template-hash"] = "again"
-		object(o, "spec", "template", "metadata", "labels")["pod-template-hash"] = "again"
-	})
+	r.again("1")
 	r.until("both are there", func() bool {
 		return strings.Count(r.kubectl("get", "replicasets", "-o", "name"), "replicaset") == 2
 	})
@@ -59,6 +52,19 @@ func writtenTwice(r *room) {
 			r.Errorf("the content that serves is offered as %s", h.Label)
 		}
 	}
+}
+
+// again writes the content of a revision down once more, under the number 7.
+func (r *room) again(revision string) {
+	r.Helper()
+	r.copyReplicaSet(revision, func(o map[string]any) {
+		o["metadata"].(map[string]any)["name"] = "shop-again"
+		object(o, "metadata", "annotations")["deployment.kubernetes.io/revision"] = "7"
+		object(o, "spec")["replicas"] = 0
+		object(o, "metadata", "labels")["pod-template-hash"] = "again"
+		object(o, "spec", "selector", "matchLabels")["pod-template-hash"] = "again"
+		object(o, "spec", "template", "metadata", "labels")["pod-template-hash"] = "again"
+	})
 }
 
 // copyReplicaSet makes one more ReplicaSet of the Deployment out of the one with a number.
@@ -301,6 +307,7 @@ func promises(r *room, kind string) {
 	if err != nil {
 		r.Fatal(err)
 	}
+	w := r.through()
 	var n atomic.Int64
 	rollbacktest.Run(r.T, rollbacktest.Suite{
 		Reverser: r.p, Unit: unit, To: obs.History[0].Digest,
@@ -319,5 +326,12 @@ func promises(r *room, kind string) {
 			_, err := pipeline.Resource(l.kind.resource).Namespace(r.ns).Patch(ctx, l.object.GetName(), types.JSONPatchType, []byte(patch), metav1.PatchOptions{FieldManager: "pipeline"})
 			return err
 		},
+		Relabel: func(context.Context) error {
+			if kind == "deployment" {
+				r.again("2")
+			}
+			return nil
+		},
+		Kill: r.kill, Hang: w.hang, Garbage: w.spoil,
 	})
 }

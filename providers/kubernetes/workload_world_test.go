@@ -109,7 +109,7 @@ func (r *room) until(what string, holds func() bool) {
 		if time.Now().After(end) || r.Context().Err() != nil {
 			r.Fatalf("never: %s", what)
 		}
-		time.Sleep(50 * time.Millisecond)
+		time.Sleep(150 * time.Millisecond)
 	}
 }
 

@@ -91,7 +91,6 @@ type desk struct {
 	c        *servers.Cluster
 	ns       string
 	provider rollback.Reverser
-	cfg      rollback.Config
 	*rollback.Engine
 }
 

@@ -1,0 +1,151 @@
+package kubernetes
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/backout-dev/backout/rollback"
+	"github.com/backout-dev/backout/test/servers"
+)
+
+// wire is what lies between a provider and the API server: it can hold patches back, and answer nonsense.
+type wire struct {
+	to      http.Handler
+	garbage atomic.Bool
+
+	mu   sync.Mutex
+	held chan struct{} // closed when what is held back may arrive; nil: nothing is held back
+	left sync.WaitGroup
+}
+
+func (w *wire) ServeHTTP(out http.ResponseWriter, q *http.Request) {
+	if w.garbage.Load() {
+		out.Header().Set("Content-Type", "application/json")
+		_, _ = out.Write([]byte(`{"kind": "Cheese", "apiVersion": "v1", "items": "none", "spec": 7}`))
+		return
+	}
+	w.mu.Lock()
+	held := w.held
+	if held != nil && q.Method == http.MethodPatch {
+		w.left.Add(1)
+		defer w.left.Done()
+	} else {
+		held = nil
+	}
+	w.mu.Unlock()
+	if held != nil {
+		<-held
+		q = q.WithContext(context.WithoutCancel(q.Context())) // it arrives, whoever waits for it
+	}
+	q.Header.Set("Authorization", "Bearer admin-token") // no client sends a token without TLS
+	w.to.ServeHTTP(out, q)
+}
+
+// hang holds patches back; release lets them arrive and returns when they have.
+func (w *wire) hang() (release func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	held := make(chan struct{})
+	w.held = held
+	return func() {
+		w.mu.Lock()
+		w.held = nil
+		w.mu.Unlock()
+		close(held)
+		w.left.Wait()
+	}
+}
+
+func (w *wire) spoil() (restore func()) {
+	w.garbage.Store(true)
+	return func() { w.garbage.Store(false) }
+}
+
+// through makes the room's provider reach the cluster through a wire.
+func (r *room) through() *wire {
+	r.Helper()
+	server, err := url.Parse(r.c.Server)
+	if err != nil {
+		r.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(server)
+	proxy.Transport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // the server of this test
+	proxy.ErrorLog = log.New(io.Discard, "", 0)                                               // who gives up is what is tested
+	w := &wire{to: proxy}
+	s := httptest.NewServer(w)
+	r.Cleanup(s.Close)
+	file := filepath.Join(r.TempDir(), "kubeconfig")
+	text := fmt.Sprintf(`{"apiVersion": "v1", "kind": "Config", "current-context": "admin", "clusters": [{"name": "c", "cluster": {"server": %q}}],
+"users": [{"name": "u"}], "contexts": [{"name": "admin", "context": {"cluster": "c", "user": "u"}}]}`, s.URL)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		r.Fatal(err)
+	}
+	set := r.p.set
+	set.Kubeconfig, set.Context = file, servers.Admin
+	r.p = r.provider(set)
+	return w
+}
+
+const aloneKey = "BACKOUT_TEST_APPLY"
+
+// alone is one Apply for a process of its own.
+type alone struct {
+	Kubeconfig, Namespace string
+	Op                    rollback.Operation
+	Step                  rollback.Step
+}
+
+// TestApplyAlone is the process that is killed.
+func TestApplyAlone(t *testing.T) {
+	var a alone
+	if json.Unmarshal([]byte(os.Getenv(aloneKey)), &a) != nil {
+		t.Skip("it is only the other process of another test")
+	}
+	r := &room{T: t}
+	p := r.provider(settings{Kubeconfig: a.Kubeconfig, Namespaces: []string{a.Namespace}})
+	fmt.Println("ready")
+	if _, err := p.Apply(t.Context(), a.Op, a.Step); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// kill runs an Apply in a process of its own and kills that at a random instant.
+func (r *room) kill(ctx context.Context, op rollback.Operation, step rollback.Step) error {
+	raw, err := json.Marshal(alone{r.c.Kubeconfig, r.ns, op, step})
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestApplyAlone$")
+	cmd.Env = append(os.Environ(), aloneKey+"="+string(raw))
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+		return fmt.Errorf("it did not begin: %w", err)
+	}
+	time.Sleep(rand.N(60 * time.Millisecond)) // the instant is what is random here
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	return nil
+}
