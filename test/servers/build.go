@@ -43,8 +43,11 @@ func Build(ctx context.Context, s Server, tell func(Progress)) (string, error) {
 	if b.dir, err = moduleDir(ctx, s); err != nil {
 		return "", err
 	}
-	if err := b.compile(ctx, filepath.Join(half, "program")); err != nil {
-		return "", err
+	there := runs(path)
+	if !there {
+		if err := b.compile(ctx, filepath.Join(half, "program")); err != nil {
+			return "", err
+		}
 	}
 	if err := b.copyFiles(ctx, filepath.Join(half, "files")); err != nil {
 		return "", err
@@ -56,6 +59,9 @@ func Build(ctx context.Context, s Server, tell func(Progress)) (string, error) {
 		if err := os.Rename(filepath.Join(half, "files"), s.FilesDir(path)); err != nil {
 			return "", err
 		}
+	}
+	if there {
+		return path, nil
 	}
 	return path, os.Rename(filepath.Join(half, "program"), path)
 }

@@ -18,6 +18,7 @@ func TestOnACluster(t *testing.T) {
 	t.Run("a Deployment rolls out, gets stuck and comes back", func(t *testing.T) { deployment(t, c) })
 	t.Run("a Helm release is upgraded and rolled back", func(t *testing.T) { release(t, c) })
 	t.Run("a canary pauses, is aborted and comes back", func(t *testing.T) { canary(t, c) })
+	t.Run("an Application is synced and rolled back", func(t *testing.T) { applications(t, c) })
 }
 
 const shop = `

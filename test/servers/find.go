@@ -41,6 +41,11 @@ func All() []Server {
 			OnPath: []string{"prometheus-alertmanager", "alertmanager"},
 		},
 		{
+			Name: "argocd", Version: argocdVersion, Package: argocdModule + "/cmd", Module: argocdModule,
+			// It puts a v before the version itself.
+			LDFlags: "-s -w -X " + argocdModule + "/common.version=" + argocdVersion[1:], Files: argocdFiles,
+		},
+		{
 			Name: "controlplane", Version: "v1.37.2", Package: ".", Module: "k8s.io/kubernetes",
 			// Without these the API server says that it is v0.0.0-master.
 			LDFlags: "-s -w -X k8s.io/component-base/version.gitVersion=v1.37.2 -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37",
@@ -128,11 +133,27 @@ func Need(t testing.TB, name string) string {
 	if err == nil {
 		return path
 	}
+	lacks(t, err)
+	return ""
+}
+
+// needInstalled is Need for a program that is installed by the system's packages.
+func needInstalled(t testing.TB, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err == nil {
+		return path
+	}
+	lacks(t, fmt.Errorf("%w: install it", err))
+	return ""
+}
+
+func lacks(t testing.TB, err error) {
+	t.Helper()
 	if os.Getenv("CI") == "true" {
 		t.Fatalf("under CI nothing is skipped: %v", err)
 	}
 	t.Skipf("SKIPPED, a real server is missing: %v", err)
-	return ""
 }
 
 func program(name string) string {

@@ -25,7 +25,7 @@ const (
 type process struct {
 	name, path, dir string
 	addr            string
-	args            []string
+	args, env       []string                   // env is added to this process's own
 	called          string                     // the name it is called by, where that says what it is; empty: name
 	well            func(context.Context) bool // whether it is ready; nil: a page that Prometheus and Alertmanager have
 	cmd             *exec.Cmd
@@ -60,6 +60,9 @@ func (p *process) start(ctx context.Context) error {
 	p.cmd = exec.Command(p.path, p.args...) //nolint:noctx // it outlives the start and is stopped by stop
 	if p.called != "" {
 		p.cmd.Args[0] = p.called
+	}
+	if p.env != nil {
+		p.cmd.Env = append(os.Environ(), p.env...)
 	}
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = p.dir, log, log
 	p.cmd.SysProcAttr = dieWithParent()
