@@ -43,7 +43,6 @@ type ArgoCD struct {
 	program string
 	files   string
 	dir     string
-	env     []string
 	parts   []*process
 }
 
