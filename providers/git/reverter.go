@@ -147,7 +147,7 @@ func (v *Reverter) looked(ctx context.Context, do func(context.Context, *sight) 
 	defer cancel()
 	defer func() {
 		if err == nil || asked.Err() == nil {
-			v.vitals.Done(start, err)
+			v.tell(start, err)
 		}
 	}()
 	s, err := v.look(ctx)
@@ -155,6 +155,18 @@ func (v *Reverter) looked(ctx context.Context, do func(context.Context, *sight) 
 		return err
 	}
 	return errors.Join(do(ctx, s), s.room.close())
+}
+
+// tell puts a look on the health line. What was said of the repository stays true, and a unit that is not there is no fault.
+func (v *Reverter) tell(start time.Time, err error) {
+	if errors.Is(err, rollback.ErrNotFound) {
+		err = nil
+	}
+	before := v.vitals.Health()
+	v.vitals.Done(start, err)
+	if err == nil && before.State != providers.HealthFailing && before.Detail != "" {
+		v.vitals.Note(before.Detail)
+	}
 }
 
 // Units implements [rollback.Reverser]: one for each service that has files on the branch.
