@@ -41,7 +41,7 @@ type ExitProber interface {
 // Suspender is the extra ability of a Reverser that knows reconcilers above the units of other Reversers. It is asked when a
 // plan for such a unit is made, with the same promises as Plan: it changes nothing. Its steps come before those of the unit's own
 // provider, and its own Apply gets them. They leave the unit's content as it is, so the condition of each lies in its Args.
-// The zero Suspension says that it knows of none.
+// The zero Suspension says that it knows of none; an error makes the plan's verdict unknown.
 type Suspender interface {
 	Suspend(ctx context.Context, obs Observation, to Revision) (Suspension, error)
 }

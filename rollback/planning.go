@@ -150,6 +150,9 @@ func (e *Engine) unitPlan(ctx context.Context, w *world, q part) (UnitPlan, erro
 		if up.Proposal, err = e.propose(ctx, obs, up.To); err != nil {
 			return UnitPlan{}, err
 		}
+		for _, text := range up.Unseen {
+			up.Findings = append(up.Findings, Finding{Rule: ruleReconciler, Verdict: Unknown, SeenAt: obs.At, Text: text})
+		}
 		if len(up.Missing) > 0 {
 			up.Findings = append(up.Findings, Finding{
 				Rule: ruleArtifact, Verdict: Blocked, SeenAt: obs.At, Evidence: strings.Join(up.Missing, ", "),

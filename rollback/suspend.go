@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+
+	"github.com/backout-dev/backout/providers"
 )
 
 // suspend puts before a unit's own steps what has to be done to the reconcilers above it, as far as other providers know of
@@ -30,8 +32,12 @@ func (e *Engine) suspend(ctx context.Context, obs Observation, to Revision, p *P
 		callCtx, cancel := context.WithTimeout(ctx, lookTimeout(e.cfg.Reversers[provider]))
 		more, err := s.Suspend(callCtx, obs, to)
 		cancel()
-		if err != nil {
-			return fmt.Errorf("plan %s back to %s: whether %s would undo it: %w", obs.Unit.ID, name(to), provider, err)
+		if ctx.Err() != nil {
+			return fmt.Errorf("plan %s back to %s: %w", obs.Unit.ID, name(to), context.Cause(ctx))
+		}
+		if err != nil { // a reconciler that cannot be asked must not keep anybody from going back, but is not well either
+			p.Unseen = append(slices.Clone(p.Unseen), providers.Clean(fmt.Sprintf("whether %s would undo it is not known: %v", provider, err)))
+			continue
 		}
 		more.into(p, obs, provider)
 	}

@@ -95,6 +95,8 @@ type Proposal struct {
 	// Measures are what its steps leave behind to be lifted later; LastingFix is what makes the rollback last after that.
 	Measures   []Measure `json:"measures,omitempty"`
 	LastingFix string    `json:"lasting_fix,omitempty"`
+	// Unseen is what could not be looked at and may undo the rollback: its verdict is unknown then.
+	Unseen []string `json:"unseen,omitempty"`
 }
 
 // Outcome is the result of one Apply.
