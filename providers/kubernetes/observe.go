@@ -17,8 +17,13 @@ import (
 // an error in between.
 func (p *Provider) Units(ctx context.Context) iter.Seq2[rollback.Unit, error] {
 	return func(yield func(rollback.Unit, error) bool) {
+		scopes, err := p.readableScopes(ctx)
+		if err != nil {
+			yield(rollback.Unit{}, err)
+			return
+		}
 		for _, kind := range workloadKinds() {
-			for _, namespace := range p.scopes() {
+			for _, namespace := range scopes {
 				if !p.unitsIn(ctx, kind, namespace, yield) {
 					return
 				}

@@ -223,6 +223,24 @@ func rights(r *room) {
 	set.Context = servers.Limited
 	limited := *r
 	limited.p = r.provider(set)
+	r.kubectl("create", "clusterrole", r.ns, "--verb=list", "--resource=namespaces")
+	r.kubectl("create", "clusterrolebinding", r.ns, "--clusterrole="+r.ns, "--user="+servers.Limited)
+	all := set
+	all.Namespaces = nil
+	found, refusals := 0, 0
+	for u, err := range r.provider(all).Units(r.Context()) {
+		switch {
+		case err != nil:
+			refusals++ // of StatefulSets and DaemonSets
+		case u.ID != r.shop():
+			r.Errorf("a unit that may not be read: %s", u.ID)
+		default:
+			found++
+		}
+	}
+	if found != 1 || refusals != 2 {
+		r.Errorf("%d units and %d refusals where one namespace may be read", found, refusals)
+	}
 	obs := limited.observe(r.shop())
 	// Without the right to patch also the trial is refused: both are said.
 	says(r.T, limited.plan(obs, first.Current).Missing, "the right to patch deployments in namespace "+r.ns)
