@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/providers/kube"
@@ -140,7 +141,7 @@ func (p *Provider) describeRollback(c *providers.Change, r, before *record) {
 		c.Title = fmt.Sprintf("helm rollback to revision v%d", r.backTo)
 	}
 	if r.stamp != "" {
-		c.Title += " (backout operation " + r.stamp + ")"
+		c.Title += " (backout operation " + r.operation() + ")"
 	}
 	if before != nil {
 		c.Reverts = []string{p.changeID(before)}
@@ -154,20 +155,17 @@ func (p *Provider) changeID(r *record) string {
 // Watch implements providers.Watcher by following the records. What was there before is Changes' to tell.
 func (p *Provider) Watch(ctx context.Context) iter.Seq2[providers.Event, error] {
 	return func(yield func(providers.Event, error) bool) {
-		cluster, err := p.reach()
-		if err != nil {
-			yield(providers.Event{}, err)
-			return
-		}
 		ctx, cancel := context.WithCancel(ctx)
+		var followers sync.WaitGroup
+		defer followers.Wait()
 		defer cancel()
 		events := make(chan seen)
-		namespaces := cluster.Namespaces()
+		namespaces := p.cluster.Namespaces()
 		if len(namespaces) == 0 {
 			namespaces = []string{""}
 		}
 		for _, namespace := range namespaces {
-			go p.follow(ctx, cluster, namespace, events)
+			followers.Go(func() { p.follow(ctx, namespace, events) })
 		}
 		for {
 			select {
@@ -192,7 +190,7 @@ type seen struct {
 }
 
 // follow tells of each record that comes or changes after the first list.
-func (p *Provider) follow(ctx context.Context, cluster *kube.Cluster, namespace string, out chan<- seen) {
+func (p *Provider) follow(ctx context.Context, namespace string, out chan<- seen) {
 	releases := map[string]map[int]*record{}
 	live := false
 	tell := func(s seen) {
@@ -201,7 +199,7 @@ func (p *Provider) follow(ctx context.Context, cluster *kube.Cluster, namespace 
 		case <-ctx.Done():
 		}
 	}
-	for e, err := range cluster.Follow(ctx, p.resource(), namespace, kube.Selection{Labels: "owner=helm"}) {
+	for e, err := range p.cluster.Follow(ctx, p.resource(), namespace, kube.Selection{Labels: "owner=helm"}) {
 		start := p.now()
 		if err != nil {
 			p.vitals.Done(start, err)

@@ -112,12 +112,8 @@ func (p *Provider) rights(ctx context.Context, w *way, prop *rollback.Proposal) 
 			add(right{"delete", k.Resource, o.GetNamespace()})
 		}
 	}
-	cluster, err := p.reach()
-	if err != nil {
-		return err
-	}
 	for _, n := range needed[:min(len(needed), 40)] {
-		may, reason, err := cluster.May(ctx, n.verb, n.resource, "", n.namespace, "")
+		may, reason, err := p.cluster.May(ctx, n.verb, n.resource, "", n.namespace, "")
 		if err != nil {
 			return fmt.Errorf("ask what you may do: %w", err)
 		}
@@ -135,10 +131,6 @@ func (p *Provider) rights(ctx context.Context, w *way, prop *rollback.Proposal) 
 // rehearse has the API server do everything but keep it, for each object that changes: what it refuses now, such as another
 // value in an immutable field, it would refuse half way; and it names the fields that somebody else has set since.
 func (p *Provider) rehearse(ctx context.Context, w *way, prop *rollback.Proposal) error {
-	cluster, err := p.reach()
-	if err != nil {
-		return err
-	}
 	old := index(w.before)
 	owned := w.target.ApplyMethod == "ssa"
 	for _, o := range w.after {
@@ -152,7 +144,7 @@ func (p *Provider) rehearse(ctx context.Context, w *way, prop *rollback.Proposal
 		}
 		sent := o.DeepCopy()
 		sent.SetManagedFields(nil)
-		_, err = cluster.Apply(ctx, k.Resource, o.GetNamespace(), sent, "helm", !owned, kube.Write{DryRun: true})
+		_, err = p.cluster.Apply(ctx, k.Resource, o.GetNamespace(), sent, "helm", !owned, kube.Write{DryRun: true})
 		switch text := providers.Clean(fmt.Sprint(err)); {
 		case err == nil:
 		case errors.Is(err, kube.ErrConditionFailed):

@@ -91,7 +91,7 @@ func failingHookLeavesNoLock(t *testing.T, r *release) {
 		t.Errorf("%+v", res)
 	}
 	obs := r.observe(t, p)
-	if obs.Stamp != "op1.1" || obs.InFlight != "" || obs.Current.Digest != to.Digest {
+	if obs.Stamp != "op1" || obs.InFlight != "" || obs.Current.Digest != to.Digest {
 		t.Errorf("%+v", obs)
 	}
 	if c, err := p.Status(t.Context(), rollback.UnitID(r.id()), to); err != nil || !c.Failed || c.Done {

@@ -26,9 +26,7 @@ type Provider struct {
 	vitals      *providers.Vitals
 	now         func() time.Time
 
-	open    sync.Once
 	cluster *kube.Cluster
-	opened  error
 
 	mu      sync.Mutex
 	records map[string]*record              // what was decoded, by uid, until the object changes
@@ -51,8 +49,17 @@ func create(env providers.Environment, decode func(into any) error) (providers.P
 	if err := s.check(); err != nil {
 		return nil, err
 	}
+	o := kube.Options{
+		Kubeconfig: s.kubeconfig(env.Dir), Context: s.Context, Namespaces: s.Namespaces, Timeout: s.Timeout, UserAgent: "backout/helm",
+	}
+	cluster, err := kube.Open(o)
+	if err != nil { // it has to be there to tell why
+		if cluster, err = kube.Unopened(o, err); err != nil {
+			return nil, err
+		}
+	}
 	return &Provider{
-		name: env.Name, environment: env.Environment, s: s, dir: env.Dir, now: env.Now,
+		cluster: cluster, name: env.Name, environment: env.Environment, s: s, dir: env.Dir, now: env.Now,
 		vitals:  providers.NewVitals(env.Name, env.Now, 0),
 		records: map[string]*record{}, kinds: map[string]map[string]kube.Kind{},
 	}, nil
@@ -61,26 +68,14 @@ func create(env providers.Environment, decode func(into any) error) (providers.P
 // Name implements providers.Provider.
 func (p *Provider) Name() string { return p.name }
 
-// Place implements providers.Placed: the context of the kubeconfig.
-func (p *Provider) Place() string {
-	if c, err := p.reach(); err == nil {
-		return c.Context()
-	}
-	return p.s.Context
-}
-
 // Health implements providers.Provider.
 func (p *Provider) Health() providers.Health { return p.vitals.Health() }
 
-// reach opens the cluster at the first call: reading a kubeconfig may start a credential plugin.
-func (p *Provider) reach() (*kube.Cluster, error) {
-	p.open.Do(func() {
-		p.cluster, p.opened = kube.Open(kube.Options{
-			Kubeconfig: p.s.kubeconfig(p.dir), Context: p.s.Context, Namespaces: p.s.Namespaces, Timeout: p.s.Timeout, UserAgent: "backout/helm",
-		})
-	})
-	return p.cluster, p.opened
-}
+// Close lets go of the connections to the cluster.
+func (p *Provider) Close() error { return p.cluster.Close() }
+
+// Place implements providers.Placed: the context of the kubeconfig.
+func (p *Provider) Place() string { return p.cluster.Context() }
 
 // bounded gives every look a deadline and puts its end on the health line.
 func (p *Provider) bounded(ctx context.Context) (context.Context, func(error)) {

@@ -16,10 +16,6 @@ import (
 
 // kind finds how the cluster serves an object. ok is false where it does not, or no longer.
 func (p *Provider) kind(ctx context.Context, o *object) (k kube.Kind, ok bool, err error) {
-	cluster, err := p.reach()
-	if err != nil {
-		return k, false, err
-	}
 	version := o.GetAPIVersion()
 	p.mu.Lock()
 	kinds, known := p.kinds[version]
@@ -30,7 +26,7 @@ func (p *Provider) kind(ctx context.Context, o *object) (k kube.Kind, ok bool, e
 	if known && strings.HasSuffix(version, "v1") && !strings.Contains(version, ".") {
 		return k, false, nil // what the API server itself is made of does not change while it is the same
 	}
-	kinds, err = cluster.Kinds(ctx, version)
+	kinds, err = p.cluster.Kinds(ctx, version)
 	if errors.Is(err, providers.ErrNotFound) {
 		return k, false, nil
 	}
@@ -71,15 +67,11 @@ func (p *Provider) objects(ctx context.Context, full *release, c coordinates) (o
 
 // live reads an object as it is; nil where it is not there.
 func (p *Provider) live(ctx context.Context, o *object) (*object, error) {
-	cluster, err := p.reach()
-	if err != nil {
-		return nil, err
-	}
 	k, ok, err := p.kind(ctx, o)
 	if err != nil || !ok {
 		return nil, err
 	}
-	found, err := cluster.Get(ctx, k.Resource, o.GetNamespace(), o.GetName())
+	found, err := p.cluster.Get(ctx, k.Resource, o.GetNamespace(), o.GetName())
 	if errors.Is(err, providers.ErrNotFound) {
 		return nil, nil //nolint:nilnil // it is not there, and that is no error
 	}

@@ -54,7 +54,7 @@ type record struct {
 	chartVer string
 	appVer   string
 	about    string // Helm's description, cleaned
-	stamp    string // the operation and step of backout that made it
+	stamp    string // the operation and step of backout that made it, "OPERATION.STEP"
 	at       time.Time
 	deleted  time.Time
 	backTo   int // the revision that it is a rollback to; 0: it is none, or Helm did not say
@@ -63,6 +63,12 @@ type record struct {
 
 func (r *record) pending() bool {
 	return strings.HasPrefix(r.status, pendingPrefix) || r.status == statusUninstalling
+}
+
+// operation is that of the stamp: a plan has one step for a release.
+func (r *record) operation() string {
+	op, _, _ := strings.Cut(r.stamp, ".")
+	return op
 }
 
 func (r *record) key() string { return r.namespace + "/" + r.release }
@@ -163,12 +169,8 @@ func (r *record) fill(full *release) {
 
 // history reads every record of one release, the newest first.
 func (p *Provider) history(ctx context.Context, c coordinates) ([]*record, error) {
-	cluster, err := p.reach()
-	if err != nil {
-		return nil, err
-	}
 	var out []*record
-	for o, err := range cluster.List(ctx, p.resource(), c.namespace, kube.Selection{Labels: "owner=helm,name=" + c.release}) {
+	for o, err := range p.cluster.List(ctx, p.resource(), c.namespace, kube.Selection{Labels: "owner=helm,name=" + c.release}) {
 		if err != nil {
 			return nil, fmt.Errorf("read the history of %s: %w", p.id(c), err)
 		}
@@ -177,7 +179,7 @@ func (p *Provider) history(ctx context.Context, c coordinates) ([]*record, error
 		}
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("%s: %w: there is no such Helm release in %s", p.id(c), rollback.ErrNotFound, cluster.Context())
+		return nil, fmt.Errorf("%s: %w: there is no such Helm release in %s", p.id(c), rollback.ErrNotFound, p.cluster.Context())
 	}
 	newestFirst(out)
 	return out, nil
@@ -189,17 +191,13 @@ func newestFirst(records []*record) {
 
 // all reads every record that may be read, by release, the newest first.
 func (p *Provider) all(ctx context.Context) (map[string][]*record, error) {
-	cluster, err := p.reach()
-	if err != nil {
-		return nil, err
-	}
-	namespaces := cluster.Namespaces()
+	namespaces := p.cluster.Namespaces()
 	if len(namespaces) == 0 {
 		namespaces = []string{""}
 	}
 	out := map[string][]*record{}
 	for _, namespace := range namespaces {
-		for o, err := range cluster.List(ctx, p.resource(), namespace, kube.Selection{Labels: "owner=helm"}) {
+		for o, err := range p.cluster.List(ctx, p.resource(), namespace, kube.Selection{Labels: "owner=helm"}) {
 			if err != nil {
 				return nil, p.hint(err)
 			}
@@ -242,11 +240,7 @@ func (p *Provider) forget(there map[string][]*record) {
 
 // content reads one record whole. It must still be what it was.
 func (p *Provider) content(ctx context.Context, r *record) (*release, error) {
-	cluster, err := p.reach()
-	if err != nil {
-		return nil, err
-	}
-	o, err := cluster.Get(ctx, p.resource(), r.namespace, r.object)
+	o, err := p.cluster.Get(ctx, p.resource(), r.namespace, r.object)
 	if err != nil {
 		return nil, fmt.Errorf("read revision %d: %w", r.revision, err)
 	}

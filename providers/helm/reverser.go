@@ -36,7 +36,7 @@ func (p *Provider) unit(c coordinates) rollback.Unit {
 // token names the newest record and what is stored in it.
 func (r *record) token() string { return r.label() + "/" + r.payload }
 
-// Observe implements rollback.Reverser. The stamp is the operation and step in the newest record's description.
+// Observe implements rollback.Reverser. The stamp is the operation in the newest record's description.
 func (p *Provider) Observe(ctx context.Context, id rollback.UnitID) (obs rollback.Observation, err error) {
 	c, err := p.locate(id)
 	if err != nil {
@@ -53,7 +53,7 @@ func (p *Provider) Observe(ctx context.Context, id rollback.UnitID) (obs rollbac
 		return obs, fmt.Errorf("%s: what serves cannot be identified: %w", id, newest.broken)
 	}
 	now := p.now().UTC()
-	obs = rollback.Observation{Unit: p.unit(c), At: now, Token: newest.token(), Stamp: newest.stamp}
+	obs = rollback.Observation{Unit: p.unit(c), At: now, Token: newest.token(), Stamp: newest.operation()}
 	revisions := p.revisions(records)
 	obs.Current, obs.History = revisions[0], revisions[1:]
 	p.doubt(&obs, records, now)
@@ -77,7 +77,7 @@ func (p *Provider) Observe(ctx context.Context, id rollback.UnitID) (obs rollbac
 		if held != "" {
 			obs.InFlight = fmt.Sprintf("%s of revision %s since %s (%s)", newest.status, newest.label(), clock(newest.at, now), held)
 			if newest.stamp != "" {
-				obs.InFlight += ", backout operation " + newest.stamp
+				obs.InFlight += ", backout operation " + newest.operation()
 			}
 		}
 	}

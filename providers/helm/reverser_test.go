@@ -118,7 +118,7 @@ func backToTheGoodOne(t *testing.T, r *release) {
 func afterTheRollback(t *testing.T, r *release, p *helm.Provider, to rollback.Revision, step rollback.Step) {
 	t.Helper()
 	now := r.observe(t, p)
-	if now.Current.Digest != to.Digest || now.Stamp != "op1.1" || now.Current.Label != "v4" {
+	if now.Current.Digest != to.Digest || now.Stamp != "op1" || now.Current.Label != "v4" {
 		t.Errorf("afterwards: %+v", now)
 	}
 	if again := r.apply(t, p, "op1", step); again.Outcome != rollback.AlreadyApplied {

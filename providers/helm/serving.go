@@ -34,16 +34,12 @@ func (p *Provider) serving(ctx context.Context, records []*record, objects []*ob
 
 // ready is how many pods of a Deployment are ready, by their images.
 func (p *Provider) ready(ctx context.Context, o *object) (map[string]int64, error) {
-	cluster, err := p.reach()
-	if err != nil {
-		return nil, err
-	}
 	match, _, _ := unstructured.NestedStringMap(o.Object.Object, "spec", "selector", "matchLabels") // none: nothing is found
 	out := map[string]int64{}
 	if len(match) == 0 {
 		return out, nil
 	}
-	for rs, err := range cluster.List(ctx, replicaSets, o.GetNamespace(), kube.Selection{Labels: labels.Set(match).String()}) {
+	for rs, err := range p.cluster.List(ctx, replicaSets, o.GetNamespace(), kube.Selection{Labels: labels.Set(match).String()}) {
 		if err != nil {
 			return nil, fmt.Errorf("see which pods of %s are ready: %w", o, err)
 		}

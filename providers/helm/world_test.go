@@ -28,6 +28,10 @@ func TestOnARealCluster(t *testing.T) {
 	w := &world{helm: servers.Need(t, "helm"), home: t.TempDir()}
 	w.writer(t)
 	w.c = servers.StartCluster(t)
+	t.Run("contract", func(t *testing.T) {
+		w.c.Do(t, "", "create", "namespace", "contract")
+		(&release{world: w, namespace: "contract", name: "pay", chart: filepath.Join(t.TempDir(), "pay")}).contract(t)
+	})
 	for name, test := range tests() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -44,7 +48,7 @@ func tests() map[string]func(*testing.T, *release) {
 		"killed": killedClientIsRecognised, "changed": changedObjectKeepsTheLock, "hook": failingHookLeavesNoLock, "gone": goneVersionIsMissing,
 		"foreign": foreignFieldIsNamed, "immutable": immutableFieldIsMissing, "pruned": prunedHistoryIsNoEvidence,
 		"rights": missingRightsAreNamed, "program": missingProgramIsNamed, "secrets": secretsStayHidden, "uninstalled": uninstalledIsNotLive,
-		"kills": killedRollbackIsFinished,
+		"kills": killedRollbackIsFinished, "promises": keepsThePromises,
 	}
 }
 
