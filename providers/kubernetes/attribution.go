@@ -87,7 +87,7 @@ type writer struct {
 func writerOf(o *kube.Object, path ...string) writer {
 	var last writer
 	for _, m := range o.GetManagedFields() {
-		if m.FieldsV1 == nil || (m.Subresource != "" && m.Subresource != "scale") || !owns(m.FieldsV1.Raw, path) {
+		if m.FieldsV1 == nil || (m.Subresource != "" && m.Subresource != "scale") || !owns(m.FieldsV1.GetRawBytes(), path) {
 			continue
 		}
 		next := writer{name: providers.Clean(m.Manager), scale: m.Subresource == "scale"}

@@ -186,6 +186,6 @@ func (p *Provider) keepContent(ctx context.Context, r record) {
 		return
 	}
 	if err := p.chronicle.keepContent(ctx, s.place, s.Digest, p.now().UTC(), data); err != nil && ctx.Err() == nil {
-		p.env.Log.Warn("keep the content of a ConfigMap", "object", s.place.String(), "error", err)
+		p.env.Log.Warn("keep the content of a ConfigMap", "object", s.String(), "error", err)
 	}
 }

@@ -143,23 +143,28 @@ func (p *Provider) edit(s *setting, before *version) (providers.Change, bool) {
 		c.From = before.Summary
 		c.Title = noun + " " + name + ": " + before.Summary + " → " + s.Summary
 	}
-	if s.kind == "configmap" || s.kind == "secret" {
-		c.Title = noun + " " + name + " changed"
-		if before != nil {
-			c.Paths = differing(before.Keys, s.Keys)
-			c.Title += ": " + strings.Join(c.Paths, ", ")
-		}
-		c.Artifacts = []string{s.Digest}
-		if s.kind == "secret" {
-			c.Artifacts = nil // a keyed digest is nobody else's
-		}
-	}
+	s.describe(&c, before)
 	if s.told.cause != "" {
 		c.Title += " (" + s.told.cause + ")"
 	}
 	c.Assistance = s.told.assistance(at)
 	providers.CleanChange(&c)
 	return c, true
+}
+
+// describe says of a ConfigMap or Secret which of its keys changed.
+func (s *setting) describe(c *providers.Change, before *version) {
+	if s.kind != "configmap" && s.kind != "secret" {
+		return
+	}
+	c.Title = s.kind + " " + s.name + " changed"
+	if before != nil {
+		c.Paths = differing(before.Keys, s.Keys)
+		c.Title += ": " + strings.Join(c.Paths, ", ")
+	}
+	if s.kind == "configmap" { // the keyed digest of a Secret is nobody else's
+		c.Artifacts = []string{s.Digest}
+	}
 }
 
 func (p *Provider) settingID(at place) string {

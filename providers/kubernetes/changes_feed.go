@@ -18,6 +18,7 @@ func (f *feed) take(ctx context.Context, h heard, yield yielder) bool {
 	case h.err != nil:
 		return f.failed(ctx, h, yield)
 	case h.complete:
+		f.told[h.what] = true
 		f.p.allow(h.what)
 		f.well(h.what)
 		return f.settle(ctx, h.what, yield)
@@ -38,6 +39,10 @@ func (f *feed) take(ctx context.Context, h heard, yield yielder) bool {
 
 // failed puts an error where a person sees it. What may not be read is no failure: the rest goes on.
 func (f *feed) failed(ctx context.Context, h heard, yield yielder) bool {
+	// An API server that has just come up refuses what it will allow once it has read its rules.
+	if providers.ClassOf(h.err) == providers.ClassPermanent && f.told[h.what] {
+		h.err = providers.Retryable(h.err)
+	}
 	if providers.ClassOf(h.err) == providers.ClassPermanent {
 		f.p.refuse(h.what, h.err.Error())
 		return f.settle(ctx, h.what, yield)

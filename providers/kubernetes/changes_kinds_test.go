@@ -102,6 +102,11 @@ func throughACrash(t *testing.T, c *servers.Cluster) {
 	p := reading(t, c, &archive{}, "namespaces: [crash]")
 	w := watch(t, p)
 	w.change("the first revision", func(c *providers.Change) bool { return c.To == "app:v1" })
+	for _, err := range p.Changes(t.Context(), providers.Window{}) { // waits until the watch has told everything
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 	resume := c.Pause()
 	await(t, "that the cluster is away", func() bool { return p.Health().State == providers.HealthFailing })
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)

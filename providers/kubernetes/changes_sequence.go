@@ -47,7 +47,7 @@ func turns(w *workload, revisions []*revision) []turn {
 		}
 	}
 	slices.SortStableFunc(out, func(a, b turn) int { return cmp.Or(cmp.Compare(a.number, b.number), a.created.Compare(b.created)) })
-	if last := len(out) - 1; last > 0 && out[last].again && w != nil && w.writer.at.After(latest(out[:last])) {
+	if last := len(out) - 1; last > 0 && out[last].again && w.template == out[last].template && w.writer.at.After(latest(out[:last])) {
 		out[last].at = w.writer.at
 	}
 	return out

@@ -78,7 +78,7 @@ func watch(t *testing.T, p providers.Watcher) *watching {
 	}()
 	t.Cleanup(func() {
 		cancel()
-		for range w.events { //nolint:revive // what nobody waits for any more
+		for range w.events {
 		}
 		<-ended
 	})
@@ -152,6 +152,16 @@ func rollouts(t *testing.T, c *servers.Cluster) {
 	done := w.change("the second revision, complete", func(c *providers.Change) bool {
 		return c.To == "checkout:v2" && c.Status == "complete" && len(c.Rollout) > 1
 	})
+	secondRevision(t, done, digest)
+	c.Do(t, "", "rollout", "undo", "-n", "shop", "deployment/checkout")
+	back := w.change("the way back", func(c *providers.Change) bool { return c.Kind == providers.KindRollback })
+	if back.To != "checkout:v1" || back.From != "checkout:v2" || len(back.Reverts) != 1 || back.Reverts[0] != done.ID || back.Author.Name != "kubectl" {
+		t.Errorf("the way back: %+v", back)
+	}
+}
+
+func secondRevision(t *testing.T, done providers.Change, digest string) {
+	t.Helper()
 	if done.From != "checkout:v1" || done.Service != "payments" || done.Unit != "k8s:shop/checkout" || done.Kind != providers.KindDeploy ||
 		done.Title != "checkout: checkout:v1 → checkout:v2 (faster)" || done.Commit != "0123456789abcdef0123456789abcdef01234567" ||
 		done.Author.Name != "kubectl-client-side-apply" || done.Assistance.State != providers.AssistanceAssisted || done.Environment != "prod" {
@@ -162,10 +172,5 @@ func rollouts(t *testing.T, c *servers.Cluster) {
 	}
 	if n := len(done.Artifacts); n != 2 || done.Artifacts[0] != digest || done.Artifacts[1] == done.Artifacts[0] {
 		t.Errorf("the image's and the template's digest: %v", done.Artifacts)
-	}
-	c.Do(t, "", "rollout", "undo", "-n", "shop", "deployment/checkout")
-	back := w.change("the way back", func(c *providers.Change) bool { return c.Kind == providers.KindRollback })
-	if back.To != "checkout:v1" || back.From != "checkout:v2" || len(back.Reverts) != 1 || back.Reverts[0] != done.ID || back.Author.Name != "kubectl" {
-		t.Errorf("the way back: %+v", back)
 	}
 }

@@ -37,6 +37,7 @@ type feed struct {
 	ready   chan struct{}    // closed when nothing is pending
 	ended   chan struct{}
 
+	told  map[string]bool // what was told whole once
 	early map[string]bool // workloads that were told of before everything was there
 	last  *revision
 	due   map[place]time.Time
@@ -96,7 +97,7 @@ func (p *Provider) Watch(ctx context.Context) iter.Seq2[providers.Event, error] 
 
 func (p *Provider) follow(ctx context.Context, scopes []string, all []source, yield func(providers.Event, error) bool) {
 	f := &feed{
-		p: p, book: newBook(), all: all, scopes: scopes, pending: map[string]bool{}, trouble: map[string]error{}, early: map[string]bool{},
+		p: p, book: newBook(), all: all, scopes: scopes, pending: map[string]bool{}, trouble: map[string]error{}, early: map[string]bool{}, told: map[string]bool{},
 		ready: make(chan struct{}), ended: make(chan struct{}), due: map[place]time.Time{},
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -136,10 +137,6 @@ func (p *Provider) hear(ctx context.Context, s source, namespace string, in chan
 			return false
 		}
 	}
-	type stamped struct {
-		record
-		epoch int
-	}
 	present := map[string]stamped{}
 	epoch, told := 0, false
 	for e, err := range p.cluster.Follow(ctx, s.resource, namespace, s.selection) {
@@ -150,18 +147,10 @@ func (p *Provider) hear(ctx context.Context, s source, namespace string, in chan
 				return
 			}
 		case e.Complete:
-			for uid, r := range present {
-				if told && r.epoch < epoch {
-					delete(present, uid)
-					if !tell(heard{record: r.record, deleted: true}) {
-						return
-					}
-				}
-			}
-			told = true
-			if !tell(heard{complete: true}) {
+			if told && !sweep(present, epoch, tell) || !tell(heard{complete: true}) {
 				return
 			}
+			told = true
 		default:
 			r := p.reduced(ctx, s, e)
 			if r == nil {
@@ -178,6 +167,25 @@ func (p *Provider) hear(ctx context.Context, s source, namespace string, in chan
 			}
 		}
 	}
+}
+
+// stamped is a record with the count of errors before it was told.
+type stamped struct {
+	record
+	epoch int
+}
+
+// sweep tells that what was not told since the last error is gone.
+func sweep(present map[string]stamped, epoch int, tell func(heard) bool) bool {
+	for uid, r := range present {
+		if r.epoch < epoch {
+			delete(present, uid)
+			if !tell(heard{record: r.record, deleted: true}) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func (p *Provider) reduced(ctx context.Context, s source, e kube.Event) record {
