@@ -73,14 +73,6 @@ func (p *Provider) Close() error { return p.cluster.Close() }
 // Place implements providers.Placed: the context of the kubeconfig.
 func (p *Provider) Place() string { return p.cluster.Context() }
 
-// scopes are the namespaces to list: "" where that is all of them.
-func (p *Provider) scopes() []string {
-	if len(p.set.Namespaces) == 0 {
-		return []string{""}
-	}
-	return p.set.Namespaces
-}
-
 // covers reports whether a namespace is to be looked at.
 func (p *Provider) covers(namespace string) bool {
 	if len(p.set.Namespaces) > 0 {
