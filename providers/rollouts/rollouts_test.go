@@ -3,7 +3,9 @@ package rollouts_test
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -13,6 +15,15 @@ import (
 	"github.com/backout-dev/backout/rollback/rollbacktest"
 	"github.com/backout-dev/backout/test/servers"
 )
+
+// TestMain lets several Rollouts roll at once, however few processors there are: they mostly wait.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "6"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
 
 func TestOnTheRealController(t *testing.T) {
 	c := servers.StartCluster(t)

@@ -135,7 +135,7 @@ func (s *shop) until(phase string) {
 
 func (s *shop) await(what string, ok func() (bool, string)) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 40*time.Second)
+	ctx, cancel := context.WithTimeout(s.t.Context(), 100*time.Second)
 	defer cancel()
 	for {
 		yes, got := ok()

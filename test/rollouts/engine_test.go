@@ -56,21 +56,8 @@ func TestARunAbortsACanaryThatCannotBePulled(t *testing.T) {
 		t.Fatalf("the culprit is %+v, the alerts are %+v", culprit, alerts)
 	}
 	e := engine(t, p)
-	plan, err := e.Plan(t.Context(), rollback.Request{Change: culprit})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if u := plan.Units[0]; u.To.Label != "rev1" || len(u.Steps) != 1 || u.Steps[0].Action != "abort" {
-		t.Fatalf("planned %+v", u)
-	}
-	by := policy.Principal{ID: "mei", Kind: policy.Human}
-	run, err := e.Confirm(t.Context(), plan, rollback.Confirmation{PlanHash: plan.Hash, By: by, Typed: "cart", Reason: "cannot be pulled", Via: "test"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if run, err = e.Execute(t.Context(), run.ID); err != nil {
-		t.Fatal(err)
-	}
+	plan := planned(t, e, culprit)
+	run := carriedOut(t, e, plan)
 	if run.State != rollback.RunSucceeded {
 		t.Errorf("it ended as %s: %s; %+v", run.State, run.Detail, run.Checks)
 	}
@@ -85,6 +72,33 @@ func TestARunAbortsACanaryThatCannotBePulled(t *testing.T) {
 	if plan, err := e.Plan(t.Context(), rollback.Request{Change: culprit}); err != nil || plan.Verdict != rollback.NoOp {
 		t.Errorf("a second plan: %s %v", plan.Verdict, err)
 	}
+}
+
+// carriedOut confirms a plan and runs it to its end.
+func carriedOut(t *testing.T, e *rollback.Engine, plan rollback.Plan) rollback.Run {
+	t.Helper()
+	by := policy.Principal{ID: "mei", Kind: policy.Human}
+	run, err := e.Confirm(t.Context(), plan, rollback.Confirmation{PlanHash: plan.Hash, By: by, Typed: "cart", Reason: "cannot be pulled", Via: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if run, err = e.Execute(t.Context(), run.ID); err != nil {
+		t.Fatal(err)
+	}
+	return run
+}
+
+// planned makes the plan for a culprit, which is to abort.
+func planned(t *testing.T, e *rollback.Engine, culprit *providers.Change) rollback.Plan {
+	t.Helper()
+	plan, err := e.Plan(t.Context(), rollback.Request{Change: culprit})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if u := plan.Units[0]; u.To.Label != "rev1" || len(u.Steps) != 1 || u.Steps[0].Action != "abort" {
+		t.Fatalf("planned %+v", u)
+	}
+	return plan
 }
 
 func engine(t *testing.T, p *rollouts.Provider) *rollback.Engine {
