@@ -52,17 +52,17 @@ func configuration(t *testing.T, c *servers.Cluster) {
 
 // What the cluster forgot is still told by a process that never saw it, and no secret value was kept.
 func forgotten(t *testing.T, c *servers.Cluster, kept *archive, pool providers.Change) {
-	again := reading(t, c, kept, "namespaces: [conf]")
-	found := false
-	for ch, err := range again.Changes(t.Context(), providers.Window{}) {
-		if err != nil {
-			t.Fatal(err)
+	await(t, "the change of a ConfigMap that is gone, from a process that starts once it was written down", func() bool {
+		again := reading(t, c, kept, "namespaces: [conf]")
+		found := false
+		for ch, err := range again.Changes(t.Context(), providers.Window{}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			found = found || ch.ID == pool.ID && ch.From == pool.From && ch.Title == pool.Title
 		}
-		found = found || ch.ID == pool.ID && ch.From == pool.From && ch.Title == pool.Title
-	}
-	if !found {
-		t.Errorf("the change of a ConfigMap that is gone is not told any more: %+v", pool)
-	}
+		return found
+	})
 	kept.mu.Lock()
 	defer kept.mu.Unlock()
 	contents := 0

@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -48,7 +49,7 @@ func (f *feed) failed(ctx context.Context, h heard, yield yielder) bool {
 		return f.settle(ctx, h.what, yield)
 	}
 	f.mu.Lock()
-	f.trouble[h.what] = h.err
+	f.trouble[h.what] = failure{h.err, f.p.now()}
 	f.mu.Unlock()
 	f.p.Done(f.p.now(), h.err)
 	if !yield(providers.Event{}, h.err) {
@@ -245,15 +246,20 @@ func (f *feed) ripe(ctx context.Context, yield yielder) bool {
 	return true
 }
 
-// answered takes the answer to whether the API server is there: watches that have nothing to tell are silent also then.
+// answered takes the answer to whether the API server is there: watches that have nothing to tell are silent also then. What
+// failed after the question was put is not made good by its answer.
 func (f *feed) answered(start time.Time, err error) {
-	f.p.Done(start, err)
-	if err != nil {
-		return
-	}
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	clear(f.trouble)
+	if err != nil {
+		f.trouble["the API server"] = failure{err, f.p.now()}
+	} else {
+		maps.DeleteFunc(f.trouble, func(_ string, t failure) bool { return t.at.Before(start) })
+	}
+	broken := len(f.trouble) > 0
+	f.mu.Unlock()
+	if err != nil || !broken {
+		f.p.Done(start, err)
+	}
 }
 
 // there asks the API server for next to nothing.

@@ -24,6 +24,12 @@ type heard struct {
 	what     string
 }
 
+// failure is what one watch, or the API server as a whole, ran into.
+type failure struct {
+	err error
+	at  time.Time
+}
+
 // feed is one Watch: a book that is kept up to date.
 type feed struct {
 	p      *Provider
@@ -32,9 +38,9 @@ type feed struct {
 	scopes []string
 
 	mu      sync.Mutex
-	pending map[string]bool  // what was not told whole yet
-	trouble map[string]error // what cannot be read now
-	ready   chan struct{}    // closed when nothing is pending
+	pending map[string]bool    // what was not told whole yet
+	trouble map[string]failure // what cannot be read now
+	ready   chan struct{}      // closed when nothing is pending
 	ended   chan struct{}
 
 	told  map[string]bool // what was told whole once
@@ -54,8 +60,8 @@ func (f *feed) settled(ctx context.Context) (*book, error) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, err := range f.trouble {
-		return nil, err
+	for _, t := range f.trouble {
+		return nil, t.err
 	}
 	return f.book, nil
 }
@@ -97,7 +103,7 @@ func (p *Provider) Watch(ctx context.Context) iter.Seq2[providers.Event, error] 
 
 func (p *Provider) follow(ctx context.Context, scopes []string, all []source, yield func(providers.Event, error) bool) {
 	f := &feed{
-		p: p, book: newBook(), all: all, scopes: scopes, pending: map[string]bool{}, trouble: map[string]error{}, early: map[string]bool{}, told: map[string]bool{},
+		p: p, book: newBook(), all: all, scopes: scopes, pending: map[string]bool{}, trouble: map[string]failure{}, early: map[string]bool{}, told: map[string]bool{},
 		ready: make(chan struct{}), ended: make(chan struct{}), due: map[place]time.Time{},
 	}
 	ctx, cancel := context.WithCancel(ctx)

@@ -72,6 +72,7 @@ func await(t *testing.T, what string, there func() bool) {
 		if time.Now().After(deadline) {
 			t.Fatalf("never saw %s", what)
 		}
+		<-time.After(10 * time.Millisecond) // others need the processor for what is awaited
 	}
 }
 
