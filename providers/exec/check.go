@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -40,8 +41,8 @@ func (c *core) checkUnit(u *rollback.Unit) error {
 	default:
 		return fmt.Errorf("cas %q is neither atomic nor none", providers.Clean(string(u.CAS)))
 	}
-	u.Kind, u.Service = or(providers.Clean(u.Kind), "program"), providers.Clean(u.Service)
-	u.Environment = or(providers.Clean(u.Environment), c.environment)
+	u.Kind, u.Service = cmp.Or(providers.Clean(u.Kind), "program"), providers.Clean(u.Service)
+	u.Environment = cmp.Or(providers.Clean(u.Environment), c.environment)
 	return nil
 }
 
@@ -99,7 +100,7 @@ func checkProposal(p *rollback.Proposal, obs rollback.Observation, to rollback.R
 			s.Unit = obs.Unit.ID
 		}
 		s.Action, s.Title = providers.Clean(s.Action), providers.Clean(s.Title)
-		s.From, s.To, s.Token = or(s.From, obs.Current.Digest), or(s.To, to.Digest), or(s.Token, obs.Token)
+		s.From, s.To, s.Token = cmp.Or(s.From, obs.Current.Digest), cmp.Or(s.To, to.Digest), cmp.Or(s.Token, obs.Token)
 		switch {
 		case s.Unit != obs.Unit.ID:
 			return fmt.Errorf("step %d is for %s, not for %s", s.N, s.Unit, obs.Unit.ID)

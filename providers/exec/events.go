@@ -3,6 +3,7 @@ package exec
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,7 +29,7 @@ func (s changes) Changes(ctx context.Context, w providers.Window) iter.Seq2[prov
 				return errors.New(`an alert in an answer about changes`)
 			}
 			ch := *ev.Change
-			ch.Provider, ch.Environment = s.c.name, or(ch.Environment, s.c.environment)
+			ch.Provider, ch.Environment = s.c.name, cmp.Or(ch.Environment, s.c.environment)
 			if w.Contains(ch.At()) && !yield(ch, nil) {
 				return errEnough
 			}
@@ -51,7 +52,7 @@ func (s alerts) Alerts(ctx context.Context, w providers.Window) iter.Seq2[provid
 				return errors.New(`a change in an answer about alerts`)
 			}
 			a := *ev.Alert
-			a.Provider, a.Environment = s.c.name, or(a.Environment, s.c.environment)
+			a.Provider, a.Environment = s.c.name, cmp.Or(a.Environment, s.c.environment)
 			open := (w.Until.IsZero() || a.StartsAt.Before(w.Until)) && (w.Since.IsZero() || a.EndsAt.IsZero() || a.EndsAt.After(w.Since))
 			if open && !yield(a, nil) {
 				return errEnough
@@ -102,12 +103,4 @@ func lines(r io.Reader, each func(n int, line []byte) error) error {
 		return providers.Permanent(fmt.Errorf("line %d of its answer is longer than %d bytes", n+1, maxLine))
 	}
 	return sc.Err()
-}
-
-func or[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
 }

@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -62,7 +63,7 @@ func (r reverser) Plan(ctx context.Context, obs rollback.Observation, to rollbac
 	if r.c.commands.Plan == nil {
 		return rollback.Proposal{
 			Steps: []rollback.Step{{
-				N: 1, Unit: obs.Unit.ID, Action: "apply", Title: "run " + providers.Clean(r.c.commands.Apply[0]) + " to go back to " + or(to.Label, to.Digest),
+				N: 1, Unit: obs.Unit.ID, Action: "apply", Title: "run " + providers.Clean(r.c.commands.Apply[0]) + " to go back to " + cmp.Or(to.Label, to.Digest),
 				From: obs.Current.Digest, To: to.Digest, Token: obs.Token, Args: map[string]string{"label": to.Label},
 			}},
 			Warnings: withoutCAS(obs, []string{"what will change is not shown: no plan command is configured"}), Checks: r.checks(),
@@ -132,7 +133,7 @@ func (r reverser) Status(ctx context.Context, unit rollback.UnitID, to rollback.
 		if err != nil {
 			return rollback.Convergence{}, err
 		}
-		return rollback.Convergence{Done: obs.Current.Digest == to.Digest, Detail: "at " + or(obs.Current.Label, obs.Current.Digest)}, nil
+		return rollback.Convergence{Done: obs.Current.Digest == to.Digest, Detail: "at " + cmp.Or(obs.Current.Label, obs.Current.Digest)}, nil
 	}
 	var c rollback.Convergence
 	if err := r.c.ask(ctx, request{Method: "status", Unit: unit, To: &to}, &c, "done"); err != nil {
@@ -152,7 +153,7 @@ func (r reverser) Verify(ctx context.Context, unit rollback.UnitID, to rollback.
 		if err != nil {
 			return nil, err
 		}
-		c := rollback.Check{Name: "revision", Inside: true, State: rollback.CheckFail, Observed: or(obs.Current.Label, obs.Current.Digest), Goal: or(to.Label, to.Digest)}
+		c := rollback.Check{Name: "revision", Inside: true, State: rollback.CheckFail, Observed: cmp.Or(obs.Current.Label, obs.Current.Digest), Goal: cmp.Or(to.Label, to.Digest)}
 		if obs.Current.Digest == to.Digest {
 			c.State = rollback.CheckPass
 		}

@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -67,7 +68,7 @@ func (s *settings) check() error {
 	if s.Timeout < 0 || s.ApplyTimeout < 0 || s.MaxOutput < 0 {
 		return errors.New("timeout, apply_timeout and max_output are not negative")
 	}
-	s.Timeout, s.ApplyTimeout, s.MaxOutput = or(s.Timeout, 30*time.Second), or(s.ApplyTimeout, 5*time.Minute), or(s.MaxOutput, 8<<20)
+	s.Timeout, s.ApplyTimeout, s.MaxOutput = cmp.Or(s.Timeout, 30*time.Second), cmp.Or(s.ApplyTimeout, 5*time.Minute), cmp.Or(s.MaxOutput, 8<<20)
 	return nil
 }
 

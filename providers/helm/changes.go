@@ -1,6 +1,7 @@
 package helm
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -88,7 +89,7 @@ func (p *Provider) change(records []*record, i int) providers.Change {
 	c := providers.Change{
 		ID: p.changeID(r), Provider: p.name, Kind: providers.KindDeploy, Service: p.service(r.coordinates),
 		Environment: p.environment, Unit: string(p.id(r.coordinates)), Status: r.status, EffectiveFrom: r.at,
-		To: or(r.title, "revision "+r.label()), Author: providers.Author{Name: r.said(authorKeys)},
+		To: cmp.Or(r.title, "revision "+r.label()), Author: providers.Author{Name: r.said(authorKeys)},
 		Commit: r.said(commitKeys), ChangeSet: r.said(changeSetKeys), URL: r.said(urlKeys),
 	}
 	if r.digest != "" {
@@ -97,7 +98,7 @@ func (p *Provider) change(records []*record, i int) providers.Change {
 	var before *record
 	if i+1 < len(records) {
 		before = records[i+1]
-		c.From = or(before.title, "revision "+before.label())
+		c.From = cmp.Or(before.title, "revision "+before.label())
 	}
 	if i > 0 {
 		c.EffectiveTo = records[i-1].at

@@ -1,6 +1,7 @@
 package helm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -118,7 +119,7 @@ func (p *Provider) rights(ctx context.Context, w *way, prop *rollback.Proposal) 
 			return fmt.Errorf("ask what you may do: %w", err)
 		}
 		if !may {
-			text := fmt.Sprintf("the right to %s %s in namespace %s", n.verb, schema.GroupResource{Group: n.resource.Group, Resource: n.resource.Resource}, or(n.namespace, "(cluster)"))
+			text := fmt.Sprintf("the right to %s %s in namespace %s", n.verb, schema.GroupResource{Group: n.resource.Group, Resource: n.resource.Resource}, cmp.Or(n.namespace, "(cluster)"))
 			if reason != "" {
 				text += " (" + reason + ")"
 			}

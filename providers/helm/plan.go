@@ -1,6 +1,7 @@
 package helm
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -35,7 +36,7 @@ func (p *Provider) Plan(ctx context.Context, obs rollback.Observation, to rollba
 	}
 	target := find(records, to)
 	if target == nil {
-		prop.Missing = []string{fmt.Sprintf("revision %s (%s) is no longer in the history of %s: choose another one, or raise --history-max for the next time", or(to.Label, "without a name"), to.Digest, c.release)}
+		prop.Missing = []string{fmt.Sprintf("revision %s (%s) is no longer in the history of %s: choose another one, or raise --history-max for the next time", cmp.Or(to.Label, "without a name"), to.Digest, c.release)}
 		return prop, nil
 	}
 	w := way{from: records[0], to: target}

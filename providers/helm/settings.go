@@ -1,6 +1,7 @@
 package helm
 
 import (
+	"cmp"
 	"errors"
 	"path/filepath"
 	"time"
@@ -55,12 +56,12 @@ func (s *settings) check() error {
 			return errors.New("min_soak, pending_after, hook_timeout and timeout must not be negative")
 		}
 	}
-	s.Driver = or(s.Driver, inSecrets)
+	s.Driver = cmp.Or(s.Driver, inSecrets)
 	if s.Driver != inSecrets && s.Driver != inConfigMaps {
 		return errors.New("driver is secret or configmap; releases in a SQL database cannot be read")
 	}
-	s.MinSoak, s.PendingAfter = or(s.MinSoak, defaultSoak), or(s.PendingAfter, defaultPending)
-	s.HookTimeout, s.Timeout = or(s.HookTimeout, defaultHooks), or(s.Timeout, defaultTimeout)
+	s.MinSoak, s.PendingAfter = cmp.Or(s.MinSoak, defaultSoak), cmp.Or(s.PendingAfter, defaultPending)
+	s.HookTimeout, s.Timeout = cmp.Or(s.HookTimeout, defaultHooks), cmp.Or(s.Timeout, defaultTimeout)
 	return nil
 }
 
@@ -70,12 +71,4 @@ func (s *settings) kubeconfig(dir string) string {
 		return s.Kubeconfig
 	}
 	return filepath.Join(dir, s.Kubeconfig)
-}
-
-func or[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
 }

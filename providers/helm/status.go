@@ -1,6 +1,7 @@
 package helm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -98,11 +99,11 @@ func progress(o *object) (want int64, detail string, failed bool) {
 	case at("observedGeneration") < o.GetGeneration():
 		return want, "not yet seen by its controller", false
 	case updated < want:
-		return want, or(stuck, fmt.Sprintf("%d of %d pods are of this revision", updated, want)), stuck != ""
+		return want, cmp.Or(stuck, fmt.Sprintf("%d of %d pods are of this revision", updated, want)), stuck != ""
 	case o.GetKind() == "Deployment" && at("replicas") > updated:
-		return want, or(stuck, fmt.Sprintf("%d old pods have to go", at("replicas")-updated)), stuck != ""
+		return want, cmp.Or(stuck, fmt.Sprintf("%d old pods have to go", at("replicas")-updated)), stuck != ""
 	case ready < want || (o.GetKind() == "Deployment" && at("availableReplicas") < want):
-		return want, or(stuck, fmt.Sprintf("%d of %d pods are ready", ready, want)), stuck != ""
+		return want, cmp.Or(stuck, fmt.Sprintf("%d of %d pods are ready", ready, want)), stuck != ""
 	}
 	return want, "", false
 }
@@ -114,7 +115,7 @@ func condition(o *object, kind, reason string) string {
 		m, ok := c.(map[string]any)
 		if ok && m["type"] == kind && m["reason"] == reason {
 			message, _ := m["message"].(string)
-			return providers.Clean(or(message, reason))
+			return providers.Clean(cmp.Or(message, reason))
 		}
 	}
 	return ""
@@ -185,7 +186,7 @@ func (p *Provider) Verify(ctx context.Context, id rollback.UnitID, to rollback.R
 		return checks, nil
 	}
 	checks = append(checks, rollback.Check{
-		Name: checkObjects, State: state(len(s.missing) == 0), Inside: true, Observed: or(strings.Join(s.missing, ", "), "all there"), Goal: "all there",
+		Name: checkObjects, State: state(len(s.missing) == 0), Inside: true, Observed: cmp.Or(strings.Join(s.missing, ", "), "all there"), Goal: "all there",
 	})
 	if s.count == 0 {
 		return checks, nil

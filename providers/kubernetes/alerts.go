@@ -53,7 +53,7 @@ func (p *Provider) symptoms(w *workload, held map[string]*instance, now time.Tim
 			s.since = at
 		}
 		s.pods++
-		s.detail = or(s.detail, n.detail)
+		s.detail = cmp.Or(s.detail, n.detail)
 		out[t] = s
 	}
 	if w != nil {

@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -75,8 +76,8 @@ func (p *Provider) reducePod(o *kube.Object) *instance {
 	for _, c := range list(o.Object, "status", "conditions") {
 		switch text(c, "type") {
 		case "Ready":
-			n.ready, n.since = text(c, "status") == "True", or(when(text(c, "lastTransitionTime")), n.created)
-			n.detail = or(n.detail, text(c, "message"))
+			n.ready, n.since = text(c, "status") == "True", cmp.Or(when(text(c, "lastTransitionTime")), n.created)
+			n.detail = cmp.Or(n.detail, text(c, "message"))
 		case "PodScheduled":
 			if text(c, "status") == "False" {
 				n.detail = text(c, "message")

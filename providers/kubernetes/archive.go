@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -192,7 +193,7 @@ func joined(c providers.Change, old *providers.Change) providers.Change {
 	if c.From == "" && old.From != "" {
 		c.From, c.Title, c.Paths = old.From, old.Title, old.Paths
 	}
-	c.Status, c.Commit, c.ChangeSet, c.URL = or(c.Status, old.Status), or(c.Commit, old.Commit), or(c.ChangeSet, old.ChangeSet), or(c.URL, old.URL)
+	c.Status, c.Commit, c.ChangeSet, c.URL = cmp.Or(c.Status, old.Status), cmp.Or(c.Commit, old.Commit), cmp.Or(c.ChangeSet, old.ChangeSet), cmp.Or(c.URL, old.URL)
 	if c.Assistance.State == "" {
 		c.Assistance = old.Assistance
 	}

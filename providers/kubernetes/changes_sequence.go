@@ -132,7 +132,7 @@ func merge(t, otherwise told) told {
 		to   *string
 		from string
 	}{{&t.author, otherwise.author}, {&t.changeSet, otherwise.changeSet}, {&t.url, otherwise.url}, {&t.cause, otherwise.cause}} {
-		*f.to = or(*f.to, f.from)
+		*f.to = cmp.Or(*f.to, f.from)
 	}
 	if t.assisted == "" {
 		t.assisted, t.assistedKey = otherwise.assisted, otherwise.assistedKey

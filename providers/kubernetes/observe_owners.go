@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -23,7 +24,7 @@ func ownersOf(o *kube.Object) []string {
 		out = append(out, providers.Clean(kind+" "+name))
 	}
 	app, _, _ := strings.Cut(notes["argocd.argoproj.io/tracking-id"], ":")
-	add("Argo CD application", "", or(app, labels["argocd.argoproj.io/instance"]))
+	add("Argo CD application", "", cmp.Or(app, labels["argocd.argoproj.io/instance"]))
 	add("Flux HelmRelease", labels["helm.toolkit.fluxcd.io/namespace"], labels["helm.toolkit.fluxcd.io/name"])
 	add("Flux Kustomization", labels["kustomize.toolkit.fluxcd.io/namespace"], labels["kustomize.toolkit.fluxcd.io/name"])
 	add("Helm release", notes["meta.helm.sh/release-namespace"], notes["meta.helm.sh/release-name"])

@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -40,7 +41,7 @@ func (p *Provider) Plan(ctx context.Context, obs rollback.Observation, to rollba
 	}
 	i := slices.IndexFunc(l.revs, func(h held) bool { return h.digest == to.Digest })
 	if i < 0 {
-		prop.Missing = []string{fmt.Sprintf("%s (%s) is neither in the cluster nor in the archive: deploy it again, or choose another revision", or(to.Label, "the target"), to.Digest)}
+		prop.Missing = []string{fmt.Sprintf("%s (%s) is neither in the cluster nor in the archive: deploy it again, or choose another revision", cmp.Or(to.Label, "the target"), to.Digest)}
 		return prop, nil
 	}
 	target := l.revs[i]

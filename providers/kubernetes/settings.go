@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"cmp"
 	"errors"
 	"time"
 
@@ -102,15 +103,7 @@ func (s *settings) check() error {
 	if s.Exclude == nil {
 		s.Exclude = []string{"kube-system", "kube-public", "kube-node-lease"}
 	}
-	s.NotReady, s.MinSoak = or(s.NotReady, defaultNotReady), or(s.MinSoak, defaultSoak)
-	s.Hold, s.Timeout = or(s.Hold, defaultHold), or(s.Timeout, defaultTimeout)
+	s.NotReady, s.MinSoak = cmp.Or(s.NotReady, defaultNotReady), cmp.Or(s.MinSoak, defaultSoak)
+	s.Hold, s.Timeout = cmp.Or(s.Hold, defaultHold), cmp.Or(s.Timeout, defaultTimeout)
 	return nil
-}
-
-func or[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
 }

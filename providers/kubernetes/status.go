@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -48,7 +49,7 @@ func (p *Provider) Status(ctx context.Context, id rollback.UnitID, to rollback.R
 	if stuck := l.trap(); stuck != nil {
 		text := fmt.Sprintf("pod %s of the version that is taken back is not ready and holds everything up", stuck.name)
 		if p.now().Sub(newerOf(stuck.created, stuck.since)) > stuckAfter || stuck.why != "" {
-			return rollback.Convergence{Failed: true, Detail: fmt.Sprintf("%s (%s): delete it (kubectl delete pod -n %s %s) and the rollout goes on", text, or(stuck.why, "it does not become ready"), w.namespace(), stuck.name)}, nil
+			return rollback.Convergence{Failed: true, Detail: fmt.Sprintf("%s (%s): delete it (kubectl delete pod -n %s %s) and the rollout goes on", text, cmp.Or(stuck.why, "it does not become ready"), w.namespace(), stuck.name)}, nil
 		}
 		out.Detail += "; " + text
 		return out, nil

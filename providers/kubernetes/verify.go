@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -32,7 +33,7 @@ func (p *Provider) Verify(ctx context.Context, id rollback.UnitID, to rollback.R
 
 // content checks what the pods run, container by container: what admission added to the pods alone is named and is no fault.
 func (l *look) content(to rollback.Revision) rollback.Check {
-	c := rollback.Check{Name: "what the pods run", Inside: true, State: rollback.CheckPass, Goal: or(to.Label, to.Digest)}
+	c := rollback.Check{Name: "what the pods run", Inside: true, State: rollback.CheckPass, Goal: cmp.Or(to.Label, to.Digest)}
 	want := imagesBy(l.template)
 	added := map[string]bool{}
 	var wrong []string

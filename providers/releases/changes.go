@@ -1,6 +1,7 @@
 package releases
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -138,7 +139,7 @@ func (p *Provider) change(u *unit, t term, before *term, r release) providers.Ch
 
 func (p *Provider) describeRelease(c *providers.Change, t term, r release) {
 	a := readAbout(r.about)
-	c.Commit = or(r.commit(), t.commit)
+	c.Commit = cmp.Or(r.commit(), t.commit)
 	c.ChangeSet, c.Paths, c.Files, c.Lines, c.URL, c.Approvers = a.ChangeSet, a.Paths, max(a.Files, 0), max(a.Lines, 0), a.URL, a.Approvers
 	if a.Title != "" {
 		c.Title = a.Title

@@ -2,6 +2,7 @@ package releases
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -86,7 +87,7 @@ func pairs(before, after []entry) iter.Seq2[*entry, *entry] {
 
 // file compares one file of both; nil is one that is not there.
 func (d *differ) file(old, now *entry) string {
-	name := providers.Clean(or(pathOf(old), pathOf(now)))
+	name := providers.Clean(cmp.Or(pathOf(old), pathOf(now)))
 	switch {
 	case old != nil && now != nil && old.sum == now.sum:
 		return fmt.Sprintf("mode of %s: %s, then %s\n", name, kindName(old), kindName(now))

@@ -1,6 +1,7 @@
 package releases
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path"
@@ -27,7 +28,7 @@ func (p *Provider) Plan(ctx context.Context, obs rollback.Observation, to rollba
 	}
 	r, ok := find(s, digests, to)
 	if !ok {
-		prop.Missing = []string{fmt.Sprintf("release %s (%s) is no longer in %s: deploy it again, or choose another revision", or(to.Label, "without a name"), to.Digest, u.releases)}
+		prop.Missing = []string{fmt.Sprintf("release %s (%s) is no longer in %s: deploy it again, or choose another revision", cmp.Or(to.Label, "without a name"), to.Digest, u.releases)}
 		return prop, nil
 	}
 	prop.Steps = []rollback.Step{{
@@ -89,7 +90,7 @@ func (p *Provider) compare(ctx context.Context, u *unit, from, to string, obs ro
 	if d.err != nil {
 		return fmt.Errorf("%s: compare the releases: %w", u.id, d.err)
 	}
-	prop.NotRestored = []string{"data written since " + or(obs.Current.Label, "the current release") + " went live: databases, queues, caches and files outside the release directory"}
+	prop.NotRestored = []string{"data written since " + cmp.Or(obs.Current.Label, "the current release") + " went live: databases, queues, caches and files outside the release directory"}
 	if len(u.reload) == 0 {
 		prop.Warnings = append(prop.Warnings, "no reload is configured: it takes effect when "+u.service+" follows the link by itself")
 	}

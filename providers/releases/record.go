@@ -1,6 +1,7 @@
 package releases
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -63,7 +64,7 @@ func (p *Provider) noticeBroken(u *unit, l link) {
 	defer p.mu.Unlock()
 	delete(p.broken, u.name)
 	if l.broken {
-		p.broken[u.name] = fmt.Sprintf("%s: current points to %s, which is gone: nothing serves from it", u.name, providers.Clean(or(l.label, l.target)))
+		p.broken[u.name] = fmt.Sprintf("%s: current points to %s, which is gone: nothing serves from it", u.name, providers.Clean(cmp.Or(l.label, l.target)))
 	}
 }
 
@@ -206,8 +207,8 @@ func merge(exact, told []switched) []switched {
 
 // join takes over what another report of the same switch knows.
 func (s *switched) join(o switched) {
-	s.digest, s.before, s.op = or(s.digest, o.digest), or(s.before, o.before), or(s.op, o.op)
-	s.by, s.commit = or(s.by, o.by), or(s.commit, o.commit)
+	s.digest, s.before, s.op = cmp.Or(s.digest, o.digest), cmp.Or(s.before, o.before), cmp.Or(s.op, o.op)
+	s.by, s.commit = cmp.Or(s.by, o.by), cmp.Or(s.commit, o.commit)
 	s.chain = s.chain || o.chain
 	if o.seen.After(s.seen) {
 		s.seen = o.seen

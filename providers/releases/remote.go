@@ -1,6 +1,7 @@
 package releases
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"errors"
@@ -79,7 +80,7 @@ func explainSSH(err error) error {
 	case exit.Code == 255 && (strings.Contains(exit.Stderr, "Permission denied") || strings.Contains(exit.Stderr, "Host key verification failed")):
 		return providers.Unauthenticated(fmt.Errorf("ssh: %s: try the same ssh by hand first", exit.Stderr))
 	case exit.Code == 255:
-		return providers.Retryable(fmt.Errorf("ssh: %s: try the same ssh by hand", or(strings.TrimPrefix(exit.Stderr, "ssh: "), "the connection failed")))
+		return providers.Retryable(fmt.Errorf("ssh: %s: try the same ssh by hand", cmp.Or(strings.TrimPrefix(exit.Stderr, "ssh: "), "the connection failed")))
 	default:
 		return fmt.Errorf("on the host: %w", err)
 	}

@@ -2,6 +2,7 @@ package releases
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -70,9 +71,9 @@ func (r *remote) result(ctx context.Context, u *unit, s swap, before link, out s
 		case errors.As(err, &start) && ctx.Err() == nil:
 			return failed("nothing was switched: %v", err)
 		case sent:
-			return unknown("the connection ended after the switch was sent: %v", or(err, errNoAnswer))
+			return unknown("the connection ended after the switch was sent: %v", cmp.Or(err, errNoAnswer))
 		default:
-			return unknown("the host gave no answer, and the switch was not sent: %v", or(err, errNoAnswer))
+			return unknown("the host gave no answer, and the switch was not sent: %v", cmp.Or(err, errNoAnswer))
 		}
 	}
 	if linkErr == nil {

@@ -1,6 +1,7 @@
 package releases
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,7 +62,7 @@ func (p *Provider) Observe(ctx context.Context, id rollback.UnitID) (obs rollbac
 			obs.Current = rev
 			continue
 		}
-		others = append(others, dated{rev, or(rev.Since, r.made)})
+		others = append(others, dated{rev, cmp.Or(rev.Since, r.made)})
 	}
 	slices.SortStableFunc(others, func(a, b dated) int { return b.key.Compare(a.key) })
 	for _, o := range others {

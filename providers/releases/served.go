@@ -1,6 +1,7 @@
 package releases
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -67,7 +68,7 @@ func contents(history []switched) func(switched) string {
 			digests[s.label] = "" // the name was used again for something else
 		}
 	}
-	return func(s switched) string { return or(s.digest, or(digests[s.label], s.label)) }
+	return func(s switched) string { return cmp.Or(s.digest, cmp.Or(digests[s.label], s.label)) }
 }
 
 // good is the evidence that a release served well: a span of at least soak, and the last one not ended by a roll-back.
@@ -97,11 +98,11 @@ func (u *unit) revision(r release, digest string, ts []term, recorded time.Time)
 		if t.label == r.label {
 			rev.Since, rev.Until = t.at, t.until
 			if t.digest == "" || t.digest == digest {
-				logged = or(commitOf(t.commit), logged)
+				logged = cmp.Or(commitOf(t.commit), logged)
 			}
 		}
 	}
-	rev.Commit = or(rev.Commit, logged)
+	rev.Commit = cmp.Or(rev.Commit, logged)
 	its := func(t term) bool { return t.label == r.label || (t.digest != "" && t.digest == digest) }
 	rev.Good = good(ts, its, u.soak)
 	rev.Staged = !slices.ContainsFunc(ts, its) && !recorded.IsZero() && r.made.After(recorded)

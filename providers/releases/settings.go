@@ -1,6 +1,7 @@
 package releases
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -111,18 +112,18 @@ func (s *settings) check() error {
 }
 
 func (s *settings) defaults() {
-	s.MinSoak = or(s.MinSoak, defaultSoak)
-	s.Timeout = or(s.Timeout, defaultTimeout)
-	s.ConnectTimeout = max(or(s.ConnectTimeout, 10*time.Second), time.Second)
+	s.MinSoak = cmp.Or(s.MinSoak, defaultSoak)
+	s.Timeout = cmp.Or(s.Timeout, defaultTimeout)
+	s.ConnectTimeout = max(cmp.Or(s.ConnectTimeout, 10*time.Second), time.Second)
 	if s.local() {
-		s.Poll = or(s.Poll, defaultPoll)
+		s.Poll = cmp.Or(s.Poll, defaultPoll)
 	} else {
-		s.Poll = or(s.Poll, remotePoll)
+		s.Poll = cmp.Or(s.Poll, remotePoll)
 	}
 }
 
 func (u *unitSettings) check(local bool) error {
-	u.Releases, u.Current, u.Service = or(u.Releases, "releases"), or(u.Current, "current"), or(u.Service, u.Name)
+	u.Releases, u.Current, u.Service = cmp.Or(u.Releases, "releases"), cmp.Or(u.Current, "current"), cmp.Or(u.Service, u.Name)
 	switch {
 	case u.Name == "" || u.Path == "":
 		return errors.New("it needs name and path")
@@ -158,7 +159,7 @@ func (c *checkSettings) check() error {
 	case len(c.Command) > 0 && (c.Command[0] == "" || strings.ContainsRune(strings.Join(c.Command, ""), 0)):
 		return errors.New("command names no program, or holds a NUL character")
 	}
-	c.ExpectStatus, c.Timeout = or(c.ExpectStatus, 200), or(c.Timeout, 5*time.Second)
+	c.ExpectStatus, c.Timeout = cmp.Or(c.ExpectStatus, 200), cmp.Or(c.Timeout, 5*time.Second)
 	return nil
 }
 
@@ -170,7 +171,7 @@ func (u *unitSettings) unit(env providers.Environment, s settings) *unit {
 	out := &unit{
 		id:   rollback.UnitID(env.Name + ":" + s.Scope + "/" + u.Name),
 		name: u.Name, service: u.Service, base: strings.TrimRight(base, "/"), releases: u.Releases, current: u.Current,
-		reload: u.Reload, soak: or(u.MinSoak, s.MinSoak),
+		reload: u.Reload, soak: cmp.Or(u.MinSoak, s.MinSoak),
 	}
 	for _, c := range u.Checks {
 		out.checks = append(out.checks, check(c))
@@ -180,12 +181,4 @@ func (u *unitSettings) unit(env providers.Environment, s settings) *unit {
 
 func plain(name string) bool {
 	return name != "" && name != "." && name != ".." && !strings.ContainsAny(name, "/\x00")
-}
-
-func or[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
 }

@@ -1,6 +1,7 @@
 package releases
 
 import (
+	"cmp"
 	"encoding/json"
 	"regexp"
 	"slices"
@@ -44,7 +45,7 @@ func (a about) author() providers.Author {
 
 // commit is the commit of a release, from release.json or the file REVISION.
 func (r release) commit() string {
-	return commitOf(or(readAbout(r.about).Commit, r.revision))
+	return commitOf(cmp.Or(readAbout(r.about).Commit, r.revision))
 }
 
 // commitOf is a commit in the form that all sources share, "" if it is none.

@@ -1,6 +1,7 @@
 package releases
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,7 +47,7 @@ func (p *Provider) Verify(ctx context.Context, id rollback.UnitID, to rollback.R
 
 // serves checks the content behind the link.
 func (p *Provider) serves(ctx context.Context, u *unit, to rollback.Revision) rollback.Check {
-	c := rollback.Check{Name: u.current, Inside: true, State: rollback.CheckUnknown, Goal: or(to.Label, to.Digest)}
+	c := rollback.Check{Name: u.current, Inside: true, State: rollback.CheckUnknown, Goal: cmp.Or(to.Label, to.Digest)}
 	l, err := p.host.glance(ctx, u)
 	if err != nil {
 		c.Observed = providers.Clean(err.Error())
@@ -136,7 +137,7 @@ func (p *Provider) viaCommand(ctx context.Context, u *unit, c check) (rollback.C
 	var exit *process.ExitError
 	switch {
 	case err == nil:
-		return rollback.CheckPass, or(out, "exit code 0"), goal
+		return rollback.CheckPass, cmp.Or(out, "exit code 0"), goal
 	case errors.As(err, &exit), errors.Is(err, context.DeadlineExceeded):
 		return rollback.CheckFail, err.Error(), goal
 	default:

@@ -1,6 +1,7 @@
 package rollouts
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -225,7 +226,7 @@ func (s *sight) says() string {
 	if err == nil && serving != nil {
 		name = serving.label()
 	}
-	out := fmt.Sprintf("it is set to %s, %s", name, or(s.Status.Phase, "phase unknown"))
+	out := fmt.Sprintf("it is set to %s, %s", name, cmp.Or(s.Status.Phase, "phase unknown"))
 	if s.Status.Message != "" {
 		out += " (" + providers.Clean(s.Status.Message) + ")"
 	}

@@ -121,7 +121,7 @@ func markOf(e *kube.Object) (mark, bool) {
 		return mark{}, false
 	}
 	found := is.text.FindStringSubmatch(event.Message)
-	at := or(or(event.Last, event.Time), event.First).UTC()
+	at := cmp.Or(cmp.Or(event.Last, event.Time), event.First).UTC()
 	if found == nil || at.IsZero() {
 		return mark{}, false
 	}
@@ -190,7 +190,7 @@ func (p *Provider) evidence(s *sight, x *set, marks []mark, now time.Time) (out 
 			continue
 		}
 		known = true
-		until, how := or(t.to, now), "until "+t.to.Format("Jan 2 15:04 UTC")
+		until, how := cmp.Or(t.to, now), "until "+t.to.Format("Jan 2 15:04 UTC")
 		if t.to.IsZero() {
 			how = "and is still"
 		}

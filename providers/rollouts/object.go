@@ -1,6 +1,7 @@
 package rollouts
 
 import (
+	"cmp"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -149,5 +150,5 @@ func (o *object) degraded() (reason string, since time.Time) {
 	if o.Status.Abort && o.Status.AbortedAt != nil {
 		return "RolloutAborted", o.Status.AbortedAt.UTC()
 	}
-	return or(progress.Reason, "Degraded"), progress.LastTransition.UTC()
+	return cmp.Or(progress.Reason, "Degraded"), progress.LastTransition.UTC()
 }

@@ -131,7 +131,7 @@ func (s *sight) summary() json.RawMessage {
 // owners are the reconcilers that put back what their source says.
 func owners(o *kube.Object) (out []string) {
 	labels, annotations := o.GetLabels(), o.GetAnnotations()
-	if app := or(annotations["argocd.argoproj.io/tracking-id"], labels["argocd.argoproj.io/instance"]); app != "" {
+	if app := cmp.Or(annotations["argocd.argoproj.io/tracking-id"], labels["argocd.argoproj.io/instance"]); app != "" {
 		name, _, _ := strings.Cut(app, ":")
 		out = append(out, "Argo CD application "+providers.Clean(name))
 	}
@@ -180,7 +180,7 @@ func references(template map[string]any) []string {
 				case "secretRef", "secretKeyRef":
 					found["secret/"+name("name")] = true
 				case "secret":
-					found["secret/"+or(name("secretName"), name("name"))] = true
+					found["secret/"+cmp.Or(name("secretName"), name("name"))] = true
 				}
 				walk(e)
 			}

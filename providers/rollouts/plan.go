@@ -1,6 +1,7 @@
 package rollouts
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,7 +33,7 @@ func (p *Provider) Plan(ctx context.Context, obs rollback.Observation, to rollba
 	}
 	target := s.byDigest(to.Digest)
 	if target == nil {
-		prop.Missing = []string{fmt.Sprintf("the ReplicaSet of %s (%s) is gone (revisionHistoryLimit): choose another revision, or deploy it again", or(to.Label, "that revision"), to.Digest)}
+		prop.Missing = []string{fmt.Sprintf("the ReplicaSet of %s (%s) is gone (revisionHistoryLimit): choose another revision, or deploy it again", cmp.Or(to.Label, "that revision"), to.Digest)}
 		return prop, nil
 	}
 	step := rollback.Step{N: 1, Unit: obs.Unit.ID, From: obs.Current.Digest, To: to.Digest, Token: obs.Token, Args: map[string]string{"revision": target.label()}}
@@ -64,7 +65,7 @@ func (p *Provider) Plan(ctx context.Context, obs rollback.Observation, to rollba
 	if x := s.byDigest(obs.Current.Digest); x != nil {
 		from = x.template
 	}
-	prop.Diff, err = diff(or(obs.Current.Label, "now"), from, target.label(), target.template)
+	prop.Diff, err = diff(cmp.Or(obs.Current.Label, "now"), from, target.label(), target.template)
 	p.rights(ctx, s, &prop)
 	return prop, err
 }
@@ -72,7 +73,7 @@ func (p *Provider) Plan(ctx context.Context, obs rollback.Observation, to rollba
 func notRestored(s *sight, from string) []string {
 	out := []string{
 		"replicas, strategy, analysis and everything else of the Rollout beside its pod template",
-		"ConfigMaps, Secrets and the data that was written since " + or(from, "the current revision") + " began",
+		"ConfigMaps, Secrets and the data that was written since " + cmp.Or(from, "the current revision") + " began",
 	}
 	if s.Spec.Strategy.Canary != nil && len(s.Spec.Strategy.Canary.TrafficRouting) > 0 {
 		out = append(out, "what the traffic router keeps of its own (header and mirror routes are the controller's)")

@@ -4,6 +4,7 @@
 package rollouts
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -74,7 +75,7 @@ func create(env providers.Environment, decode func(into any) error) (providers.P
 	if s.MinSoak < 0 || s.Timeout < 0 {
 		return nil, errors.New("min_soak and timeout must not be negative")
 	}
-	s.MinSoak, s.Timeout = or(s.MinSoak, defaultSoak), or(s.Timeout, defaultTimeout)
+	s.MinSoak, s.Timeout = cmp.Or(s.MinSoak, defaultSoak), cmp.Or(s.Timeout, defaultTimeout)
 	if len(s.ServiceLabel) == 0 {
 		s.ServiceLabel = defaultLabels()
 	}
@@ -163,12 +164,4 @@ func (p *Provider) locate(id rollback.UnitID) (namespace, name string, err error
 		return "", "", fmt.Errorf("%s: %w: provider %s does not look at namespace %s", id, rollback.ErrNotFound, p.name, namespace)
 	}
 	return namespace, name, nil
-}
-
-func or[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
 }

@@ -1,6 +1,7 @@
 package rollouts
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -26,7 +27,7 @@ func (s *sight) convergence(to rollback.Revision) (c rollback.Convergence, err e
 	case err != nil:
 		return c, err
 	case digest != to.Digest:
-		c.Detail = fmt.Sprintf("%s, not to %s", s.says(), or(to.Label, to.Digest))
+		c.Detail = fmt.Sprintf("%s, not to %s", s.says(), cmp.Or(to.Label, to.Digest))
 		return c, nil
 	case serving == nil || !s.observed():
 		c.Detail = "the controller has not seen the template yet"

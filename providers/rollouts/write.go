@@ -1,6 +1,7 @@
 package rollouts
 
 import (
+	"cmp"
 	"encoding/json"
 	"strings"
 
@@ -87,7 +88,7 @@ func (s *sight) undo(target *set, t stamp) []kube.Operation {
 	if o.GetAnnotations()[causeAnnotation] != "" && s.workload == nil {
 		// The controller copies it to the revision, whose own it would replace.
 		was, _, _ := strings.Cut(target.cause, causeSuffix)
-		p.annotate(o, causeAnnotation, or(was, "back to "+target.label())+causeSuffix+t.Op+")")
+		p.annotate(o, causeAnnotation, cmp.Or(was, "back to "+target.label())+causeSuffix+t.Op+")")
 	}
 	return p.ops
 }
