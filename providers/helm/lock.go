@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"slices"
 	"time"
+
+	"github.com/backout-dev/backout/providers"
 )
 
 // held says why a pending operation has to be taken for one that is still at work; "" means that it is shown to be over:
@@ -16,7 +18,7 @@ func (p *Provider) held(ctx context.Context, records []*record, objects []*objec
 	newest := records[0]
 	limit := p.s.PendingAfter
 	if age := now.Sub(newest.at); age < limit {
-		return fmt.Sprintf("%s old; it may count as left behind after %s", span(max(age, 0)), span(limit)), nil
+		return fmt.Sprintf("%s old; it may count as left behind after %s", providers.Span(max(age, 0)), providers.Span(limit)), nil
 	}
 	before, err := p.before(ctx, records)
 	if err != nil {
@@ -30,7 +32,7 @@ func (p *Provider) held(ctx context.Context, records []*record, objects []*objec
 		}
 		if live != nil {
 			if at := lastWrite(live); now.Sub(at) < limit {
-				return fmt.Sprintf("Helm wrote to %s %s ago", o, span(now.Sub(at))), nil
+				return fmt.Sprintf("Helm wrote to %s %s ago", o, providers.Span(now.Sub(at))), nil
 			}
 		}
 		if !matches(live, index(objects)[o.key()]) && !matches(live, index(before)[o.key()]) {

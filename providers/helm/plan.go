@@ -58,7 +58,7 @@ func (p *Provider) Plan(ctx context.Context, obs rollback.Observation, to rollba
 	}
 	if w.from.pending() && obs.InFlight == "" {
 		prop.Warnings = append(prop.Warnings, fmt.Sprintf("revision %s was left %s at %s by a client that is gone: nothing was written since, no hook runs, and every object is as that revision or the one before it has it; this rollback frees the release",
-			w.from.label(), w.from.status, clock(w.from.at, p.now())))
+			w.from.label(), w.from.status, providers.Clock(w.from.at, p.now())))
 	}
 	prop.NotRestored = append(prop.NotRestored, "data: databases, volumes, and what Jobs, hooks and pods have written since "+w.from.label())
 	return prop, nil

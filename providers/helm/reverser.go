@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/rollback"
 )
 
@@ -75,7 +76,7 @@ func (p *Provider) Observe(ctx context.Context, id rollback.UnitID) (obs rollbac
 			return obs, err
 		}
 		if held != "" {
-			obs.InFlight = fmt.Sprintf("%s of revision %s since %s (%s)", newest.status, newest.label(), clock(newest.at, now), held)
+			obs.InFlight = fmt.Sprintf("%s of revision %s since %s (%s)", newest.status, newest.label(), providers.Clock(newest.at, now), held)
 			if newest.stamp != "" {
 				obs.InFlight += ", backout operation " + newest.operation()
 			}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/rollback"
 )
 
@@ -48,12 +49,12 @@ func (p *Provider) evidence(records []*record, now time.Time) map[string][]strin
 		}
 		switch {
 		case i == 0 && now.Sub(r.at) >= p.s.MinSoak:
-			out[r.digest] = append(out[r.digest], "deployed, serves since "+clock(r.at, now))
+			out[r.digest] = append(out[r.digest], "deployed, serves since "+providers.Clock(r.at, now))
 		case i == 0:
 		case records[i-1].revision != r.revision+1: // records between them were pruned: nobody knows when it ended
 		case records[i-1].at.Sub(r.at) >= p.s.MinSoak:
 			until := records[i-1].at
-			out[r.digest] = append(out[r.digest], fmt.Sprintf("%s, served %s until %s", r.status, span(until.Sub(r.at)), clock(until, now)))
+			out[r.digest] = append(out[r.digest], fmt.Sprintf("%s, served %s until %s", r.status, providers.Span(until.Sub(r.at)), providers.Clock(until, now)))
 		}
 	}
 	for digest, lines := range out {
@@ -70,27 +71,4 @@ func (r *record) finished() bool {
 // takesBack reports whether this record is a rollback from another one's content.
 func (r *record) takesBack(from *record) bool {
 	return (r.backTo > 0 || r.stamp != "") && r.digest != from.digest
-}
-
-// span is a duration in the two largest units that a person says.
-func span(d time.Duration) string {
-	switch {
-	case d < time.Minute:
-		return d.Round(time.Second).String()
-	case d < time.Hour:
-		return fmt.Sprintf("%dm", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
-	default:
-		return fmt.Sprintf("%dd%02dh", int(d.Hours())/24, int(d.Hours())%24)
-	}
-}
-
-// clock is a time of day, with the date where it is not today's.
-func clock(t, now time.Time) string {
-	t, now = t.UTC(), now.UTC()
-	if t.YearDay() == now.YearDay() && t.Year() == now.Year() {
-		return t.Format("15:04 UTC")
-	}
-	return t.Format("2006-01-02 15:04 UTC")
 }

@@ -60,16 +60,26 @@ type look struct {
 	known map[string]memory
 }
 
+// surround reads what belongs to a workload now: its revisions and its pods.
+func (p *Provider) surround(ctx context.Context, w *live) (*look, error) {
+	l := &look{live: w}
+	var err error
+	if l.revs, err = p.revisions(ctx, w); err != nil {
+		return nil, err
+	}
+	if l.pods, err = p.pods(ctx, w); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
 func (p *Provider) look(ctx context.Context, id rollback.UnitID) (*look, error) {
 	w, err := p.workload(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	l := &look{live: w}
-	if l.revs, err = p.revisions(ctx, w); err != nil {
-		return nil, err
-	}
-	if l.pods, err = p.pods(ctx, w); err != nil {
+	l, err := p.surround(ctx, w)
+	if err != nil {
 		return nil, err
 	}
 	if l.known, err = p.remembered(ctx, w); err != nil {

@@ -37,15 +37,10 @@ func (p *Provider) Status(ctx context.Context, id rollback.UnitID, to rollback.R
 	if why := w.failing(); why != "" {
 		return rollback.Convergence{Failed: true, Detail: out.Detail + "; " + why}, nil
 	}
-	revs, err := p.revisions(ctx, w)
+	l, err := p.surround(ctx, w)
 	if err != nil {
 		return rollback.Convergence{}, err
 	}
-	pods, err := p.pods(ctx, w)
-	if err != nil {
-		return rollback.Convergence{}, err
-	}
-	l := &look{live: w, revs: revs, pods: pods}
 	if stuck := l.trap(); stuck != nil {
 		text := fmt.Sprintf("pod %s of the version that is taken back is not ready and holds everything up", stuck.name)
 		if p.now().Sub(newerOf(stuck.created, stuck.since)) > stuckAfter || stuck.why != "" {
@@ -126,17 +121,12 @@ func (p *Provider) statusOnDelete(ctx context.Context, w *live, out rollback.Con
 		out.Done = c.desired > 0
 		return out, nil
 	}
-	pods, err := p.pods(ctx, w)
+	l, err := p.surround(ctx, w)
 	if err != nil {
 		return rollback.Convergence{}, err
 	}
-	revs, err := p.revisions(ctx, w)
-	if err != nil {
-		return rollback.Convergence{}, err
-	}
-	l := &look{live: w, revs: revs}
 	var old []string
-	for _, q := range pods {
+	for _, q := range l.pods {
 		if l.contentOf(q) != w.digest && len(old) < 5 {
 			old = append(old, q.name)
 		}

@@ -21,11 +21,8 @@ func (p *Provider) Verify(ctx context.Context, id rollback.UnitID, to rollback.R
 	if err != nil {
 		return nil, err
 	}
-	l := &look{live: w}
-	if l.revs, err = p.revisions(ctx, w); err != nil {
-		return nil, err
-	}
-	if l.pods, err = p.pods(ctx, w); err != nil {
+	l, err := p.surround(ctx, w)
+	if err != nil {
 		return nil, err
 	}
 	return []rollback.Check{l.content(to), p.readiness(l)}, nil

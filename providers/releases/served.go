@@ -35,19 +35,19 @@ func terms(history []switched, log string, now time.Time) []term {
 		t := term{switched: s}
 		switch {
 		case i == len(history)-1:
-			t.served, t.words = now.Sub(s.at), "serves since "+clock(s.at, now)
+			t.served, t.words = now.Sub(s.at), "serves since "+providers.Clock(s.at, now)
 		default:
 			next := history[i+1]
 			t.back = first[same(next)] < first[same(s)]
 			if next.before == s.label || (s.chain && next.before == "" && !doubt) {
 				t.until, t.served = next.at, next.at.Sub(s.at)
-				t.words = fmt.Sprintf("served %s until %s", span(t.served), clock(next.at, now))
+				t.words = fmt.Sprintf("served %s until %s", providers.Span(t.served), providers.Clock(next.at, now))
 				if s.about {
 					t.words = "served about" + strings.TrimPrefix(t.words, "served")
 				}
 			} else if s.seen.After(s.at) {
 				t.served = s.seen.Sub(s.at)
-				t.words = fmt.Sprintf("was seen to serve %s, last at %s", span(t.served), clock(s.seen, now))
+				t.words = fmt.Sprintf("was seen to serve %s, last at %s", providers.Span(t.served), providers.Clock(s.seen, now))
 			}
 		}
 		out[i] = t
@@ -122,27 +122,4 @@ func recordedSince(s sight) time.Time {
 		}
 	}
 	return since
-}
-
-// span is a duration in the two largest units that a person says.
-func span(d time.Duration) string {
-	switch {
-	case d < time.Minute:
-		return d.Round(time.Second).String()
-	case d < time.Hour:
-		return fmt.Sprintf("%dm", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
-	default:
-		return fmt.Sprintf("%dd%02dh", int(d.Hours())/24, int(d.Hours())%24)
-	}
-}
-
-// clock is a time of day, with the date where it is not today's.
-func clock(t, now time.Time) string {
-	t, now = t.UTC(), now.UTC()
-	if t.YearDay() == now.YearDay() && t.Year() == now.Year() {
-		return t.Format("15:04 UTC")
-	}
-	return t.Format("2006-01-02 15:04 UTC")
 }
