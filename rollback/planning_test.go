@@ -65,6 +65,10 @@ func TestTargetIsTheNewestKnownGood(t *testing.T) {
 			revs:   []rollback.Revision{rev("r43", "c43", 5), rev("r42", "c42", 10), rev("r41", "c41", 100)},
 			change: &providers.Change{ID: "CHG", Unit: "fake:prod/pricing", Commit: rev("", "c42", 0).Commit}, want: "r41",
 		},
+		"the commit of an earlier build was left standing on later content": {
+			revs:   []rollback.Revision{rev("r43", "c41", 5), rev("r42", "c41", 10), rev("r41", "c41", 100), rev("r40", "c40", 200)},
+			change: &providers.Change{ID: "CHG", Unit: "fake:prod/pricing", Commit: rev("", "c41", 0).Commit, Artifacts: []string{digest("r42")}}, want: "r41",
+		},
 		"the change is found by time where nothing says what carries it": {
 			revs:   []rollback.Revision{rev("r43", "", 5), rev("r42", "", 10), rev("r41", "", 100)},
 			change: &providers.Change{ID: "CHG", Unit: "fake:prod/pricing", EffectiveFrom: t0.Add(-10 * time.Minute)}, want: "r41",

@@ -1,6 +1,7 @@
 package rollback
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -109,17 +110,18 @@ func (w *world) stacked(id UnitID, ch choice, c *providers.Change) []Finding {
 // credit says who made a revision and what it was, as far as the changes at hand tell.
 func (w *world) credit(id UnitID, r Revision) string {
 	u, _ := w.unit(id)
+	var by *providers.Change
+	best := 0
 	for i := range w.changes {
 		c := &w.changes[i]
-		if (c.Unit == string(id) || (c.Service != "" && c.Service == u.Service)) && carries(r, c) {
-			by := c.Author.Name
-			if by == "" {
-				by = "author unknown"
-			}
-			return fmt.Sprintf(" (%s: %s)", by, providers.Clean(c.Title))
+		if n := bears(r, c); n > best && (c.Unit == string(id) || (c.Service != "" && c.Service == u.Service)) {
+			by, best = c, n
 		}
 	}
-	return " (author unknown)"
+	if by == nil {
+		return " (author unknown)"
+	}
+	return fmt.Sprintf(" (%s: %s)", cmp.Or(by.Author.Name, "author unknown"), providers.Clean(by.Title))
 }
 
 // since is the start of the oldest revision that would be taken back; zero where it is not known.

@@ -36,12 +36,7 @@ func (w *world) locate(id UnitID, c *providers.Change) choice {
 		ch.found = true
 		return ch
 	}
-	// The oldest one counts: a re-deployment of the same content is the same change.
-	for i, r := range ch.revs {
-		if carries(r, c) && !r.Staged {
-			ch.culprit, ch.found = i, true
-		}
-	}
+	ch.culprit, ch.found = brought(ch.revs, c)
 	if !ch.found && !c.EffectiveFrom.IsZero() {
 		for i, r := range ch.revs {
 			if !r.Since.IsZero() && !r.Since.Before(c.EffectiveFrom) {
@@ -51,6 +46,18 @@ func (w *world) locate(id UnitID, c *providers.Change) choice {
 	}
 	ch.gone = w.isGone(id, ch)
 	return ch
+}
+
+// brought is the revision that says best that it carries what the change brought. The oldest one counts, as a re-deployment
+// of the same content is the same change.
+func brought(revs []Revision, c *providers.Change) (at int, found bool) {
+	best := 0
+	for i, r := range revs {
+		if n := bears(r, c); n > 0 && n >= best && !r.Staged {
+			at, best = i, n
+		}
+	}
+	return at, best > 0
 }
 
 // isGone reports that what is served now is known to be from before the culprit: it stands in the history below it, or

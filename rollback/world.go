@@ -134,9 +134,21 @@ func revisions(o Observation) []Revision {
 func sameEnvironment(a, b string) bool { return a == "" || b == "" || a == b }
 
 // carries reports whether a revision is what a change brought: by commit, by content digest or by its native name.
-func carries(r Revision, c *providers.Change) bool {
-	return sameCommit(r.Commit, c.Commit) || slices.Contains(c.Artifacts, r.Digest) ||
-		(c.To != "" && (c.To == r.Label || c.To == r.Digest))
+func carries(r Revision, c *providers.Change) bool { return bears(r, c) > 0 }
+
+// bears says how well a revision tells that it carries what a change brought, 0 not at all: content says it best, then the
+// native name. A commit may stand on several contents, as a pipeline may leave the line of an earlier build.
+func bears(r Revision, c *providers.Change) int {
+	switch {
+	case slices.Contains(c.Artifacts, r.Digest), c.To != "" && c.To == r.Digest:
+		return 3
+	case c.To != "" && c.To == r.Label:
+		return 2
+	case sameCommit(r.Commit, c.Commit):
+		return 1
+	default:
+		return 0
+	}
 }
 
 const shortCommit = 7 // the shortest abbreviation of a commit that counts as one
