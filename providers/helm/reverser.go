@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/providers/kube"
 	"github.com/backout-dev/backout/rollback"
 )
 
@@ -107,32 +108,15 @@ func (p *Provider) doubt(obs *rollback.Observation, records []*record, now time.
 	}
 }
 
-// Who applies releases of their own accord, by the labels and annotations that they leave.
-var reconcilers = []struct{ label, annotation, name, scope string }{
-	{label: "helm.toolkit.fluxcd.io/name", scope: "helm.toolkit.fluxcd.io/namespace", name: "Flux HelmRelease"},
-	{label: "argocd.argoproj.io/instance", name: "Argo CD application"},
-	{annotation: "argocd.argoproj.io/tracking-id", name: "Argo CD application"},
-	{annotation: "meta.helm.sh/managed-by-controller", name: "controller"},
-}
-
+// owners are those that would write the objects of a release again, beside Helm.
 func owners(objects []*object) []string {
-	var out []string
+	var out []kube.Owner
 	for _, o := range objects {
-		for _, r := range reconcilers {
-			name := o.GetLabels()[r.label]
-			if r.annotation != "" {
-				name = o.GetAnnotations()[r.annotation]
-			}
-			if name == "" {
-				continue
-			}
-			if scope := o.GetLabels()[r.scope]; scope != "" {
-				name = scope + "/" + name
-			}
-			if text := r.name + " " + name; !slices.Contains(out, text) {
-				out = append(out, text)
+		for _, k := range kube.OwnersOf(&o.Object) {
+			if k.Kind != kube.OwnerChart && !slices.Contains(out, k) {
+				out = append(out, k)
 			}
 		}
 	}
-	return out
+	return kube.OwnerWords(out)
 }

@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"cmp"
 	"bytes"
 	"encoding/json"
 	"slices"
@@ -195,26 +196,17 @@ func (w *workload) conditions(o *kube.Object) {
 	}
 }
 
-// ownerOf is what controls an object, and which reconciler or release its labels name.
+// ownerOf is what controls an object, and which reconciler or release would write it again.
 func ownerOf(o *kube.Object) (owner, managed string) {
-	for _, r := range o.GetOwnerReferences() {
-		if r.Controller != nil && *r.Controller {
-			owner = providers.Clean(strings.ToLower(r.Kind) + "/" + r.Name)
+	for _, k := range kube.OwnersOf(o) {
+		switch k.Kind {
+		case kube.OwnerApplication, kube.OwnerHelmRelease, kube.OwnerKustomization, kube.OwnerChart:
+			managed = cmp.Or(managed, k.String())
+		default:
+			owner = strings.ToLower(k.Kind) + "/" + k.Name
 		}
 	}
-	labels, notes := o.GetLabels(), o.GetAnnotations()
-	switch {
-	case notes["argocd.argoproj.io/tracking-id"] != "":
-		app, _, _ := strings.Cut(notes["argocd.argoproj.io/tracking-id"], ":")
-		managed = "argocd application " + app
-	case labels["helm.toolkit.fluxcd.io/name"] != "":
-		managed = "flux helmrelease " + labels["helm.toolkit.fluxcd.io/namespace"] + "/" + labels["helm.toolkit.fluxcd.io/name"]
-	case labels["kustomize.toolkit.fluxcd.io/name"] != "":
-		managed = "flux kustomization " + labels["kustomize.toolkit.fluxcd.io/namespace"] + "/" + labels["kustomize.toolkit.fluxcd.io/name"]
-	case notes["meta.helm.sh/release-name"] != "":
-		managed = "helm release " + notes["meta.helm.sh/release-namespace"] + "/" + notes["meta.helm.sh/release-name"]
-	}
-	return owner, providers.Clean(managed)
+	return owner, managed
 }
 
 func controller(o *kube.Object) (kind, uid, name string) {

@@ -134,7 +134,7 @@ func (l *look) told(prop *rollback.Proposal) {
 	if managers := l.templateManagers(); len(managers) > 0 {
 		warn("backout becomes a manager of the fields that it sets beside %s: a server-side apply of theirs may report a conflict on these fields", strings.Join(managers, ", "))
 	}
-	for _, owner := range ownersOf(l.object) {
+	for _, owner := range kube.OwnersOf(l.object) {
 		warn("%s still wants the version that is taken back: it comes back with its next sync or upgrade, unless that is suspended or changed too", owner)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/providers/kube"
 )
 
 const (
@@ -69,7 +70,7 @@ func defaultService() []string { return []string{"app.kubernetes.io/name", "app"
 func defaultAnnotations() annotations {
 	return annotations{
 		Author:    []string{"backout.dev/author", "app.kubernetes.io/deployed-by", "deploy.author"},
-		Commit:    []string{"backout.dev/commit", "org.opencontainers.image.revision", "app.kubernetes.io/revision", "tags.datadoghq.com/git.commit.sha"},
+		Commit:    kube.CommitKeys(),
 		ChangeSet: []string{"backout.dev/change-set"},
 		URL:       []string{"backout.dev/url"},
 		Assisted:  []string{"backout.dev/assisted-by"},

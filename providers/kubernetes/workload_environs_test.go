@@ -140,7 +140,7 @@ func owned(r *room) {
 	// Nothing but the field manager says whose it is.
 	r.kubectl("annotate", "deployment/shop", "argocd.argoproj.io/tracking-id-")
 	r.kubectl("label", "deployment/shop", "touched=yes", "--field-manager=argocd-controller")
-	says(r.T, r.observe(r.shop()).Owners, "Argo CD (which one nothing says")
+	says(r.T, r.observe(r.shop()).Owners, "Argo CD application (which one nothing says")
 }
 
 // webhook is a server of admission reviews that answers with a JSON patch for every pod.

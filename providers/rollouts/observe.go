@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -61,7 +60,7 @@ func (p *Provider) Observe(ctx context.Context, id rollback.UnitID) (obs rollbac
 		obs.Stamp = providers.Clean(t.Op)
 	}
 	if !s.underWay() {
-		obs.Owners = owners(s.raw) // an abort changes nothing that a reconciler would put back
+		obs.Owners = kube.OwnerWords(kube.OwnersOf(s.raw)) // an abort changes nothing that a reconciler would put back
 	}
 	digest, serving, err := s.serving()
 	if err != nil {
@@ -128,22 +127,6 @@ func (s *sight) summary() json.RawMessage {
 	return raw
 }
 
-// owners are the reconcilers that put back what their source says.
-func owners(o *kube.Object) (out []string) {
-	labels, annotations := o.GetLabels(), o.GetAnnotations()
-	if app := cmp.Or(annotations["argocd.argoproj.io/tracking-id"], labels["argocd.argoproj.io/instance"]); app != "" {
-		name, _, _ := strings.Cut(app, ":")
-		out = append(out, "Argo CD application "+providers.Clean(name))
-	}
-	for kind, prefix := range map[string]string{"Flux Kustomization": "kustomize.toolkit.fluxcd.io/", "Flux HelmRelease": "helm.toolkit.fluxcd.io/"} {
-		if name := labels[prefix+"name"]; name != "" {
-			out = append(out, kind+" "+providers.Clean(labels[prefix+"namespace"]+"/"+name))
-		}
-	}
-	slices.Sort(out)
-	return out
-}
-
 // commitOf is the commit that a template says it was built from.
 func commitOf(template map[string]any) string {
 	for _, field := range []string{"annotations", "labels"} {
@@ -151,7 +134,7 @@ func commitOf(template map[string]any) string {
 		if err != nil {
 			continue
 		}
-		for _, key := range []string{"backout.dev/commit", "org.opencontainers.image.revision", "app.kubernetes.io/revision", "tags.datadoghq.com/git.commit.sha"} {
+		for _, key := range kube.CommitKeys() {
 			if m[key] != "" {
 				return providers.Clean(m[key])
 			}

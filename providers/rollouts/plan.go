@@ -117,7 +117,7 @@ func (p *Provider) planUndo(ctx context.Context, s *sight, target *set, prop *ro
 		prop.Missing = append(prop.Missing, "the Rollout is paused (spec.paused), so nothing would roll: resume it first")
 	}
 	if s.underWay() {
-		if o := owners(s.raw); len(o) > 0 {
+		if o := kube.OwnerWords(kube.OwnersOf(s.raw)); len(o) > 0 {
 			prop.Warnings = append(prop.Warnings, strings.Join(o, ", ")+" will put its own template back: change its source too")
 		}
 	}
