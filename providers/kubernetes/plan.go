@@ -9,9 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/aymanbagabas/go-udiff"
-	yaml "go.yaml.in/yaml/v3"
-
 	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/providers/kube"
 	"github.com/backout-dev/backout/rollback"
@@ -167,29 +164,11 @@ func (p *Provider) tryOut(ctx context.Context, l *look, target held, pinned pins
 	if made != nil {
 		after = object(made.Object, "spec", "template")
 	}
-	if prop.Diff, err = templateDiff(l.template, after, l.object.GetName()); err != nil {
+	if prop.Diff, err = kube.Diff(l.object.GetName(), l.template, l.object.GetName(), after); err != nil {
 		return fmt.Errorf("%s: %w", l.id, err)
 	}
 	if got := servedDigest(after, pinnedNote(pinned)); made != nil && got != target.digest {
 		prop.Missing = append(prop.Missing, "an admission webhook of the cluster changes the target into something else: the difference shows what")
 	}
 	return nil
-}
-
-// templateDiff is what changes in a pod template, as YAML.
-func templateDiff(before, after map[string]any, name string) (string, error) {
-	a, err := yaml.Marshal(before)
-	if err != nil {
-		return "", fmt.Errorf("write down what is there: %w", err)
-	}
-	b, err := yaml.Marshal(after)
-	if err != nil {
-		return "", fmt.Errorf("write down the target: %w", err)
-	}
-	lines := strings.Split(udiff.Unified(name, name, string(a), string(b)), "\n")
-	for i := range lines {
-		indent := len(lines[i]) - len(strings.TrimLeft(lines[i], " +-"))
-		lines[i] = lines[i][:indent] + providers.Clean(lines[i][indent:])
-	}
-	return strings.Join(lines, "\n"), nil
 }

@@ -65,7 +65,7 @@ func (p *Provider) Plan(ctx context.Context, obs rollback.Observation, to rollba
 	if x := s.byDigest(obs.Current.Digest); x != nil {
 		from = x.template
 	}
-	prop.Diff, err = diff(cmp.Or(obs.Current.Label, "now"), from, target.label(), target.template)
+	prop.Diff, err = kube.Diff(cmp.Or(obs.Current.Label, "now"), from, target.label(), target.template)
 	p.rights(ctx, s, &prop)
 	return prop, err
 }
@@ -130,7 +130,7 @@ func (p *Provider) planUndo(ctx context.Context, s *sight, target *set, prop *ro
 	case err != nil:
 		return fmt.Errorf("try the write without keeping it: %w", err)
 	case !reflect.DeepEqual(tidy(templateOf(stored)), target.template):
-		lost, err := diff("as asked", target.template, "as the cluster would keep it", tidy(templateOf(stored)))
+		lost, err := kube.Diff("as asked", target.template, "as the cluster would keep it", tidy(templateOf(stored)))
 		if err != nil {
 			return err
 		}
