@@ -62,7 +62,7 @@ func (w *world) judge(id UnitID, ch choice, c *providers.Change) []Finding {
 		run := w.claims[id]
 		add(ruleInFlight, Blocked, run, "%s holds %s: follow it (runs attach %s), or stop it (runs abort %s)", run, id, run, run)
 	default:
-		add(ruleInFlight, Independent, "", "nothing is under way on %s", id)
+		add(ruleInFlight, Independent, "", "nothing has to finish on %s first", id)
 	}
 	switch {
 	case ch.gone && ch.revs[ch.target].Digest == ch.revs[0].Digest:
