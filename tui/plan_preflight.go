@@ -94,7 +94,11 @@ func (s *planScreen) unitFindings(u *rollback.UnitPlan) []finding {
 		if ok { // the unit stands at the beginning of the line
 			text = strings.ReplaceAll(text, plain(string(u.Unit.ID)), "it")
 		}
-		out = append(out, finding{ok, s.findingWord(f.Verdict), units, plain(f.Rule) + ": " + text, plain(f.Evidence)})
+		evidence := plain(f.Evidence)
+		if strings.Contains(text, evidence) {
+			evidence = "" // said already
+		}
+		out = append(out, finding{ok, s.findingWord(f.Verdict), units, plain(f.Rule) + ": " + text, evidence})
 	}
 	target := name(u.To)
 	switch {
