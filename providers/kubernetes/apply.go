@@ -108,11 +108,7 @@ func ready(w *live, op rollback.Operation, step rollback.Step) (rollback.Result,
 func (p *Provider) target(ctx context.Context, w *live, step rollback.Step) (*held, error) {
 	source := step.Args[argSource]
 	if source == sourceArchive {
-		known, err := p.remembered(ctx, w)
-		if err != nil {
-			return nil, err
-		}
-		return &held{digest: templateDigest(known[step.To].Template), template: known[step.To].Template, source: source}, nil
+		return p.fromArchive(ctx, w, step.To)
 	}
 	kind, name, _ := strings.Cut(source, "/")
 	if kind+"s" != w.kind.revisions.Resource || name == "" {

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
-	"maps"
-	"slices"
 
 	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/providers/kube"
@@ -86,12 +84,11 @@ func (p *Provider) look(ctx context.Context, id rollback.UnitID) (*look, error) 
 		return nil, err
 	}
 	p.remember(ctx, l)
-	for _, digest := range slices.Sorted(maps.Keys(l.known)) {
-		there := slices.ContainsFunc(l.revs, func(h held) bool { return h.digest == digest })
-		if !there && digest != l.digest {
-			l.revs = append(l.revs, held{digest: digest, template: l.known[digest].Template, source: sourceArchive})
-		}
+	archived, err := p.archived(ctx, w, l.revs, l.known)
+	if err != nil {
+		return nil, err
 	}
+	l.revs = append(l.revs, archived...)
 	return l, nil
 }
 

@@ -42,6 +42,11 @@ func (p *Provider) Plan(ctx context.Context, obs rollback.Observation, to rollba
 		return prop, nil
 	}
 	target := l.revs[i]
+	if len(target.lacking) > 0 {
+		prop.Missing = []string{lacks(target.lacking)}
+		prop.Diff, err = kube.Diff(l.object.GetName(), l.template, l.object.GetName(), target.template)
+		return prop, err
+	}
 	pinned := l.pin(target, &prop)
 	first := rollback.Step{
 		N: 1, Unit: l.id, Action: actionTemplate, Title: l.title(target), From: obs.Current.Digest, To: to.Digest, Token: obs.Token,

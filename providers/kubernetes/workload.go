@@ -205,6 +205,7 @@ type held struct {
 	renewed  bool // it was rolled back to, so that its number and its creation do not say when it served
 	source   string
 	object   *kube.Object // nil in the archive
+	lacking  []string     // secrets that the archive's template is without
 }
 
 func (h *held) label() string {

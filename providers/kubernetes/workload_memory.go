@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,10 +14,12 @@ import (
 )
 
 // memory is what is kept of a revision of a workload, for the time when the cluster no longer tells: what it was, and how
-// well it was seen to serve. It holds the pod template as anybody who may read the workload reads it.
+// well it was seen to serve. It holds the pod template without what looks like a secret; where something was taken out, Kept is
+// the digest of what is left.
 type memory struct {
 	Label    string            `json:"label"`
 	Template map[string]any    `json:"template"`
+	Kept     string            `json:"kept,omitempty"`
 	Digests  map[string]string `json:"digests,omitempty"` // by container: what its image resolved to
 	Since    time.Time         `json:"since,omitzero"`    // when it last began to serve
 	SeenAt   time.Time         `json:"seen_at,omitzero"`  // when it last served with all pods ready
@@ -49,7 +52,7 @@ func (p *Provider) remembered(ctx context.Context, w *live) (map[string]memory, 
 		if err != nil {
 			return nil, fmt.Errorf("%s: what was kept of it: %w", w.id, err)
 		}
-		if digest := "sha256:" + strings.TrimPrefix(key, prefix); templateDigest(m.Template) == digest {
+		if digest := "sha256:" + strings.TrimPrefix(key, prefix); templateDigest(m.Template) == cmp.Or(m.Kept, digest) {
 			out[digest] = m
 		}
 	}
@@ -58,12 +61,23 @@ func (p *Provider) remembered(ctx context.Context, w *live) (map[string]memory, 
 
 // remember keeps what was just seen. What cannot be kept is told by the provider's health and hinders nothing.
 func (p *Provider) remember(ctx context.Context, l *look) {
+	s, err := p.seal(ctx)
+	if err != nil {
+		p.Note("the revisions are not kept: " + err.Error())
+		return
+	}
 	for i, h := range l.revs {
 		before, old := l.known[h.digest]
 		m, serves := p.recall(l, i, before)
+		if m.Template != nil {
+			m.Template, m.Kept = s.withhold(m.Template), ""
+			if kept := templateDigest(m.Template); kept != h.digest {
+				m.Kept = kept
+			}
+		}
 		// Only what changes something is written, so that looking often costs nothing.
 		fresh := before.Served >= p.set.MinSoak && p.now().Sub(before.SeenAt) < time.Minute
-		if m.Template == nil || old && m.Label == before.Label && (!serves || fresh) {
+		if m.Template == nil || old && m.Label == before.Label && m.Kept == before.Kept && (!serves || fresh) {
 			continue
 		}
 		data, err := json.Marshal(m)

@@ -259,7 +259,7 @@ func TestWorkloadsOnACluster(t *testing.T) {
 	// They wait for the cluster far more than they work, so more of them run at once than there are processors.
 	var all sync.WaitGroup
 	turn := make(chan struct{}, 8)
-	for _, e := range slices.Concat(environs(), sets(), edges()) {
+	for _, e := range slices.Concat(environs(), sets(), edges(), configs()) {
 		all.Go(func() {
 			turn <- struct{}{}
 			defer func() { <-turn }()
