@@ -111,7 +111,7 @@ func (p *Provider) Apply(ctx context.Context, op rollback.Operation, step rollba
 		return failed(err)
 	}
 	return p.write(ctx, c, question{
-		Protocol: protocol, Kubeconfig: p.s.kubeconfig(p.dir), Context: p.s.Context, Namespace: c.namespace, Release: c.release, Driver: p.s.Driver,
+		Protocol: protocol, Kubeconfig: p.cluster.Kubeconfig(), Context: p.s.Context, Namespace: c.namespace, Release: c.release, Driver: p.s.Driver,
 		Revision: revision, Target: records[i].payload, Expect: newest.revision, Current: newest.payload,
 		Stamp: stampPrefix + stamp, TimeoutSeconds: int(max(p.s.HookTimeout, time.Second).Seconds()),
 	})

@@ -88,7 +88,7 @@ func (p *Provider) change(records []*record, i int) providers.Change {
 	r := records[i]
 	c := providers.Change{
 		ID: p.changeID(r), Provider: p.name, Kind: providers.KindDeploy, Service: p.service(r.coordinates),
-		Environment: p.environment, Unit: string(p.id(r.coordinates)), Status: r.status, EffectiveFrom: r.at,
+		Environment: p.cluster.EnvironmentOf(r.namespace), Unit: string(p.id(r.coordinates)), Status: r.status, EffectiveFrom: r.at,
 		To: cmp.Or(r.title, "revision "+r.label()), Author: providers.Author{Name: r.said(authorKeys)},
 		Commit: r.said(commitKeys), ChangeSet: r.said(changeSetKeys), URL: r.said(urlKeys),
 	}
@@ -161,11 +161,7 @@ func (p *Provider) Watch(ctx context.Context) iter.Seq2[providers.Event, error] 
 		defer followers.Wait()
 		defer cancel()
 		events := make(chan seen)
-		namespaces := p.cluster.Namespaces()
-		if len(namespaces) == 0 {
-			namespaces = []string{""}
-		}
-		for _, namespace := range namespaces {
+		for _, namespace := range p.cluster.Namespaces() {
 			followers.Go(func() { p.follow(ctx, namespace, events) })
 		}
 		for {

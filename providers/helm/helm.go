@@ -19,14 +19,12 @@ import (
 // Provider reads the Helm releases of one cluster. It implements providers.ChangeSource, providers.Watcher,
 // rollback.Reverser, rollback.Watchful and rollback.Patient, and is safe for use by several goroutines.
 type Provider struct {
-	name        string
-	environment string
-	s           settings
-	dir         string
-	vitals      *providers.Vitals
-	now         func() time.Time
-
-	cluster *kube.Cluster
+	name    string
+	s       settings
+	dir     string // of the configuration
+	vitals  *providers.Vitals
+	now     func() time.Time
+	cluster *kube.Reach
 
 	mu      sync.Mutex
 	records map[string]*record              // what was decoded, by uid, until the object changes
@@ -49,17 +47,12 @@ func create(env providers.Environment, decode func(into any) error) (providers.P
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	o := kube.Options{
-		Kubeconfig: s.kubeconfig(env.Dir), Context: s.Context, Namespaces: s.Namespaces, Timeout: s.Timeout, UserAgent: "backout/helm",
-	}
-	cluster, err := kube.Open(o)
-	if err != nil { // it has to be there to tell why
-		if cluster, err = kube.Unopened(o, err); err != nil {
-			return nil, err
-		}
+	cluster, err := s.Reach(env, "backout/helm")
+	if err != nil {
+		return nil, err
 	}
 	return &Provider{
-		cluster: cluster, name: env.Name, environment: env.Environment, s: s, dir: env.Dir, now: env.Now,
+		cluster: cluster, name: env.Name, s: s, dir: env.Dir, now: env.Now,
 		vitals:  providers.NewVitals(env.Name, env.Now, 0),
 		records: map[string]*record{}, kinds: map[string]map[string]kube.Kind{},
 	}, nil
@@ -94,7 +87,7 @@ func (p *Provider) bounded(ctx context.Context) (context.Context, func(error)) {
 }
 
 // LookTimeout implements rollback.Watchful: a look at a release asks for each of its objects.
-func (p *Provider) LookTimeout() time.Duration { return 4 * p.s.Timeout }
+func (p *Provider) LookTimeout() time.Duration { return 4 * p.cluster.Timeout() }
 
 // ApplyTimeout implements rollback.Patient: hooks may rightly take as long as the setting hook_timeout.
 func (p *Provider) ApplyTimeout() time.Duration { return p.s.HookTimeout + 30*time.Second }
@@ -112,6 +105,9 @@ func (p *Provider) locate(id rollback.UnitID) (coordinates, error) {
 	namespace, release, whole := strings.Cut(rest, "/")
 	if !ours || !whole || namespace == "" || release == "" {
 		return coordinates{}, fmt.Errorf("%s: %w: a Helm release is %s:namespace/release", id, rollback.ErrNotFound, p.name)
+	}
+	if !p.cluster.Covers(namespace) {
+		return coordinates{}, fmt.Errorf("%s: %w: provider %s does not look at namespace %s", id, rollback.ErrNotFound, p.name, namespace)
 	}
 	return coordinates{namespace, release}, nil
 }

@@ -96,11 +96,11 @@ func (p *Provider) payload(o *kube.Object) ([]byte, error) {
 	return base64.StdEncoding.DecodeString(text)
 }
 
-// read makes a record of an object; nil where it is none of Helm's. An object that did not change is not unpacked again.
+// read makes a record of an object; nil where it is none of Helm's, or not to be looked at. An object that did not change is not unpacked again.
 func (p *Provider) read(o *kube.Object) *record {
 	labels := o.GetLabels()
 	revision, err := strconv.Atoi(labels["version"])
-	if labels["owner"] != "helm" || labels["name"] == "" || err != nil || revision < 1 {
+	if !p.cluster.Covers(o.GetNamespace()) || labels["owner"] != "helm" || labels["name"] == "" || err != nil || revision < 1 {
 		return nil
 	}
 	p.mu.Lock()
@@ -191,12 +191,8 @@ func newestFirst(records []*record) {
 
 // all reads every record that may be read, by release, the newest first.
 func (p *Provider) all(ctx context.Context) (map[string][]*record, error) {
-	namespaces := p.cluster.Namespaces()
-	if len(namespaces) == 0 {
-		namespaces = []string{""}
-	}
 	out := map[string][]*record{}
-	for _, namespace := range namespaces {
+	for _, namespace := range p.cluster.Namespaces() {
 		for o, err := range p.cluster.List(ctx, p.resource(), namespace, kube.Selection{Labels: "owner=helm"}) {
 			if err != nil {
 				return nil, p.hint(err)
@@ -215,7 +211,7 @@ func (p *Provider) all(ctx context.Context) (map[string][]*record, error) {
 
 // hint says what a user without the right to see everything can do.
 func (p *Provider) hint(err error) error {
-	if providers.ClassOf(err) == providers.ClassPermanent && len(p.s.Namespaces) == 0 {
+	if providers.ClassOf(err) == providers.ClassPermanent && !p.cluster.Limited() {
 		return providers.Permanent(fmt.Errorf("%w: name the namespaces that you may read in the setting namespaces", err))
 	}
 	return err

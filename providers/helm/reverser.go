@@ -32,7 +32,7 @@ func (p *Provider) Units(ctx context.Context) iter.Seq2[rollback.Unit, error] {
 }
 
 func (p *Provider) unit(c coordinates) rollback.Unit {
-	return rollback.Unit{ID: p.id(c), Kind: "helm release", Service: p.service(c), Environment: p.environment, CAS: rollback.CASAtomic}
+	return rollback.Unit{ID: p.id(c), Kind: "helm release", Service: p.service(c), Environment: p.cluster.EnvironmentOf(c.namespace), CAS: rollback.CASAtomic}
 }
 
 // token names the newest record and what is stored in it.

@@ -29,20 +29,18 @@ const (
 type Options struct {
 	Kubeconfig string        // a path; empty: $KUBECONFIG, ~/.kube/config, or the pod's own service account
 	Context    string        // empty: the current one
-	Namespaces []string      // empty: every namespace that may be read
 	Timeout    time.Duration // of one request that is no watch; zero: 15 s
 	UserAgent  string
 }
 
 // Cluster is one API server. It may be used from several goroutines.
 type Cluster struct {
-	context    string
-	server     string
-	namespaces []string
-	timeout    time.Duration
-	client     dynamic.Interface
-	raw        rest.Interface
-	dialer     *connrotation.Dialer
+	context string
+	server  string
+	timeout time.Duration
+	client  dynamic.Interface
+	raw     rest.Interface
+	dialer  *connrotation.Dialer
 }
 
 // Open reads the configuration and asks nothing of the cluster. A configuration that names no cluster is a permanent error.
@@ -60,7 +58,7 @@ func Open(o Options) (*Cluster, error) {
 	if err != nil {
 		return nil, providers.Permanent(fmt.Errorf("read the kubeconfig: %w", err))
 	}
-	c := &Cluster{context: raw.CurrentContext, server: config.Host, namespaces: o.Namespaces}
+	c := &Cluster{context: raw.CurrentContext, server: config.Host}
 	if o.Context != "" {
 		c.context = o.Context
 	}
@@ -75,7 +73,7 @@ func Open(o Options) (*Cluster, error) {
 // Unopened is a cluster that answers every question with why it could not be opened, for a provider that has to be there to
 // tell it.
 func Unopened(o Options, why error) (*Cluster, error) {
-	c := &Cluster{context: o.Context, namespaces: o.Namespaces, dialer: connrotation.NewDialer((&net.Dialer{}).DialContext)}
+	c := &Cluster{context: o.Context, dialer: connrotation.NewDialer((&net.Dialer{}).DialContext)}
 	return c, c.connect(&rest.Config{Host: "unopened.invalid", Transport: unopened{why}}, o)
 }
 
@@ -118,9 +116,6 @@ func (c *Cluster) Context() string { return c.context }
 
 // Server is the address of the API server.
 func (c *Cluster) Server() string { return c.server }
-
-// Namespaces are those that the configuration limits everything to; empty: all.
-func (c *Cluster) Namespaces() []string { return c.namespaces }
 
 // Resource is a kind of object as the API server's paths name it.
 type Resource = schema.GroupVersionResource

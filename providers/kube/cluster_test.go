@@ -16,9 +16,9 @@ import (
 
 var configMaps = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
 
-func opened(t *testing.T, c *servers.Cluster, user string, namespaces ...string) *kube.Cluster {
+func opened(t *testing.T, c *servers.Cluster, user string) *kube.Cluster {
 	t.Helper()
-	k, err := kube.Open(kube.Options{Kubeconfig: c.Kubeconfig, Context: user, Namespaces: namespaces})
+	k, err := kube.Open(kube.Options{Kubeconfig: c.Kubeconfig, Context: user})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,6 +39,7 @@ func text(s string) json.RawMessage {
 func TestAgainstARealAPIServer(t *testing.T) {
 	c := servers.StartCluster(t)
 	t.Run("writes hold their condition", func(t *testing.T) { writes(t, opened(t, c, servers.Admin)) })
+	t.Run("what it serves and what it allows is told", func(t *testing.T) { serves(t, opened(t, c, servers.Admin)) })
 	t.Run("what may not be read is said", func(t *testing.T) { limits(t, opened(t, c, servers.Limited)) })
 	t.Run("follows through a crash", func(t *testing.T) { follows(t, c) })
 }
@@ -76,6 +77,14 @@ func writes(t *testing.T, k *kube.Cluster) {
 	if err := k.Delete(t.Context(), configMaps, "default", "one", made.GetUID(), kube.Write{}); err != nil {
 		t.Error(err)
 	}
+	late, cancel := context.WithTimeout(t.Context(), time.Microsecond)
+	defer cancel()
+	if _, err := k.Create(late, configMaps, "default", configMap("late", nil), kube.Write{}); !errors.Is(err, kube.ErrUnknown) {
+		t.Errorf("what was cut off is unknown: %v", err)
+	}
+}
+
+func serves(t *testing.T, k *kube.Cluster) {
 	if kinds, err := k.Kinds(t.Context(), "v1"); err != nil || kinds["ConfigMap"] != (kube.Kind{Resource: configMaps, Namespaced: true}) {
 		t.Errorf("the kinds of v1: %v, %v", kinds["ConfigMap"], err)
 	}
@@ -84,11 +93,6 @@ func writes(t *testing.T, k *kube.Cluster) {
 	}
 	if yes, _, err := k.May(t.Context(), "patch", configMaps, "", "default", ""); err != nil || !yes {
 		t.Errorf("the admin may not: %v", err)
-	}
-	late, cancel := context.WithTimeout(t.Context(), time.Microsecond)
-	defer cancel()
-	if _, err := k.Create(late, configMaps, "default", configMap("late", nil), kube.Write{}); !errors.Is(err, kube.ErrUnknown) {
-		t.Errorf("what was cut off is unknown: %v", err)
 	}
 }
 

@@ -78,7 +78,7 @@ func sooner(a, b time.Time) time.Time {
 func (p *Provider) alert(at place, service string, t trouble, s symptom) providers.Alert {
 	a := providers.Alert{
 		ID: fmt.Sprintf("%s#%s@%d", p.settingID(at), t, s.since.Unix()), Provider: p.name, Name: string(t), Service: service,
-		Environment: p.environmentOf(at.namespace), Severity: "warning", StartsAt: s.since, State: providers.AlertFiring,
+		Environment: p.cluster.EnvironmentOf(at.namespace), Severity: "warning", StartsAt: s.since, State: providers.AlertFiring,
 		Labels: map[string]string{"namespace": at.namespace, at.kind: at.name, "context": p.cluster.Context()},
 	}
 	if t == deadline || t == crashLooping {
@@ -134,7 +134,7 @@ func (p *Provider) Alerts(ctx context.Context, w providers.Window) iter.Seq2[pro
 			p.review(b)
 		}
 		for _, a := range p.alerts.all() {
-			if at, _, _ := p.alertPlace(a.ID); p.covers(at.namespace) && overlaps(&a, w) && !yield(a, nil) {
+			if at, _, _ := p.alertPlace(a.ID); p.cluster.Covers(at.namespace) && overlaps(&a, w) && !yield(a, nil) {
 				return
 			}
 		}

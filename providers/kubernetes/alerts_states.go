@@ -15,7 +15,7 @@ func (p *Provider) AlertStates(ctx context.Context, alerts []providers.AlertQuer
 	asked := map[string][]string{} // ids by namespace
 	for _, q := range alerts {
 		at, _, ok := p.alertPlace(q.ID)
-		if !ok || !p.covers(at.namespace) {
+		if !ok || !p.cluster.Covers(at.namespace) {
 			out[q.ID] = providers.AlertStatus{State: providers.AlertUnknown, Detail: "no alert of this provider has that id"}
 			continue
 		}

@@ -30,7 +30,7 @@ func (p *Provider) Changes(ctx context.Context, w providers.Window) iter.Seq2[pr
 			return
 		}
 		for _, at := range p.chronicle.places() {
-			if !p.covers(at.namespace) {
+			if !p.cluster.Covers(at.namespace) {
 				continue
 			}
 			for _, c := range p.chronicle.all(at) {
@@ -139,7 +139,7 @@ func (p *Provider) listOne(ctx context.Context, b *book, s source, namespace str
 		if err != nil {
 			return err
 		}
-		if !p.covers(o.GetNamespace()) {
+		if !p.cluster.Covers(o.GetNamespace()) {
 			continue
 		}
 		if r := s.reduce(o); r != nil {

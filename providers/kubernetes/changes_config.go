@@ -97,7 +97,7 @@ func (p *Provider) reduceAutoscaler(o *kube.Object) *setting {
 	s.writer = writerOf(o, "spec")
 	s.Summary = fmt.Sprintf("%d to %d replicas", number(o.Object, 1, "spec", "minReplicas"), number(o.Object, 0, "spec", "maxReplicas"))
 	s.Digest = contentDigest(sha256.New(), object(o.Object, "spec"))
-	s.service = p.serviceOf(o.GetLabels(), text(o.Object, "spec", "scaleTargetRef", "name"))
+	s.service = p.set.ServiceLabel.Of(o.GetLabels(), text(o.Object, "spec", "scaleTargetRef", "name"))
 	return s
 }
 
@@ -136,7 +136,7 @@ func (p *Provider) edit(s *setting, before *version) (providers.Change, bool) {
 	}
 	c := providers.Change{
 		ID: fmt.Sprintf("%s@%d.%s", p.settingID(s.place), at.Unix(), short(s.Digest)), Provider: p.name, Kind: kind, Service: s.service,
-		Environment: p.environmentOf(s.namespace), Unit: string(p.unitID(noun, s.namespace, name)), EffectiveFrom: at, To: s.Summary,
+		Environment: p.cluster.EnvironmentOf(s.namespace), Unit: string(p.unitID(noun, s.namespace, name)), EffectiveFrom: at, To: s.Summary,
 		Author: s.writer.author(s.told), Commit: s.told.commit, ChangeSet: s.told.changeSet, URL: s.told.url, Title: noun + " " + name + ": " + s.Summary,
 	}
 	if before != nil {
@@ -197,7 +197,7 @@ func (p *Provider) gone(m *meta) providers.Change {
 	at := p.now().UTC().Truncate(time.Second)
 	c := providers.Change{
 		ID: fmt.Sprintf("%s@%d.deleted", p.settingID(m.place), at.Unix()), Provider: p.name, Kind: kind, Service: m.service,
-		Environment: p.environmentOf(m.namespace), Unit: p.settingID(m.place), EffectiveFrom: at, Title: m.kind + " " + m.name + " was deleted",
+		Environment: p.cluster.EnvironmentOf(m.namespace), Unit: p.settingID(m.place), EffectiveFrom: at, Title: m.kind + " " + m.name + " was deleted",
 		Status: "deleted",
 	}
 	providers.CleanChange(&c)

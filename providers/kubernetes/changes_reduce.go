@@ -1,8 +1,8 @@
 package kubernetes
 
 import (
-	"cmp"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strconv"
@@ -136,9 +136,9 @@ func owns(raw []byte, path []string) bool {
 func (p *Provider) meta(o *kube.Object, kind string, template map[string]any) meta {
 	labels := o.GetLabels()
 	inner := texts(template, "metadata", "labels")
-	service := p.serviceOf(labels, "")
+	service := p.set.ServiceLabel.Of(labels, "")
 	if service == "" {
-		service = p.serviceOf(inner, o.GetName())
+		service = p.set.ServiceLabel.Of(inner, o.GetName())
 	}
 	return meta{
 		place: place{kind, o.GetNamespace(), o.GetName()}, uid: string(o.GetUID()), created: o.GetCreationTimestamp().UTC(),

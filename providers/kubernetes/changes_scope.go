@@ -15,8 +15,8 @@ const maxScopes = 100 // namespaces that are watched one by one
 
 // readableScopes are the namespaces to read: one "" where all of them may be. Where the user may not read all, each is asked for.
 func (p *Provider) readableScopes(ctx context.Context) ([]string, error) {
-	if len(p.set.Namespaces) > 0 {
-		return p.set.Namespaces, nil
+	if p.cluster.Limited() {
+		return p.cluster.Namespaces(), nil
 	}
 	p.mu.Lock()
 	known := p.scoped
@@ -48,7 +48,7 @@ func (p *Provider) readable(ctx context.Context) ([]string, error) {
 		if err != nil {
 			return nil, refusedAll(err)
 		}
-		if !p.covers(o.GetName()) {
+		if !p.cluster.Covers(o.GetName()) {
 			continue
 		}
 		total++

@@ -98,7 +98,7 @@ func (p *Provider) turnID(w *workload, t *turn) string {
 // rollout describes one turn. What only the workload itself tells (who, how far) is known of the newest one alone.
 func (p *Provider) rollout(w *workload, t, before *turn, newest bool) providers.Change {
 	c := providers.Change{
-		ID: p.turnID(w, t), Provider: p.name, Kind: providers.KindDeploy, Service: w.service, Environment: p.environmentOf(w.namespace),
+		ID: p.turnID(w, t), Provider: p.name, Kind: providers.KindDeploy, Service: w.service, Environment: p.cluster.EnvironmentOf(w.namespace),
 		Unit: string(p.unitID(w.kind, w.namespace, w.name)), EffectiveFrom: t.at, Artifacts: t.artifacts(),
 		To: t.label(before), Commit: t.told.commit, ChangeSet: t.told.changeSet, URL: t.told.url, Author: providers.Author{Name: t.told.author},
 	}

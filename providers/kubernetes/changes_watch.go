@@ -195,7 +195,7 @@ func sweep(present map[string]stamped, epoch int, tell func(heard) bool) bool {
 }
 
 func (p *Provider) reduced(ctx context.Context, s source, e kube.Event) record {
-	if !p.covers(e.Object.GetNamespace()) {
+	if !p.cluster.Covers(e.Object.GetNamespace()) {
 		return nil
 	}
 	r := s.reduce(e.Object)

@@ -35,7 +35,7 @@ func (p *Provider) unitsIn(ctx context.Context, kind workloadKind, namespace str
 		if err != nil {
 			return yield(rollback.Unit{}, err)
 		}
-		if !p.covers(o.GetNamespace()) {
+		if !p.cluster.Covers(o.GetNamespace()) {
 			continue
 		}
 		var u rollback.Unit

@@ -1,9 +1,6 @@
 package kubernetes
 
 import (
-	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -15,12 +12,11 @@ import (
 // Provider is one cluster, or some namespaces of it. It is safe for use by several goroutines.
 type Provider struct {
 	*providers.Vitals
-	name        string
-	environment string // where nothing names a better one
-	set         settings
-	cluster     *kube.Cluster
-	now         func() time.Time
-	env         providers.Environment
+	name    string
+	set     settings
+	cluster *kube.Reach
+	now     func() time.Time
+	env     providers.Environment
 
 	chronicle *chronicle
 	alerts    *alertBook
@@ -47,18 +43,12 @@ func create(env providers.Environment, decode func(into any) error) (providers.P
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	if s.Kubeconfig != "" && !filepath.IsAbs(s.Kubeconfig) {
-		s.Kubeconfig = filepath.Join(env.Dir, s.Kubeconfig)
-	}
-	o := kube.Options{Kubeconfig: s.Kubeconfig, Context: s.Context, Namespaces: s.Namespaces, Timeout: s.Timeout, UserAgent: "backout/kubernetes"}
-	cluster, err := kube.Open(o)
+	cluster, err := s.Reach(env, "backout/kubernetes")
 	if err != nil {
-		if cluster, err = kube.Unopened(o, err); err != nil {
-			return nil, err
-		}
+		return nil, err
 	}
 	return &Provider{
-		Vitals: providers.NewVitals(env.Name, env.Now, 0), name: env.Name, environment: env.Environment, set: s,
+		Vitals: providers.NewVitals(env.Name, env.Now, 0), name: env.Name, set: s,
 		cluster: cluster, now: env.Now, env: env, refused: map[string]string{}, chronicle: newChronicle(env, cluster.Server()),
 		alerts: &alertBook{firing: map[ailment]providers.Alert{}},
 	}, nil
@@ -72,43 +62,6 @@ func (p *Provider) Close() error { return p.cluster.Close() }
 
 // Place implements providers.Placed: the context of the kubeconfig.
 func (p *Provider) Place() string { return p.cluster.Context() }
-
-// covers reports whether a namespace is to be looked at.
-func (p *Provider) covers(namespace string) bool {
-	if len(p.set.Namespaces) > 0 {
-		return slices.Contains(p.set.Namespaces, namespace)
-	}
-	return !slices.Contains(p.set.Exclude, namespace)
-}
-
-// environmentOf is the environment of a namespace, by the settings.
-func (p *Provider) environmentOf(namespace string) string {
-	for _, name := range []string{namespace, p.cluster.Context()} {
-		if e := p.set.Environments[name]; e != "" {
-			return e
-		}
-		best := ""
-		for pattern := range p.set.Environments {
-			if rest, ok := strings.CutSuffix(pattern, "*"); ok && strings.HasPrefix(name, rest) && len(pattern) > len(best) {
-				best = pattern
-			}
-		}
-		if best != "" {
-			return p.set.Environments[best]
-		}
-	}
-	return p.environment
-}
-
-// serviceOf is the service of an object with these labels, its name where no label says.
-func (p *Provider) serviceOf(labels map[string]string, name string) string {
-	for _, l := range p.set.ServiceLabel {
-		if s := labels[l]; s != "" {
-			return s
-		}
-	}
-	return name
-}
 
 // unitID is the id of an object; kind is in lower case, "deployment" being the one that is not written.
 func (p *Provider) unitID(kind, namespace, name string) rollback.UnitID {

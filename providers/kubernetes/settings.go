@@ -12,23 +12,17 @@ import (
 const (
 	defaultSoak     = 10 * time.Minute
 	defaultHold     = time.Minute
-	defaultTimeout  = 15 * time.Second
 	defaultNotReady = time.Minute
 )
 
 type settings struct {
-	Kubeconfig   string            `yaml:"kubeconfig"`
-	Context      string            `yaml:"context"`
-	Namespaces   []string          `yaml:"namespaces"`
-	Exclude      []string          `yaml:"exclude_namespaces"`
-	Environments map[string]string `yaml:"environments"`
-	ServiceLabel []string          `yaml:"service_label"`
+	kube.Scope   `yaml:",inline"`
+	ServiceLabel kube.ServiceLabel `yaml:"service_label"`
 	Annotations  annotations       `yaml:"annotations"`
 	Secrets      *bool             `yaml:"secrets"`
 	NotReady     time.Duration     `yaml:"not_ready_after"`
 	MinSoak      time.Duration     `yaml:"min_soak"`
 	Hold         time.Duration     `yaml:"hold"`
-	Timeout      time.Duration     `yaml:"timeout"`
 }
 
 // annotations are the keys, of annotations and labels alike, by which a pipeline says what it did; the first that an object has counts.
@@ -42,13 +36,8 @@ type annotations struct {
 }
 
 func fields() []providers.Field {
-	return []providers.Field{
-		{Name: "kubeconfig", Type: providers.FieldString, Help: "a kubeconfig file; default: as kubectl, $KUBECONFIG, ~/.kube/config or the pod's own account"},
-		{Name: "context", Type: providers.FieldString, Help: "a context of the kubeconfig; default: the current one"},
-		{Name: "namespaces", Type: providers.FieldStrings, Help: "what to look at; default: every namespace, which needs the right to list them all"},
-		{Name: "exclude_namespaces", Type: providers.FieldStrings, Default: []string{"kube-system", "kube-public", "kube-node-lease"}, Help: "what to leave out"},
-		{Name: "environments", Type: providers.FieldMap, Help: "the environment by namespace, or by context where no namespace matches; * at the end of a name matches any rest"},
-		{Name: "service_label", Type: providers.FieldStrings, Default: defaultService(), Help: "labels that name the service; the first that an object has counts, else its name"},
+	return kube.Fields(systemNamespaces(), []providers.Field{
+		kube.ServiceLabel{}.Field(),
 		{Name: "annotations", Type: providers.FieldObject, Help: "annotations or labels by which pipelines say what they did; the first that an object or its pod template has counts", Fields: []providers.Field{
 			{Name: "author", Type: providers.FieldStrings, Default: defaultAnnotations().Author, Help: "who made the change"},
 			{Name: "commit", Type: providers.FieldStrings, Default: defaultAnnotations().Commit, Help: "the commit that was built"},
@@ -61,11 +50,11 @@ func fields() []providers.Field {
 		{Name: "not_ready_after", Type: providers.FieldDuration, Default: defaultNotReady.String(), Help: "how long a pod may be not ready before it is an alert"},
 		{Name: "min_soak", Type: providers.FieldDuration, Default: defaultSoak.String(), Help: "how long a revision must have served to count as known good"},
 		{Name: "hold", Type: providers.FieldDuration, Default: defaultHold.String(), Help: "how long readiness must hold after a rollback"},
-		{Name: "timeout", Type: providers.FieldDuration, Default: defaultTimeout.String(), Help: "how long one request may take"},
-	}
+	}...)
 }
 
-func defaultService() []string { return []string{"app.kubernetes.io/name", "app"} }
+// systemNamespaces are left out unless the settings say what is.
+func systemNamespaces() []string { return []string{"kube-system", "kube-public", "kube-node-lease"} }
 
 func defaultAnnotations() annotations {
 	return annotations{
@@ -79,9 +68,9 @@ func defaultAnnotations() annotations {
 }
 
 func (s *settings) check() error {
-	for _, d := range []time.Duration{s.NotReady, s.MinSoak, s.Hold, s.Timeout} {
+	for _, d := range []time.Duration{s.NotReady, s.MinSoak, s.Hold} {
 		if d < 0 {
-			return errors.New("not_ready_after, min_soak, hold and timeout must not be negative")
+			return errors.New("not_ready_after, min_soak and hold must not be negative")
 		}
 	}
 	def := defaultAnnotations()
@@ -89,7 +78,6 @@ func (s *settings) check() error {
 		set       *[]string
 		otherwise []string
 	}{
-		{&s.ServiceLabel, defaultService()},
 		{&s.Annotations.Author, def.Author},
 		{&s.Annotations.Commit, def.Commit},
 		{&s.Annotations.ChangeSet, def.ChangeSet},
@@ -102,9 +90,9 @@ func (s *settings) check() error {
 		}
 	}
 	if s.Exclude == nil {
-		s.Exclude = []string{"kube-system", "kube-public", "kube-node-lease"}
+		s.Exclude = systemNamespaces()
 	}
 	s.NotReady, s.MinSoak = cmp.Or(s.NotReady, defaultNotReady), cmp.Or(s.MinSoak, defaultSoak)
-	s.Hold, s.Timeout = cmp.Or(s.Hold, defaultHold), cmp.Or(s.Timeout, defaultTimeout)
+	s.Hold = cmp.Or(s.Hold, defaultHold)
 	return nil
 }

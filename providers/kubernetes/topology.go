@@ -28,7 +28,7 @@ func (p *Provider) Topology(ctx context.Context) ([]providers.Service, []provide
 		}
 	}
 	for _, w := range b.workloads {
-		env := p.environmentOf(w.namespace)
+		env := p.cluster.EnvironmentOf(w.namespace)
 		found[w.service+"\x00"+env] = providers.Service{Name: w.service, Environment: providers.Clean(env)}
 		unit := string(p.unitID(w.kind, w.namespace, w.name))
 		for _, r := range w.refs {

@@ -188,12 +188,12 @@ func (p *Provider) read(kind workloadKind, o *kube.Object) (*live, error) {
 
 func (p *Provider) describe(w *live) rollback.Unit {
 	labels := w.object.GetLabels()
-	service := p.serviceOf(labels, "")
+	service := p.set.ServiceLabel.Of(labels, "")
 	if service == "" {
-		service = p.serviceOf(texts(w.template, "metadata", "labels"), w.object.GetName())
+		service = p.set.ServiceLabel.Of(texts(w.template, "metadata", "labels"), w.object.GetName())
 	}
 	return rollback.Unit{
-		ID: w.id, Kind: w.kind.name, Service: providers.Clean(service), Environment: p.environmentOf(w.namespace()), CAS: rollback.CASAtomic,
+		ID: w.id, Kind: w.kind.name, Service: providers.Clean(service), Environment: p.cluster.EnvironmentOf(w.namespace()), CAS: rollback.CASAtomic,
 	}
 }
 

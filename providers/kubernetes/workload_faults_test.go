@@ -22,6 +22,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/backout-dev/backout/providers/kube"
 	"github.com/backout-dev/backout/rollback"
 	"github.com/backout-dev/backout/test/servers"
 )
@@ -126,7 +127,7 @@ func TestApplyAlone(t *testing.T) {
 		t.Skip("it is only the other process of another test")
 	}
 	r := &room{T: t}
-	p := r.provider(settings{Kubeconfig: a.Kubeconfig, Namespaces: []string{a.Namespace}})
+	p := r.provider(settings{Scope: kube.Scope{Kubeconfig: a.Kubeconfig, Namespaces: []string{a.Namespace}}})
 	fmt.Println("ready")
 	if _, err := p.Apply(t.Context(), a.Op, a.Step); err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/providers/kube"
 	"github.com/backout-dev/backout/rollback"
 	"github.com/backout-dev/backout/test/servers"
 )
@@ -75,7 +76,7 @@ func newRoom(t *testing.T, c *servers.Cluster, user string) *room {
 	ns = strings.Trim(ns[:min(len(ns), 60)], "-")
 	c.Do(t, "", "create", "namespace", ns)
 	r := &room{t, c, nil, ns}
-	r.p = r.provider(settings{Kubeconfig: c.Kubeconfig, Context: user, Namespaces: []string{ns}, MinSoak: soak, Hold: time.Second})
+	r.p = r.provider(settings{Scope: kube.Scope{Kubeconfig: c.Kubeconfig, Context: user, Namespaces: []string{ns}}, MinSoak: soak, Hold: time.Second})
 	return r
 }
 

@@ -28,9 +28,9 @@ const mostTroubles = 100
 // Alerts implements providers.AlertSource: what is degraded now, and what was while backout looked.
 func (p *Provider) Alerts(ctx context.Context, w providers.Window) iter.Seq2[providers.Alert, error] {
 	return func(yield func(providers.Alert, error) bool) {
-		for _, namespace := range p.scopes() {
+		for _, namespace := range p.cluster.Namespaces() {
 			for raw, err := range p.cluster.List(ctx, rolloutsKind, namespace, kube.Selection{}) {
-				if err == nil && !p.covers(raw.GetNamespace()) {
+				if err == nil && !p.cluster.Covers(raw.GetNamespace()) {
 					continue
 				}
 				var s *sight

@@ -20,7 +20,7 @@ import (
 // A number that was given to a content that had one before is a rollback.
 func (p *Provider) Changes(ctx context.Context, w providers.Window) iter.Seq2[providers.Change, error] {
 	return func(yield func(providers.Change, error) bool) {
-		for _, namespace := range p.scopes() {
+		for _, namespace := range p.cluster.Namespaces() {
 			start := p.now()
 			all, err := p.survey(ctx, namespace)
 			if ctx.Err() != nil {
@@ -55,7 +55,7 @@ func (p *Provider) survey(ctx context.Context, namespace string) (out []*sight, 
 		if err != nil {
 			return nil, explain(err)
 		}
-		if !p.covers(raw.GetNamespace()) {
+		if !p.cluster.Covers(raw.GetNamespace()) {
 			continue
 		}
 		s, err := sighted(raw)

@@ -19,7 +19,7 @@ import (
 // Units implements rollback.Reverser.
 func (p *Provider) Units(ctx context.Context) iter.Seq2[rollback.Unit, error] {
 	return func(yield func(rollback.Unit, error) bool) {
-		for _, namespace := range p.scopes() {
+		for _, namespace := range p.cluster.Namespaces() {
 			for raw, err := range p.cluster.List(ctx, rolloutsKind, namespace, kube.Selection{}) {
 				if err != nil {
 					if !yield(rollback.Unit{}, explain(err)) {
@@ -34,7 +34,7 @@ func (p *Provider) Units(ctx context.Context) iter.Seq2[rollback.Unit, error] {
 					}
 					continue
 				}
-				if p.covers(raw.GetNamespace()) && !yield(p.describe(&s.object), nil) {
+				if p.cluster.Covers(raw.GetNamespace()) && !yield(p.describe(&s.object), nil) {
 					return
 				}
 			}

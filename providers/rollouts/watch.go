@@ -27,7 +27,7 @@ func (p *Provider) Watch(ctx context.Context) iter.Seq2[providers.Event, error] 
 		defer all.Wait()
 		defer cancel()
 		came := make(chan news)
-		for _, namespace := range p.scopes() {
+		for _, namespace := range p.cluster.Namespaces() {
 			all.Go(func() {
 				for e, err := range p.cluster.Follow(ctx, rolloutsKind, namespace, kube.Selection{}) {
 					select {
@@ -57,7 +57,7 @@ func (p *Provider) tell(ctx context.Context, n news, known map[types.UID]string,
 	switch {
 	case n.err != nil:
 		return yield(providers.Event{}, explain(n.err))
-	case n.event.Object == nil || !p.covers(n.event.Object.GetNamespace()):
+	case n.event.Object == nil || !p.cluster.Covers(n.event.Object.GetNamespace()):
 		return true
 	}
 	uid := n.event.Object.GetUID()
@@ -76,7 +76,7 @@ func (p *Provider) tell(ctx context.Context, n news, known map[types.UID]string,
 	before := p.troubles(ctx, s)
 	for _, t := range before {
 		a := p.alert(s, t)
-		if (t.To.IsZero() || p.now().Sub(t.To) < defaultTimeout) && !yield(providers.Event{Alert: &a}, nil) {
+		if (t.To.IsZero() || p.now().Sub(t.To) < p.cluster.Timeout()) && !yield(providers.Event{Alert: &a}, nil) {
 			return false
 		}
 	}
