@@ -17,7 +17,7 @@ import (
 )
 
 // Confirm takes a person's yes to a plan. It has no effect on any target: it checks read-only mode, that the plan is the
-// one whose hash was confirmed, the policy, the typed name, that the targets are still what the plan saw and are judged as well
+// one whose hash was confirmed, the policy, the typed name, that everything the plan destroys was named, that the targets are still what the plan saw and are judged as well
 // as then (so it takes only a plan that [Engine.Plan] made in this process), and that no
 // other run holds them; then plan and confirmation are journaled and the run waits for [Engine.Execute].
 //
@@ -68,7 +68,7 @@ func (e *Engine) permit(ctx context.Context, p Plan, c Confirmation) error {
 	case d.NeedsReason && strings.TrimSpace(c.Reason) == "" && strings.TrimSpace(p.Reason) == "":
 		return fmt.Errorf("%w: something about this plan is unknown, give a reason", ErrRefused)
 	}
-	if err := p.whole(); err != nil {
+	if err := errors.Join(agreed(d.Destroys, c.Destroys), p.whole()); err != nil {
 		return err
 	}
 	return e.still(ctx, p, known, listErr)
@@ -266,6 +266,7 @@ func runUnits(p Plan) []ledger.RunUnit {
 func confirmationBody(p Plan, c Confirmation, at time.Time) ledger.RunBody {
 	b := ledger.RunBody{
 		PlanHash: p.Hash, Kind: p.Kind, Reason: c.Reason, Via: c.Via, OnBehalfOf: c.By.OnBehalfOf, Units: runUnits(p), ConfirmedAt: at,
+		Destroys: c.Destroys,
 	}
 	for _, a := range p.Alerts {
 		b.Alerts = append(b.Alerts, a.ID)

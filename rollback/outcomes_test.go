@@ -319,6 +319,17 @@ func TestRefusals(t *testing.T) {
 			plan: func(_ *bench, u *fakeUnit) { u.inFlight = "deploy 77" },
 			err:  rollback.ErrRefused, code: 5, because: "blocked",
 		},
+		"something that is destroyed and was not named": {
+			plan: func(b *bench, _ *fakeUnit) {
+				b.target.proposal = func(p *rollback.Proposal) { p.Destroys = []string{"PVC data-0, with all orders", "pod db-2"} }
+			},
+			change: func(_ *bench, _ *fakeUnit, _ *rollback.Plan, c *rollback.Confirmation) { c.Destroys = []string{"pod db-2"} },
+			err:    rollback.ErrRefused, code: 5, because: "--destroy pvc/data-0 (",
+		},
+		"something named that is not destroyed": {
+			change: func(_ *bench, _ *fakeUnit, _ *rollback.Plan, c *rollback.Confirmation) { c.Destroys = []string{"pod/db-2"} },
+			err:    rollback.ErrRefused, code: 5, because: `does not destroy "pod/db-2"`,
+		},
 		"an unknown without a reason": {
 			plan:   func(b *bench, _ *fakeUnit) { b.target.listErr = errAway },
 			change: func(_ *bench, _ *fakeUnit, _ *rollback.Plan, c *rollback.Confirmation) { c.Reason = "" },

@@ -87,6 +87,7 @@ type Confirmation struct {
 	PlanHash string           `json:"plan_hash"`
 	By       policy.Principal `json:"by"`
 	Typed    string           `json:"typed,omitempty"`
+	Destroys []string         `json:"destroys,omitempty"` // each thing that may go, by its name; see [Plan.Destroyed]
 	Reason   string           `json:"reason,omitempty"`
 	Via      string           `json:"via"` // console, command line
 }

@@ -237,7 +237,7 @@ func warnings(u UnitPlan) []string {
 
 // decide asks the policy about a plan and a principal.
 func (e *Engine) decide(p Plan, by policy.Principal, known []Unit) policy.Decision {
-	f := policy.Facts{Principal: by, Verdict: string(p.Verdict), Tier: policy.TierDev}
+	f := policy.Facts{Principal: by, Verdict: string(p.Verdict), Tier: policy.TierDev, Destroys: p.Destroyed()}
 	for _, u := range p.Units {
 		f.Units = append(f.Units, string(u.Unit.ID))
 		f.Tier = strictest(f.Tier, e.cfg.Tier(u.Unit.Environment))

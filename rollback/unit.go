@@ -84,8 +84,8 @@ type Step struct {
 // Proposal is what a Reverser knows of one unit's way back: steps, diff, what it destroys and what it leaves.
 type Proposal struct {
 	Steps       []Step        `json:"steps"`
-	Diff        string        `json:"diff"` // unified diff from current to target; text from outside, cleaned
-	Destroys    []string      `json:"destroys,omitempty"`
+	Diff        string        `json:"diff"`               // unified diff from current to target; text from outside, cleaned
+	Destroys    []string      `json:"destroys,omitempty"` // its name, a comma, and what more there is to say; each has to be named to be confirmed
 	NotRestored []string      `json:"not_restored,omitempty"`
 	Blast       string        `json:"blast,omitempty"`       // how much it touches, in a few words: "12 pods", "20% req"; "" unknown
 	Estimate    time.Duration `json:"estimate_ns,omitempty"` // zero is unknown

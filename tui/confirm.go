@@ -14,7 +14,8 @@ import (
 	"github.com/backout-dev/backout/rollback/policy"
 )
 
-// confirmScreen is the modal between a plan and its run. In production the name has to be typed; elsewhere y is enough.
+// confirmScreen is the modal between a plan and its run. In production the name has to be typed; elsewhere y is enough. What
+// the plan destroys is asked for one by one, everywhere.
 // Enter alone never runs anything, esc always cancels, and a paste empties the field.
 type confirmScreen struct {
 	keymap
@@ -22,6 +23,8 @@ type confirmScreen struct {
 	of    *planScreen
 	plan  rollback.Plan // the plan as it was shown
 	name  string        // what has to be typed, "" where y is enough
+	gone  []string      // what is destroyed and has not been typed yet
+	typed string        // the unit's name, once only what is destroyed is left to be typed
 	text  string
 	pasts bool
 }
@@ -40,6 +43,10 @@ func newConfirmScreen(c *console, of *planScreen) *confirmScreen {
 		if s.name == "" {
 			s.name = unitName(s.plan.Units[0].Unit.ID)
 		}
+	}
+	s.gone = s.plan.Destroyed()
+	if s.name == "" && len(s.gone) > 0 {
+		s.ask()
 	}
 	s.actions = []action{{keys: []string{"esc"}, label: "esc", desc: "cancel", brief: true}}
 	if s.name == "" {
@@ -65,7 +72,11 @@ func (s *confirmScreen) Update(msg tea.Msg) tea.Cmd {
 	}
 	switch k.String() {
 	case "enter":
-		if s.text == s.name {
+		switch {
+		case s.text != s.name:
+		case len(s.gone) > 0:
+			s.ask()
+		default:
 			return s.confirm()
 		}
 	case "backspace":
@@ -84,6 +95,14 @@ func (s *confirmScreen) Update(msg tea.Msg) tea.Cmd {
 // spoil empties the field after a paste: the point of the name is that a person types it.
 func (s *confirmScreen) spoil() { s.text, s.pasts = "", true }
 
+// ask goes on to the next thing that is destroyed.
+func (s *confirmScreen) ask() {
+	if s.typed == "" {
+		s.typed = cmp.Or(s.text, "y")
+	}
+	s.name, s.gone, s.text = s.gone[0], s.gone[1:], ""
+}
+
 // confirm hands the plan to the engine and starts the process that runs it.
 func (s *confirmScreen) confirm() tea.Cmd {
 	if why := s.of.whyNoRun(); why != "" {
@@ -92,7 +111,7 @@ func (s *confirmScreen) confirm() tea.Cmd {
 		return nil
 	}
 	c, of, plan := s.c, s.of, s.plan
-	yes := rollback.Confirmation{PlanHash: plan.Hash, By: c.opts.Principal, Typed: s.text, Reason: cmp.Or(of.reason, plan.Reason), Via: "console"}
+	yes := rollback.Confirmation{PlanHash: plan.Hash, By: c.opts.Principal, Typed: cmp.Or(s.typed, s.text), Destroys: plan.Destroyed(), Reason: cmp.Or(of.reason, plan.Reason), Via: "console"}
 	of.busy = "confirming"
 	c.dismiss()
 	return c.call(func(ctx context.Context) tea.Msg {
@@ -201,10 +220,17 @@ func (s *confirmScreen) question(w int) []string {
 	}
 	tail := between(" enter does nothing until the name matches", "esc cancel ", w)
 	if s.text == s.name {
-		tail = between(" "+s.c.style.bold("enter runs it"), "esc cancel ", w)
+		next := "enter runs it"
+		if len(s.gone) > 0 {
+			next = "enter goes on to what it destroys"
+		}
+		tail = between(" "+s.c.style.bold(next), "esc cancel ", w)
 	}
 	if s.pasts {
 		tail = between(" "+s.c.style.careful("that was pasted: the name has to be typed"), "esc cancel ", w)
+	}
+	if s.typed != "" {
+		return append(labelled(" "+s.c.style.bad("DESTROYS")+" ", "what going back again would not bring back. Type its name to let it go: "+s.c.style.bold(plain(s.name))+"  "+s.text+"_", w), "", tail)
 	}
 	return []string{cut(" Type "+s.c.style.bold(plain(s.name))+" to run:  "+s.text+"_", w), "", tail}
 }

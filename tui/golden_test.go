@@ -47,6 +47,12 @@ func shots() map[string]func(w *world) {
 			w.wait(defaultGrace)
 			w.press("o", "v", "e")
 		},
+		"confirm-destroys": func(w *world) {
+			w.f.plan.Units[0].Destroys = []string{"pvc/data-0, which r41 does not have: the data on its volume may go with it", "pod oven-2, which is stuck"}
+			w.press("r", "R")
+			w.wait(defaultGrace)
+			w.press("o", "v", "e", "n", "enter", "p", "v", "c")
+		},
 		"run": func(w *world) {
 			w.press("r", "R")
 			w.wait(defaultGrace)

@@ -247,7 +247,11 @@ func (s *planScreen) line() string {
 	for _, u := range s.request.Only {
 		args = append(args, string(u))
 	}
-	return s.c.command(CommandRollback, args...)
+	line := s.c.command(CommandRollback, args...)
+	for _, name := range s.plan.Destroyed() {
+		line += " --destroy " + name
+	}
+	return line
 }
 
 // shortHash is as much of a digest as a person compares; commands take any unique beginning.

@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -141,6 +142,36 @@ func TestTypedNameRuns(t *testing.T) {
 	}
 	if !strings.Contains(w.screen(), "backout runs attach RUN-0192") {
 		t.Errorf("the run's screen does not say how to come back:\n%s", w.screen())
+	}
+}
+
+// What is destroyed is typed thing by thing, after the name, and also where y alone would be enough.
+func TestWhatIsDestroyedIsTyped(t *testing.T) {
+	for _, environment := range []string{"prod", "dev"} {
+		w := newWorld(t, func(o *Options, f *fake) {
+			o.Environment = environment
+			f.plan.Units[0].Destroys = []string{"pvc/a, with its data", "pod b"}
+			if environment == "dev" {
+				f.plan.Decision.Confirm = policy.ConfirmYes
+			}
+		})
+		w.press("r", "R")
+		w.wait(defaultGrace)
+		if environment == "prod" {
+			w.press("o", "v", "e", "n", "enter")
+		} else {
+			w.press("y", "enter", "ctrl+u")
+		}
+		w.press("p", "v", "c", "/", "b", "enter", "backspace", "a", "enter")
+		w.send(tea.PasteMsg{Content: "pod/b"})
+		w.press("enter")
+		if len(w.f.yes) > 0 {
+			t.Fatalf("%s: confirmed before the last thing was typed: %+v", environment, w.f.yes)
+		}
+		w.press("p", "o", "d", "/", "b", "enter")
+		if len(w.f.yes) != 1 || !slices.Equal(w.f.yes[0].Destroys, []string{"pvc/a", "pod/b"}) || w.f.yes[0].Typed != map[string]string{"prod": "oven", "dev": "y"}[environment] {
+			t.Errorf("%s: %+v\n%s", environment, w.f.yes, w.screen())
+		}
 	}
 }
 

@@ -40,7 +40,15 @@ func (p *plain) plan(ctx context.Context, name string) error {
 	if err != nil || typed == "" {
 		return p.nothing(err)
 	}
-	run, err := p.s.Engine.Confirm(ctx, plan, rollback.Confirmation{PlanHash: plan.Hash, By: p.principal(p.s.settings), Typed: typed, Reason: reason, Via: "console"})
+	for _, name := range plan.Decision.Destroys {
+		answer, err := p.typedText(ctx, &plan, fmt.Sprintf("It destroys %s. Enter: go back. Type %q to let it go: ", name, name), name)
+		if err != nil || answer == "" {
+			return p.nothing(err)
+		}
+	}
+	run, err := p.s.Engine.Confirm(ctx, plan, rollback.Confirmation{
+		PlanHash: plan.Hash, By: p.principal(p.s.settings), Typed: typed, Destroys: plan.Decision.Destroys, Reason: reason, Via: "console",
+	})
 	if err != nil {
 		return err
 	}
@@ -74,7 +82,7 @@ func (p *plain) tell(plan rollback.Plan, name string) {
 		fmt.Fprintf(p.out, "not allowed: %s\n", harmless(strings.Join(plan.Decision.Reasons, "; ")))
 		return
 	}
-	fmt.Fprintf(p.out, "the same as a command: %s\n", p.commandLine(tui.CommandRollback, name, short(plan.Hash)))
+	fmt.Fprintf(p.out, "the same as a command: %s%s\n", p.commandLine(tui.CommandRollback, name, short(plan.Hash)), destroyFlags(&plan))
 }
 
 // nothing says that a question was left without a yes.
@@ -96,7 +104,11 @@ func (p *plain) typed(ctx context.Context, plan *rollback.Plan) (string, error) 
 	if plan.Kind == "forward" {
 		verb = "BRING FORWARD"
 	}
-	question := fmt.Sprintf("%s IN %s. d: the diff. Enter: go back. Type %q to run: ", verb, p.where(), want)
+	return p.typedText(ctx, plan, fmt.Sprintf("%s IN %s. d: the diff. Enter: go back. Type %q to run: ", verb, p.where(), want), want)
+}
+
+// typedText asks until the answer is what is wanted, or nothing.
+func (p *plain) typedText(ctx context.Context, plan *rollback.Plan, question, want string) (string, error) {
 	for {
 		asked := time.Now()
 		line, err := p.ask(ctx, question)

@@ -103,7 +103,16 @@ func runIt(p *rollback.Plan, name string, f planFlags) string {
 	if p.Decision.NeedsReason {
 		line = append(line, "--reason WHY")
 	}
-	return strings.Join(line, " ")
+	return strings.Join(line, " ") + destroyFlags(p)
+}
+
+// destroyFlags name what a plan destroys, as a confirmation of it has to.
+func destroyFlags(p *rollback.Plan) string {
+	flags := ""
+	for _, name := range p.Decision.Destroys {
+		flags += " --destroy " + name
+	}
+	return flags
 }
 
 func (a *app) printUnitPlan(n int, u *rollback.UnitPlan) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -15,7 +16,7 @@ import (
 // rollbackFlags are the flags of one rollback.
 type rollbackFlags struct {
 	to, hash, reason, confirm string
-	only                      []string
+	only, destroy             []string
 	dryRun, yes, detach       bool
 }
 
@@ -25,12 +26,14 @@ func (a *app) rollbackCmd() *cobra.Command {
 		Use:   "rollback CHANGE|UNIT",
 		Short: "Take a change back: planned, confirmed, applied only if nothing moved, verified",
 		Long: `Take a change back. The plan is made again and must have the hash that was seen; in production that hash is required
-and a person types the unit's name, or --yes stands for it together with the hash. The run is a process of its own:
+and a person types the unit's name, or --yes stands for it together with the hash. What the plan destroys has to be named
+thing by thing (--destroy), which --yes never stands for. The run is a process of its own:
 this command shows it, and may be closed. Exit codes: 0 verified; 3 failed; 4 applied but unverified; 5 refused; 6 the
 plan changed since it was shown; 8 outcome unknown; 9 superseded by somebody else's change; 11 another run holds the unit.`,
 		Example: `  backout rollback CHG-81f2ab --dry-run
   backout rollback CHG-81f2ab --plan-hash 9c1e44d0aa31
-  backout rollback releases:local/pricing --to r41 --plan-hash 9c1e44d0aa31 --yes --reason "INC-7: 5xx"`,
+  backout rollback releases:local/pricing --to r41 --plan-hash 9c1e44d0aa31 --yes --reason "INC-7: 5xx"
+  backout rollback kubernetes:shop/statefulset.db --plan-hash 9c1e44d0aa31 --destroy pod/db-2`,
 		Args: exactArgs("CHANGE|UNIT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.with(cmd.Context(), 0, func(ctx context.Context, s *opened) error { return a.rollBack(ctx, s, args[0], f) })
@@ -44,6 +47,7 @@ plan changed since it was shown; 8 outcome unknown; 9 superseded by somebody els
 	fl.StringVar(&f.reason, "reason", "", "why; kept in the record")
 	fl.StringVar(&f.confirm, "confirm", "", "the unit's name, instead of typing it when asked")
 	fl.StringSliceVar(&f.only, "only", nil, "only these units of the change; refused where they cannot go alone")
+	fl.StringArrayVar(&f.destroy, "destroy", nil, "a thing that the plan destroys and that may go, by the name that the plan gives it; once for each")
 	fl.BoolVar(&f.detach, "detach", false, "start the run and do not wait for it")
 	return cmd
 }
@@ -66,7 +70,11 @@ func (a *app) rollBack(ctx context.Context, s *opened, name string, f rollbackFl
 	if err != nil {
 		return err
 	}
-	run, err := s.Engine.Confirm(ctx, plan, rollback.Confirmation{PlanHash: plan.Hash, By: a.principal(s.settings), Typed: typed, Reason: f.reason, Via: "command line"})
+	destroys, err := a.destroys(ctx, &plan, f)
+	if err != nil {
+		return err
+	}
+	run, err := s.Engine.Confirm(ctx, plan, rollback.Confirmation{PlanHash: plan.Hash, By: a.principal(s.settings), Typed: typed, Destroys: destroys, Reason: f.reason, Via: "command line"})
 	if err != nil {
 		return err
 	}
@@ -128,6 +136,27 @@ func (a *app) confirm(ctx context.Context, plan *rollback.Plan, name string, f r
 		return "", &coded{code: codeInterrupted, err: fmt.Errorf("not confirmed: nothing was done")}
 	}
 	return strings.TrimSpace(line), nil
+}
+
+// destroys is what may be destroyed: as the flags name it, and where a person was asked for the name, as they type it.
+func (a *app) destroys(ctx context.Context, plan *rollback.Plan, f rollbackFlags) ([]string, error) {
+	asked := !f.yes && f.confirm == "" && a.interactive() && plan.Decision.Allowed
+	named := slices.Clone(f.destroy)
+	for _, name := range plan.Decision.Destroys {
+		given := slices.ContainsFunc(named, func(n string) bool { return rollback.DestroyedName(n) == rollback.DestroyedName(name) })
+		if given || !asked {
+			continue
+		}
+		fmt.Fprintf(a.errOut, "It destroys %s. Type %q to let it go: ", name, name)
+		line, err := a.readLine(ctx)
+		if err != nil {
+			return nil, &coded{code: codeInterrupted, err: fmt.Errorf("not confirmed: nothing was done")}
+		}
+		if text := strings.TrimSpace(line); text != "" {
+			named = append(named, text)
+		}
+	}
+	return named, nil
 }
 
 // warnPlan says what a person who is asked would have read with the plan.

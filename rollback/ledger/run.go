@@ -14,6 +14,7 @@ type RunBody struct {
 	OnBehalfOf  string    `json:"on_behalf_of,omitempty"`
 	Units       []RunUnit `json:"units"`
 	Alerts      []string  `json:"alerts,omitempty"`
+	Destroys    []string  `json:"destroys,omitempty"` // what was named as what may be destroyed
 	ConfirmedAt time.Time `json:"confirmed_at,omitzero"`
 	AppliedAt   time.Time `json:"applied_at,omitzero"` // first effect
 	EndedAt     time.Time `json:"ended_at,omitzero"`

@@ -19,6 +19,7 @@ type Facts struct {
 	Known     []string
 	Missing   []string // rights or artifacts that are not there
 	Untested  []string // units without a valid proof
+	Destroys  []string // names of what would be destroyed
 }
 
 // refusals are the verdicts under which nothing runs, with the reason as a person reads it.
@@ -30,7 +31,7 @@ var refusals = map[string]string{
 
 // Decide answers one plan. It is deterministic and knows no clock.
 func Decide(f Facts) Decision {
-	d := Decision{Allowed: true, Confirm: ConfirmYes}
+	d := Decision{Allowed: true, Confirm: ConfirmYes, Destroys: f.Destroys}
 	refuse := func(why string) { d.Allowed, d.Reasons = false, append(d.Reasons, why) }
 
 	switch f.Principal.Kind {

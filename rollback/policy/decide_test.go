@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -37,6 +38,9 @@ func TestDecide(t *testing.T) {
 			with(func(f *policy.Facts) { f.Principal = policy.Principal{} }), false, policy.ConfirmName, "pricing", "nobody said",
 		},
 		"an automation may":   {with(func(f *policy.Facts) { f.Principal.Kind = policy.Automation }), true, policy.ConfirmName, "pricing", ""},
+		"what is destroyed is asked for": {
+			with(func(f *policy.Facts) { f.Tier, f.Destroys = "dev", []string{"pvc/data-0"} }), true, policy.ConfirmYes, "", "",
+		},
 		"blocked":             {with(func(f *policy.Facts) { f.Verdict = "blocked" }), false, policy.ConfirmName, "pricing", "blocked"},
 		"irreversible":        {with(func(f *policy.Facts) { f.Verdict = "irreversible" }), false, policy.ConfirmName, "pricing", "irreversible"},
 		"no-op":               {with(func(f *policy.Facts) { f.Verdict = "no-op" }), false, policy.ConfirmName, "pricing", "nothing to do"},
@@ -55,6 +59,9 @@ func TestDecide(t *testing.T) {
 			}
 			if !strings.Contains(strings.Join(d.Reasons, "\n"), c.reason) {
 				t.Errorf("reasons %q do not say %q", d.Reasons, c.reason)
+			}
+			if !slices.Equal(d.Destroys, c.facts.Destroys) {
+				t.Errorf("destroys %q, want %q in every tier", d.Destroys, c.facts.Destroys)
 			}
 			if (c.facts.Verdict == "unknown") != d.NeedsReason {
 				t.Errorf("needs a reason: %v", d.NeedsReason)

@@ -34,6 +34,9 @@ type Decision struct {
 	Name    string   `json:"name,omitempty"`
 	Reasons []string `json:"reasons,omitempty"` // why not, or what to know
 
+	// Destroys is what the plan destroys: the confirmation must name each, whatever the tier.
+	Destroys []string `json:"destroys,omitempty"`
+
 	// NeedsReason: the confirmation must say why, because something about the plan is unknown.
 	NeedsReason bool `json:"needs_reason,omitempty"`
 }
