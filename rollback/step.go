@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/backout-dev/backout/providers"
 )
 
 const (
 	maxAttempts  = 3               // applies of one step by one executor; each only after a fresh look
-	maxLooks     = 5               // looks at a target that does not answer
+	maxLooks     = 5               // looks at a target that does not answer, before anything was tried
 	freshForNone = 2 * time.Second // how old a look may be before an effect that nothing else guards
 )
 
@@ -25,12 +27,12 @@ func (x *execution) step(ctx context.Context, i int) (ending, error) {
 	}
 	for tries := 0; ; {
 		attempted := s.loose()
-		o, err := x.lookUntil(ctx, s.Unit)
-		if err != nil {
-			if ctx.Err() != nil {
-				return ending{}, context.Cause(ctx)
-			}
-			return x.blind(ctx, s, attempted, err)
+		o, unseen, err := x.lookUntil(ctx, s, attempted)
+		switch {
+		case err != nil:
+			return ending{}, err
+		case unseen != nil:
+			return x.blind(ctx, s, attempted, unseen)
 		}
 		what := see(o, s.Step, x.op, attempted)
 		if what != sightReady {
@@ -80,19 +82,46 @@ func (x *execution) cas(id UnitID) CAS {
 	return CASNone
 }
 
-// lookUntil observes a unit, and again a bounded number of times if it does not answer.
-func (x *execution) lookUntil(ctx context.Context, unit UnitID) (o Observation, err error) {
-	for n := range maxLooks {
-		if n > 0 {
-			if err := sleep(ctx, x.e.cfg.Poll); err != nil {
-				return o, err
+// lookUntil observes a unit, and again if it does not answer: a few times where this run has touched nothing, so that it can
+// end without effect; else until the plan's deadline or until somebody asks it to stop, because only the target can tell what
+// became of what was begun. Unseen is why it could not be seen.
+func (x *execution) lookUntil(ctx context.Context, s *StepRun, attempted bool) (o Observation, unseen, err error) {
+	started := time.Now()
+	for n := 1; ; n++ {
+		o, unseen = x.e.observe(ctx, s.Unit)
+		switch {
+		case ctx.Err() != nil:
+			return o, nil, context.Cause(ctx)
+		case unseen == nil:
+			return o, nil, nil
+		case !attempted && !x.applied():
+			if n >= maxLooks {
+				return o, unseen, nil
+			}
+		case time.Since(started) >= x.run.Plan.Deadline:
+			return o, unseen, nil
+		default:
+			if by, err := x.stopAsked(ctx); err != nil || by != "" {
+				return o, unseen, err
+			}
+			if err := x.unseen(ctx, s, unseen); err != nil {
+				return o, unseen, err
 			}
 		}
-		if o, err = x.e.observe(ctx, unit); err == nil || ctx.Err() != nil {
-			return o, err
+		if err := sleep(ctx, x.e.cfg.Poll); err != nil {
+			return o, unseen, err
 		}
 	}
-	return o, err
+}
+
+// unseen shows that a target does not answer, and that somebody goes on looking.
+func (x *execution) unseen(ctx context.Context, s *StepRun, why error) error {
+	text := fmt.Sprintf("%s cannot be seen, looking again until it can", s.Unit)
+	detail := fmt.Sprintf("%s: %v", text, why)
+	if x.run.State == RunRunning && x.run.Detail == providers.Clean(detail) {
+		return nil
+	}
+	return x.show(ctx, RunRunning, detail, text)
 }
 
 // blind ends a run whose target cannot be seen.

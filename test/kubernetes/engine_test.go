@@ -94,7 +94,15 @@ type desk struct {
 	*rollback.Engine
 }
 
-func newDesk(t *testing.T, c *servers.Cluster, ns string, fail func(string) error) *desk {
+// ways are how a desk may differ from others; the zero value is one that reaches the cluster directly.
+type ways struct {
+	kubeconfig string
+	fail       func(point string) error
+	around     func(rollback.Reverser) rollback.Reverser // what lies between the engine and the provider
+	tune       func(*rollback.Config)
+}
+
+func newDesk(t *testing.T, c *servers.Cluster, ns string, w ways) *desk {
 	t.Helper()
 	journal, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "b.db"), store.Options{})
 	if err != nil {
@@ -105,12 +113,21 @@ func newDesk(t *testing.T, c *servers.Cluster, ns string, fail func(string) erro
 			t.Error(err)
 		}
 	})
-	d := &desk{T: t, c: c, ns: ns, provider: provider(t, c, ns, &shelf{})}
-	d.Engine, err = rollback.New(rollback.Config{
+	if w.kubeconfig == "" {
+		w.kubeconfig = c.Kubeconfig
+	}
+	d := &desk{T: t, c: c, ns: ns, provider: provider(t, w.kubeconfig, ns, &shelf{})}
+	if w.around != nil {
+		d.provider = w.around(d.provider)
+	}
+	cfg := rollback.Config{
 		Store: journal, Reversers: map[string]rollback.Reverser{"k8s": d.provider}, Tier: func(string) string { return policy.TierDev },
-		Hold: time.Second, Deadline: time.Minute, Poll: 100 * time.Millisecond, Executor: "here:1", Fail: fail,
-	})
-	if err != nil {
+		Hold: time.Second, Deadline: time.Minute, Poll: 100 * time.Millisecond, Executor: "here:1", Fail: w.fail,
+	}
+	if w.tune != nil {
+		w.tune(&cfg)
+	}
+	if d.Engine, err = rollback.New(cfg); err != nil {
 		t.Fatal(err)
 	}
 	return d
@@ -180,12 +197,13 @@ func TestWholeRollbacks(t *testing.T) {
 		c.Do(t, "", "create", "namespace", name)
 		return name
 	}
-	t.Run("from the plan to verified, and not back again", func(t *testing.T) { verified(newDesk(t, c, namespace(t, "verified"), nil)) })
-	t.Run("a stuck pod is a step", func(t *testing.T) { stuckPod(newDesk(t, c, namespace(t, "stuck"), nil)) })
+	t.Run("from the plan to verified, and not back again", func(t *testing.T) { verified(newDesk(t, c, namespace(t, "verified"), ways{})) })
+	t.Run("a stuck pod is a step", func(t *testing.T) { stuckPod(newDesk(t, c, namespace(t, "stuck"), ways{})) })
 	t.Run("two at once", func(t *testing.T) {
 		ns := namespace(t, "both")
-		both(newDesk(t, c, ns, nil), newDesk(t, c, ns, nil))
+		both(newDesk(t, c, ns, ways{}), newDesk(t, c, ns, ways{}))
 	})
+	t.Run("two consoles at once, two hundred times", func(t *testing.T) { races(t, c) })
 	for _, point := range []string{"apply.before", "apply.after", "result.after"} {
 		t.Run("the control plane goes away at "+point, func(t *testing.T) { goesAway(t, c, namespace(t, "away-"+strings.ReplaceAll(point, ".", "-")), point) })
 	}
@@ -276,7 +294,7 @@ func goesAway(t *testing.T, c *servers.Cluster, ns, point string) {
 	var once sync.Once
 	var armed atomic.Bool
 	back := make(chan error, 1)
-	d := newDesk(t, c, ns, func(at string) error {
+	d := newDesk(t, c, ns, ways{fail: func(at string) error {
 		if armed.Load() && at == point {
 			once.Do(func() {
 				resume := c.Pause()
@@ -284,7 +302,7 @@ func goesAway(t *testing.T, c *servers.Cluster, ns, point string) {
 			})
 		}
 		return nil
-	})
+	}})
 	good := d.threeRevisions()
 	p, err := d.Plan(t.Context(), rollback.Request{Unit: d.unit("shop"), Reason: "errors"})
 	if err != nil {
@@ -317,9 +335,9 @@ func goesAway(t *testing.T, c *servers.Cluster, ns, point string) {
 }
 
 // provider is made from settings, as the command makes it.
-func provider(t *testing.T, c *servers.Cluster, ns string, archive providers.Archive) rollback.Reverser {
+func provider(t *testing.T, kubeconfig, ns string, archive providers.Archive) rollback.Reverser {
 	t.Helper()
-	settings := fmt.Sprintf("kubeconfig: %q\nnamespaces: [%s]\nmin_soak: 1s\nhold: 1s\n", c.Kubeconfig, ns)
+	settings := fmt.Sprintf("kubeconfig: %q\nnamespaces: [%s]\nmin_soak: 1s\nhold: 1s\n", kubeconfig, ns)
 	p, err := kubernetes.Factory().New(providers.Environment{
 		Name: "k8s", Environment: "dev", Now: time.Now, Log: slog.New(slog.DiscardHandler), Archive: archive,
 	}, func(into any) error { return yaml.Unmarshal([]byte(settings), into) })

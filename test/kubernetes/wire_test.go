@@ -1,0 +1,97 @@
+package kubernetes_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/backout-dev/backout/test/servers"
+)
+
+// wire lies between one console and the API server, and may hold a question back, or lose it or its answer.
+type wire struct {
+	kubeconfig string // by which the console reaches the cluster through it
+	to         http.Handler
+	// asked is called before a question goes on and answered before its answer does; what they say no to is lost. Both may
+	// take their time, and a question goes on then also when nobody waits for its answer any more.
+	asked, answered atomic.Pointer[func(*http.Request) bool]
+	under           sync.WaitGroup
+}
+
+func newWire(t *testing.T, c *servers.Cluster) *wire {
+	t.Helper()
+	server, err := url.Parse(c.Server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(server)
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // the server of this test
+	proxy.Transport = transport
+	proxy.ErrorLog = log.New(io.Discard, "", 0)
+	w := &wire{to: proxy, kubeconfig: filepath.Join(t.TempDir(), "kubeconfig")}
+	s := httptest.NewServer(w)
+	t.Cleanup(func() {
+		w.under.Wait()
+		s.CloseClientConnections()
+		s.Close()
+		transport.CloseIdleConnections()
+	})
+	text := fmt.Sprintf(`{"apiVersion": "v1", "kind": "Config", "current-context": "admin", "clusters": [{"name": "c", "cluster": {"server": %q}}],
+"users": [{"name": "u"}], "contexts": [{"name": "admin", "context": {"cluster": "c", "user": "u"}}]}`, s.URL)
+	if err := os.WriteFile(w.kubeconfig, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func (w *wire) ServeHTTP(out http.ResponseWriter, q *http.Request) {
+	asked, answered := w.asked.Load(), w.answered.Load()
+	if asked == nil && answered == nil {
+		q.Header.Set("Authorization", "Bearer admin-token") // no client sends a token without TLS
+		w.to.ServeHTTP(out, q)
+		return
+	}
+	w.under.Add(1)
+	defer w.under.Done()
+	body, err := io.ReadAll(q.Body)
+	if err != nil {
+		return // whoever asked gave up
+	}
+	if asked != nil && !(*asked)(q) {
+		panic(http.ErrAbortHandler)
+	}
+	on := q.WithContext(context.WithoutCancel(q.Context()))
+	on.Body, on.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	on.Header.Set("Authorization", "Bearer admin-token")
+	if answered == nil {
+		w.to.ServeHTTP(out, on)
+		return
+	}
+	got := httptest.NewRecorder()
+	w.to.ServeHTTP(got, on)
+	if !(*answered)(q) {
+		panic(http.ErrAbortHandler)
+	}
+	for k, v := range got.Header() {
+		out.Header()[k] = v
+	}
+	out.WriteHeader(got.Code)
+	_, _ = out.Write(got.Body.Bytes())
+}
+
+// writes reports that a question is no look: a patch or a deletion that is to be kept.
+func writes(q *http.Request) bool {
+	return (q.Method == http.MethodPatch || q.Method == http.MethodDelete) && q.URL.Query().Get("dryRun") == ""
+}
