@@ -57,18 +57,42 @@ func StartCluster(t testing.TB) *Cluster {
 
 // RunCluster starts one below dir, from the program that [Find] gives. It must be stopped, and ends with this process.
 func RunCluster(ctx context.Context, program, dir string) (*Cluster, error) {
+	c, err := run(ctx, program, dir, true)
+	if err != nil {
+		return nil, err
+	}
+	return c, c.join(ctx, "node-1")
+}
+
+// RunWithoutNodes is RunCluster without kwok and without a node: pods wait until somebody brings one.
+func RunWithoutNodes(ctx context.Context, program, dir string) (*Cluster, error) {
+	return run(ctx, program, dir, false)
+}
+
+// StartWithoutNodes is RunWithoutNodes for the test.
+func StartWithoutNodes(t testing.TB) *Cluster {
+	t.Helper()
+	c, err := RunWithoutNodes(t.Context(), Need(t, "controlplane"), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Stop)
+	return c
+}
+
+func run(ctx context.Context, program, dir string, kwok bool) (*Cluster, error) {
 	c := &Cluster{dir: dir, program: program, Kubeconfig: filepath.Join(dir, "kubeconfig")}
 	var err error
 	for range 3 { // somebody else may take a port between the look and the start
-		if err = c.start(ctx, program); err == nil {
-			return c, c.join(ctx, "node-1")
+		if err = c.start(ctx, program, kwok); err == nil {
+			return c, nil
 		}
 		c.Stop()
 	}
 	return nil, err
 }
 
-func (c *Cluster) start(ctx context.Context, program string) error {
+func (c *Cluster) start(ctx context.Context, program string, kwok bool) error {
 	if err := os.RemoveAll(filepath.Join(c.dir, "etcd")); err != nil {
 		return err
 	}
@@ -86,6 +110,9 @@ func (c *Cluster) start(ctx context.Context, program string) error {
 		return err
 	}
 	for _, p := range c.components(ports) {
+		if p.name == "kwok" && !kwok {
+			continue
+		}
 		p.path, p.dir = program, c.dir
 		c.parts = append(c.parts, p)
 		if err := p.start(ctx); err != nil {
