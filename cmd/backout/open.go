@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -51,12 +53,24 @@ func (a *app) openWith(ctx context.Context, st *settings, span time.Duration) (*
 	}
 	s, err := session.Open(ctx, session.Options{
 		Config: st.Config, Registry: st.registry, Dir: st.dir, StateDir: st.stateDir, CacheDir: st.cacheDir, Database: a.flags.store,
-		File: a.flags.file, Window: w, Principal: a.principal(st), Now: a.now, Log: log, Spawn: a.spawner(st),
+		File: a.flags.file, Window: w, Principal: a.principal(st), Now: a.now, Log: log, Spawn: a.spawner(st), Cluster: a.kubeconfig(),
 	})
 	if err != nil {
 		return nil, errors.Join(err, closeLog())
 	}
 	return &opened{Session: s, settings: st, close: func() error { return errors.Join(s.Close(), closeLog()) }}, nil
+}
+
+// kubeconfig reports whether there is a configuration that kubectl would use.
+func (a *app) kubeconfig() bool {
+	files := filepath.SplitList(a.getenv("KUBECONFIG"))
+	if len(files) == 0 && a.getenv("HOME") != "" {
+		files = []string{filepath.Join(a.getenv("HOME"), ".kube", "config")}
+	}
+	return slices.ContainsFunc(files, func(file string) bool {
+		at, err := os.Stat(file)
+		return err == nil && at.Mode().IsRegular() && at.Size() > 0
+	})
 }
 
 // replay stops the clock at the moment an incident file stands for, so that it is shown and ranked as it was then. A feed

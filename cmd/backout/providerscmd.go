@@ -65,16 +65,9 @@ type listed struct {
 }
 
 func (a *app) listProviders(ctx context.Context, s *opened) error {
-	types := map[string]string{"backout": "ledger"}
-	for _, p := range s.settings.Providers {
-		types[p.Name] = p.Type
-	}
 	var items []listed
 	for _, p := range s.Providers() {
-		item := listed{Name: p.Name(), Type: types[p.Name()], Can: abilities(p)}
-		if item.Type == "" {
-			item.Type = p.Name()
-		}
+		item := listed{Name: p.Name(), Type: s.Type(p.Name()), Can: abilities(p)}
 		if r, ok := p.(rollback.Reverser); ok {
 			ctx, cancel := context.WithTimeout(ctx, a.flags.timeout)
 			for u, err := range r.Units(ctx) {
@@ -90,7 +83,7 @@ func (a *app) listProviders(ctx context.Context, s *opened) error {
 	}
 	for _, h := range s.Health() {
 		if h.State == providers.HealthFailing {
-			items = append(items, listed{Name: h.Provider, Type: types[h.Provider], Error: h.Detail})
+			items = append(items, listed{Name: h.Provider, Type: s.Type(h.Provider), Error: h.Detail})
 		}
 	}
 	return printList(a, "backout.provider/v1", items, func(out io.Writer, items []listed) error {

@@ -28,8 +28,9 @@ func (a *app) root() *cobra.Command {
 		Long: `backout is a terminal console for the engineer who is on call. It puts changes and alerts from many systems on one
 timeline, says which change most likely broke things and why, and takes that change back safely.
 
-Without a command it opens the console on the current directory's configuration, or, where there is none, on the git
-repository's own history. Where standard input or output is no terminal it prints the timeline instead.`,
+Without a command it opens the console on the current directory's configuration, or, where there is none, on what git and
+kubectl would look at from here: the repository's own history and the current context's cluster. Where standard input or
+output is no terminal it prints the timeline instead.`,
 		Example: `  backout                                   open the console
   backout demo                              a real incident in a small shop on this machine
   backout culprit                           the likely culprit, with the evidence

@@ -22,6 +22,9 @@ import (
 // bareSince is the window where nothing is configured: a repository lands less in a day than an environment changes.
 const bareSince = 30 * 24 * time.Hour
 
+// clusterSince is the window where nothing is configured and a cluster is shown: a day has the change that hurts only now.
+const clusterSince = 24 * time.Hour
+
 // settings is the loaded configuration with the directories made absolute.
 type settings struct {
 	*config.Config
@@ -59,8 +62,12 @@ func (a *app) load() (*settings, error) {
 		return nil, err
 	}
 	s := &settings{Config: cfg, registry: registry, dir: dir, replay: a.flags.file != ""}
-	if s.bare = len(cfg.Providers) == 0 && len(cfg.Files) == 0; s.bare {
-		cfg.Since = bareSince
+	if len(cfg.Providers) == 0 && len(cfg.Files) == 0 {
+		if s.bare = !a.kubeconfig(); s.bare {
+			cfg.Since = bareSince
+		} else {
+			cfg.Since = clusterSince
+		}
 	}
 	s.stateDir = s.resolve(cfg.StateDir, filepath.Join(xdg.StateHome, "backout"))
 	s.cacheDir = s.resolve(cfg.CacheDir, filepath.Join(xdg.CacheHome, "backout"))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -31,7 +32,7 @@ func (c *Cluster) wrap(err error, verb string, r Resource, namespace, name strin
 	if why := new(providers.Error); errors.As(err, &why) {
 		return why // it was never sent
 	}
-	err = fmt.Errorf("%s %s in %s: %w", verb, target(r, namespace, name), c.context, err)
+	err = fmt.Errorf("%s %s in %s: %w", verb, target(r, namespace, name), c.context, c.told(err))
 	after, patience := apierrors.SuggestsClientDelay(err)
 	switch {
 	case apierrors.IsNotFound(err):
@@ -46,6 +47,14 @@ func (c *Cluster) wrap(err error, verb string, r Resource, namespace, name strin
 		return providers.Permanent(err)
 	}
 	return providers.Retryable(err)
+}
+
+// told says of a request that got no answer whom it was for, and not its whole address.
+func (c *Cluster) told(err error) error {
+	if sent := new(url.Error); errors.As(err, &sent) && !sent.Timeout() {
+		return fmt.Errorf("no answer from %s (is it up, and the way to it?): %w", c.server, sent.Err)
+	}
+	return err
 }
 
 // wrapWrite also tells whether anything can have been written: only an answer of the API server itself says that it was not.
@@ -69,7 +78,7 @@ func (c *Cluster) wrapWrite(err error, verb string, r Resource, namespace, name 
 	default:
 		kind = ErrUnknown
 	}
-	return c.wrap(fmt.Errorf("%w: %w", kind, err), verb, r, namespace, name)
+	return c.wrap(fmt.Errorf("%w: %w", kind, c.told(err)), verb, r, namespace, name)
 }
 
 // testFailed tells a "test" of a JSON patch that did not hold from an object that is not valid: the API server answers

@@ -150,9 +150,11 @@ func (c *Cluster) May(ctx context.Context, verb string, r Resource, subresource,
 		"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
 		"spec": map[string]any{"resourceAttributes": attributes},
 	}}
-	answer, err := c.Create(ctx, reviews, "", review, Write{})
-	if err != nil {
-		return false, "", err
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	answer, err := c.in(reviews, "").Create(ctx, review, metav1.CreateOptions{})
+	if err != nil { // nothing is ever written of a review
+		return false, "", c.wrap(err, "ask for the right to "+verb, r, namespace, name)
 	}
 	allowed, _, err = unstructured.NestedBool(answer.Object, "status", "allowed")
 	if err != nil {

@@ -18,24 +18,41 @@ const recordName = "backout"
 // makeProviders makes what is configured; one that cannot be made becomes a failing health line and delays nobody.
 func (s *Session) makeProviders(ctx context.Context) error {
 	configured := s.opts.Config.Providers
-	if s.opts.File != "" {
-		p, err := s.builtIn("file", "file", map[string]any{"paths": []string{s.opts.File}, "follow": false})
-		if err != nil {
+	if s.opts.File != "" || len(configured) == 0 {
+		var err error
+		if configured, err = s.unasked(); err != nil {
 			return err
 		}
-		configured = []config.Provider{p}
-	} else if len(configured) == 0 && inWorkTree(s.opts.Dir) {
-		p, err := s.builtIn("git", "git", map[string]any{"path": s.opts.Dir})
-		if err != nil {
-			return err
-		}
-		configured = []config.Provider{p}
 	}
+	s.types = map[string]string{recordName: "ledger"}
 	for i := range configured {
+		s.types[configured[i].Name] = configured[i].Type
 		s.makeProvider(ctx, &configured[i])
 	}
 	s.providers = append(s.providers, ledgerprovider.New(recordName, s.reader(), s.opts.Now))
 	return nil
+}
+
+// unasked is what is shown where nothing is configured: what git and kubectl would look at from here.
+func (s *Session) unasked() (out []config.Provider, err error) {
+	add := func(name, typ string, values map[string]any) {
+		if err == nil {
+			var p config.Provider
+			p, err = s.builtIn(name, typ, values)
+			out = append(out, p)
+		}
+	}
+	if s.opts.File != "" {
+		add("file", "file", map[string]any{"paths": []string{s.opts.File}, "follow": false})
+		return out, err
+	}
+	if inWorkTree(s.opts.Dir) {
+		add("git", "git", map[string]any{"path": s.opts.Dir})
+	}
+	if s.opts.Cluster {
+		add("k8s", "kubernetes", nil)
+	}
+	return out, err
 }
 
 func (s *Session) makeProvider(ctx context.Context, p *config.Provider) {
@@ -124,7 +141,7 @@ func (s *Session) Hints() []string {
 	}
 	var out []string
 	if len(s.providers) == 1 && len(s.problems) == 0 {
-		why := "no configuration, and no git work tree here: cd into one, or write a backout.yaml (docs/configuration.md)"
+		why := "no configuration, no git work tree here and no kubeconfig: cd into one, or write a backout.yaml (docs/configuration.md)"
 		if files := s.opts.Config.Files; len(files) > 0 {
 			why = strings.Join(files, ", ") + " names no provider: half written? (docs/configuration.md)"
 		}

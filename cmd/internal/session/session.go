@@ -26,6 +26,7 @@ type Options struct {
 	StateDir  string
 	CacheDir  string
 	Database  string // "" is backout.db in StateDir
+	Cluster   bool   // there is a kubeconfig: its current context is shown where nothing is configured
 	File      string // an incident file to show instead of the providers
 	Window    providers.Window
 	Principal policy.Principal
@@ -40,6 +41,7 @@ type Session struct {
 	opts      Options
 	providers []providers.Provider
 	reversers map[string]rollback.Reverser
+	types     map[string]string  // of the providers, by name
 	problems  []providers.Health // of providers that could not be made
 	Timeline  *timeline.Store
 	Feed      *timeline.Feed
@@ -166,6 +168,9 @@ func (s *Session) Health() []providers.Health {
 
 // Providers lists the providers that could be made.
 func (s *Session) Providers() []providers.Provider { return s.providers }
+
+// Type is the type of a provider.
+func (s *Session) Type(name string) string { return s.types[name] }
 
 // Reversers gives the providers that can take units back, by name.
 func (s *Session) Reversers() map[string]rollback.Reverser { return s.reversers }
