@@ -102,7 +102,7 @@ type build struct {
 
 func (b *build) compile(ctx context.Context, out string) error {
 	s := b.Server
-	flags := []string{"-trimpath", "-tags", s.Tags, "-ldflags", s.LDFlags}
+	flags := []string{"-buildvcs=false", "-trimpath", "-tags", s.Tags, "-ldflags", s.LDFlags}
 	stale := 0
 	err := b.run(ctx, append(append([]string{"list", "-deps", "-f", "{{if .Stale}}.{{end}}"}, flags...), s.Package), func(string) { stale++ })
 	if err != nil {

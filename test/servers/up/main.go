@@ -1,9 +1,12 @@
 // Command up starts the control plane that tests use, for a person:
 //
-//	go run ./test/servers/up [-rollouts]
+//	go run ./test/servers/up [-rollouts] [-images DIR]
 //
 // It builds what is missing, prints where the kubeconfig is and how to use it, runs until it is interrupted, and leaves
-// nothing behind. No container runs in it: pods become ready, and fail where their image is called so.
+// nothing behind. No container runs in it: pods become ready, and fail where their image is called so. With -images pods run
+// as processes of this machine, by test/nodeagent, and are what these are.
+//
+// With -json it is for another program: it prints one JSON document when all is ready, and runs until standard input ends.
 package main
 
 import (
@@ -11,22 +14,34 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/backout-dev/backout/test/servers"
 )
 
+// options are what was asked for.
+type options struct {
+	rollouts, json    bool
+	images, dir, with string
+}
+
 func main() {
-	rollouts := flag.Bool("rollouts", false, "with the Argo Rollouts controller and its kubectl plugin")
+	var o options
+	flag.BoolVar(&o.rollouts, "rollouts", false, "with the Argo Rollouts controller and its kubectl plugin")
+	flag.StringVar(&o.images, "images", "", "a directory of images, as test/nodeagent says: pods run as processes of this machine")
+	flag.StringVar(&o.dir, "dir", "", "the directory to make it in, which is left there; default: one that is removed at the end")
+	flag.StringVar(&o.with, "with", "", "programs to have beside kubectl, with commas between: helm, backout-helm")
+	flag.BoolVar(&o.json, "json", false, "for a program: print JSON, and end when standard input does")
 	flag.Parse()
-	// SIGHUP: the terminal was closed.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := o.signals()
 	defer stop()
-	if err := run(ctx, *rollouts); err != nil {
+	if err := run(ctx, o); err != nil {
 		if ctx.Err() != nil {
 			err = errors.New("interrupted while it started; nothing is left")
 		}
@@ -36,79 +51,154 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, rollouts bool) (err error) {
-	names := []string{"controlplane"}
-	if rollouts {
-		names = append(names, "rollouts-controller", "kubectl-argo-rollouts")
+// signals says what ends it.
+func (o options) signals() (context.Context, func()) {
+	if !o.json {
+		// SIGHUP: the terminal was closed.
+		return signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	}
-	programs, err := have(ctx, names)
+	// A key that interrupts the program that started this one is that program's affair. Taken and dropped rather than
+	// ignored, because what this one starts would ignore it as well.
+	signal.Notify(make(chan os.Signal, 1), os.Interrupt, syscall.SIGHUP)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		stop()
+	}()
+	return ctx, stop
+}
+
+// report is where progress is shown: a program reads standard output.
+func (o options) report() *os.File {
+	if o.json {
+		return os.Stderr
+	}
+	return os.Stdout
+}
+
+func run(ctx context.Context, o options) (err error) {
+	programs, writer, err := o.have(ctx)
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "backout-cluster-*")
-	if err != nil {
+	dir := o.dir
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "backout-cluster-*"); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	} else if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	began := time.Now()
-	c, err := servers.RunCluster(ctx, programs["controlplane"], dir)
+	start := servers.RunCluster
+	if o.images != "" {
+		start = servers.RunWithoutNodes
+	}
+	c, err := start(ctx, programs["controlplane"], dir)
 	if err != nil {
 		return err
 	}
 	defer c.Stop()
-	if rollouts {
+	if o.images != "" {
+		node, err := startNode(ctx, c, o.images, dir)
+		if err != nil {
+			return err
+		}
+		defer node.stop()
+		ctx = node.ctx // it ends when the node does
+	}
+	if o.rollouts {
 		r, err := servers.RunRollouts(ctx, c, programs["rollouts-controller"], programs["kubectl-argo-rollouts"])
 		if err != nil {
 			return err
 		}
 		defer r.Stop()
 	}
-	bin := filepath.Join(dir, "bin")
-	if err := os.Mkdir(bin, 0o755); err != nil {
+	bin, err := links(dir, programs)
+	if err != nil {
 		return err
 	}
-	programs["kubectl"] = programs["controlplane"] // the name it is called by says what it is
-	delete(programs, "controlplane")
-	for name, path := range programs {
-		if err := os.Symlink(path, filepath.Join(bin, name)); err != nil {
-			return err
-		}
+	if err := <-writer; err != nil {
+		return err
 	}
-	fmt.Printf(`
-A Kubernetes control plane runs at %s, after %s. In another terminal:
-
-  export KUBECONFIG=%s
-  export PATH=%s:$PATH    # kubectl of the same version
-  kubectl create deployment shop --image=registry.test/shop:v1 --replicas=3
-  kubectl set image deployment/shop shop=registry.test/shop:v2-broken
-
-Its contexts are admin (may do everything) and limited (may do nothing until you bind it a role). No container runs: a pod
-becomes ready within two seconds; one whose image is called broken or badpull never does, and one called crash crash-loops.
-Interrupt (Ctrl-C) ends it and removes all it had.
-`, c.Server, time.Since(began).Round(100*time.Millisecond), c.Kubeconfig, bin)
+	if err := o.tell(c, bin, time.Since(began)); err != nil {
+		return err
+	}
 	<-ctx.Done()
-	fmt.Println("\nending it …")
+	if !o.json {
+		fmt.Println("\nending it …")
+	}
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
 	return nil
 }
 
-// have gives the paths of programs, which are built where they are missing.
-func have(ctx context.Context, names []string) (map[string]string, error) {
+// links makes a directory of the programs by the names that they are called by.
+func links(dir string, programs map[string]string) (string, error) {
+	bin := filepath.Join(dir, "bin")
+	if err := os.Mkdir(bin, 0o755); err != nil {
+		return "", err
+	}
+	for name, path := range programs {
+		if name == "controlplane" {
+			name = "kubectl" // the name it is called by says what it is
+		}
+		if err := os.Symlink(path, filepath.Join(bin, name)); err != nil {
+			return "", err
+		}
+	}
+	return bin, nil
+}
+
+// have gives the paths of programs, which are built where they are missing. backout-helm may still be being built anew: the
+// channel tells when it is.
+func (o options) have(ctx context.Context) (map[string]string, <-chan error, error) {
+	names := []string{"controlplane"}
+	if o.rollouts {
+		names = append(names, "rollouts-controller", "kubectl-argo-rollouts")
+	}
+	writer := make(chan error, 1)
 	paths := map[string]string{}
+	wantsWriter := false
+	for name := range strings.SplitSeq(o.with, ",") {
+		if wantsWriter = wantsWriter || name == "backout-helm"; name != "" && name != "backout-helm" {
+			names = append(names, name)
+		}
+	}
 	for _, name := range names {
 		s, err := servers.Lookup(name)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if paths[name], err = servers.Find(name); err == nil {
 			continue
 		}
-		fmt.Printf("%s %s is not there yet: it is built once, which takes minutes\n", s.Name, s.Version)
-		tell, done := servers.Report(os.Stdout)
+		fmt.Fprintf(o.report(), "%s %s is not there yet: it is built once, which takes minutes\n", s.Name, s.Version)
+		tell, done := servers.Report(o.report())
 		paths[name], err = servers.Build(ctx, s, tell)
 		done()
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return paths, nil
+	if !wantsWriter {
+		writer <- nil
+		return paths, writer, nil
+	}
+	w, err := servers.FindHelmWriter(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	paths["backout-helm"] = w.Path
+	if w.There {
+		go func() { writer <- w.Build(ctx, nil) }()
+		return paths, writer, nil
+	}
+	fmt.Fprintln(o.report(), "backout-helm is not there yet: it is built once, which takes minutes")
+	tell, done := servers.Report(o.report())
+	writer <- w.Build(ctx, tell)
+	done()
+	return paths, writer, nil
 }
