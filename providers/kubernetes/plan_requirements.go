@@ -37,40 +37,27 @@ func (n needed) names() []string {
 // requirements are what a pod template refers to.
 func requirements(template map[string]any) needed {
 	var out needed
-	add := func(title string, resource kube.Resource, of map[string]any, key string, content bool) {
+	add := func(title string, resource kube.Resource, of map[string]any, key string) {
 		name := text(of, key)
 		if name == "" || slices.ContainsFunc(out, func(r requirement) bool { return r.title == title && r.name == name }) {
 			return
 		}
 		optional, _ := of["optional"].(bool)
-		out = append(out, requirement{title, resource, name, optional, content})
+		out = append(out, requirement{title, resource, name, optional, false})
 	}
-	maps, secrets := core("configmaps"), core("secrets")
 	spec := object(template, "spec")
-	for _, c := range containersOf(template) {
-		for _, e := range entries(c["envFrom"]) {
-			add("ConfigMap", maps, object(e, "configMapRef"), "name", true)
-			add("Secret", secrets, object(e, "secretRef"), "name", true)
-		}
-		for _, e := range entries(c["env"]) {
-			add("ConfigMap", maps, object(e, "valueFrom", "configMapKeyRef"), "name", true)
-			add("Secret", secrets, object(e, "valueFrom", "secretKeyRef"), "name", true)
-		}
+	for _, r := range kube.References(template) {
+		title, name, _ := strings.Cut(r.Title(), " ")
+		out = append(out, requirement{title, core(strings.ToLower(title) + "s"), name, r.Optional, true})
 	}
 	for _, v := range entries(spec["volumes"]) {
-		add("ConfigMap", maps, object(v, "configMap"), "name", true)
-		add("Secret", secrets, object(v, "secret"), "secretName", true)
-		add("PersistentVolumeClaim", core("persistentvolumeclaims"), object(v, "persistentVolumeClaim"), "claimName", false)
-		for _, s := range list(v, "projected", "sources") {
-			add("ConfigMap", maps, object(s, "configMap"), "name", true)
-			add("Secret", secrets, object(s, "secret"), "name", true)
-		}
+		add("PersistentVolumeClaim", core("persistentvolumeclaims"), object(v, "persistentVolumeClaim"), "claimName")
 	}
 	for _, s := range entries(spec["imagePullSecrets"]) {
-		add("Secret", secrets, s, "name", false)
+		add("Secret", core("secrets"), s, "name")
 	}
-	add("ServiceAccount", core("serviceaccounts"), spec, "serviceAccountName", false)
-	add("PriorityClass", kube.Resource{Group: "scheduling.k8s.io", Version: "v1", Resource: "priorityclasses"}, spec, "priorityClassName", false)
+	add("ServiceAccount", core("serviceaccounts"), spec, "serviceAccountName")
+	add("PriorityClass", kube.Resource{Group: "scheduling.k8s.io", Version: "v1", Resource: "priorityclasses"}, spec, "priorityClassName")
 	return out
 }
 

@@ -145,37 +145,9 @@ func commitOf(template map[string]any) string {
 
 // references are the ConfigMaps and Secrets that a template reads. They are not versioned with it.
 func references(template map[string]any) []string {
-	found := map[string]bool{}
-	var walk func(v any)
-	walk = func(v any) {
-		switch v := v.(type) {
-		case []any:
-			for _, e := range v {
-				walk(e)
-			}
-		case map[string]any:
-			for key, e := range v {
-				m, _ := e.(map[string]any)
-				name := func(field string) string { s, _ := m[field].(string); return s }
-				switch key {
-				case "configMapRef", "configMapKeyRef", "configMap":
-					found["configmap/"+name("name")] = true
-				case "secretRef", "secretKeyRef":
-					found["secret/"+name("name")] = true
-				case "secret":
-					found["secret/"+cmp.Or(name("secretName"), name("name"))] = true
-				}
-				walk(e)
-			}
-		}
+	var out []string
+	for _, r := range kube.References(template) {
+		out = append(out, providers.Clean(r.String()))
 	}
-	walk(template)
-	delete(found, "configmap/")
-	delete(found, "secret/")
-	out := make([]string, 0, len(found))
-	for r := range found {
-		out = append(out, providers.Clean(r))
-	}
-	slices.Sort(out)
 	return out
 }
