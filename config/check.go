@@ -53,6 +53,9 @@ func (c *checker) root(n *yaml.Node, inContext bool, prefix string) {
 		default:
 			c.field(k, v, key, Fields(), known)
 		}
+		if k.Value == "verify" {
+			c.verify(v, key)
+		}
 	})
 }
 

@@ -27,6 +27,7 @@ type Config struct {
 	Rollback    Rollback
 	Services    []Service
 	Edges       []Edge
+	Verify      []Verify
 	Providers   []Provider
 	Files       []string // that were read, the strongest first
 	values      []Value

@@ -75,6 +75,7 @@ func Fields() []Field {
 			{Name: "kind", Type: String, Default: "requires", Enum: []string{"calls", "requires", "contract", "config", "owner", "order"}},
 			{Name: "evidence", Type: String},
 		}},
+		{Name: "verify", Type: Objects, Help: "what has to be well before a rollback counts as verified, unit by unit", Fields: verifyFields()},
 	}
 }
 

@@ -131,7 +131,7 @@ func origins(v *viper.Viper, layers []layer, env map[string]string, flags map[st
 	each(Fields(), "", func(key string, f Field) {
 		out = append(out, Value{Key: key, Value: typed(v, key, f), Origin: originOf(key, layers, env, flags)})
 	})
-	for _, key := range []string{"tiers", "services", "edges"} {
+	for _, key := range []string{"tiers", "services", "edges", "verify"} {
 		for _, l := range layers {
 			k, n := child(l.node, key)
 			if n == nil {

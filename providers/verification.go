@@ -49,6 +49,20 @@ type CheckResult struct {
 	Value, Limit *float64
 }
 
+// Threshold is a question to a source of series: every series of the query has to be within Max and Min, nil is no limit, at
+// each moment of the window back from now. No window means only now.
+type Threshold struct {
+	Query    string
+	Max, Min *float64
+	Window   time.Duration
+}
+
+// ThresholdSource is an ability of a provider: it answers a threshold that its own settings do not name. What could not be
+// asked, has no series, is no number or has a gap in the window is unknown. Calls are bounded by ctx.
+type ThresholdSource interface {
+	Threshold(ctx context.Context, t Threshold) CheckResult
+}
+
 // CheckSource is an ability of a provider: it looks now, for the named services; none means all. A check that could not
 // be made is a result with CheckUnknown; an error means that none could.
 type CheckSource interface {

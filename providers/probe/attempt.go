@@ -24,6 +24,7 @@ type outcome struct {
 	ok      bool
 	seen    string // "200 in 12ms", "connection refused"
 	right   bool   // the answer was right, in whatever time
+	err     error  // why there was no right answer
 }
 
 // asker makes attempts. Each one is a connection of its own: a kept one would not notice that nobody listens any more.
@@ -48,7 +49,7 @@ func (a *asker) attempt(ctx context.Context, c *checkSettings) (outcome, bool) {
 	inner, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
 	seen, err := a.ask(inner, c)
-	o := outcome{at: start.UTC(), latency: a.now().Sub(start)}
+	o := outcome{at: start.UTC(), latency: a.now().Sub(start), err: err}
 	switch {
 	case ctx.Err() != nil:
 		return o, false

@@ -129,8 +129,18 @@ func skip(dec *httpapi.Decoder) error {
 	return httpapi.Garbled(dec.Decode(&ignored))
 }
 
-// query gives the samples of an instant query at the server's now. A scalar is one sample without labels.
+// query gives the values of an instant query at the server's now.
 func (p *Provider) query(ctx context.Context, promQL string) ([]float64, error) {
+	samples, err := p.samples(ctx, promQL)
+	values := make([]float64, 0, len(samples))
+	for _, s := range samples {
+		values = append(values, s.V)
+	}
+	return values, err
+}
+
+// samples gives the samples of an instant query at the server's now. A scalar is one sample without labels.
+func (p *Provider) samples(ctx context.Context, promQL string) ([]sample, error) {
 	var answer struct {
 		Data struct {
 			ResultType string          `json:"resultType"`
@@ -149,19 +159,19 @@ func (p *Provider) query(ctx context.Context, promQL string) ([]float64, error) 
 		if err := json.Unmarshal(answer.Data.Result, &s); err != nil {
 			return nil, httpapi.Garbled(err)
 		}
-		return []float64{s.V}, nil
+		return []sample{s}, nil
 	case "vector":
 		var all []series
 		if err := json.Unmarshal(answer.Data.Result, &all); err != nil {
 			return nil, httpapi.Garbled(err)
 		}
-		values := make([]float64, 0, len(all))
+		samples := make([]sample, 0, len(all))
 		for _, s := range all {
 			if s.Value != nil {
-				values = append(values, s.Value.V)
+				samples = append(samples, *s.Value)
 			}
 		}
-		return values, nil
+		return samples, nil
 	}
 	return nil, providers.Permanent(fmt.Errorf("query %q gives a %q, not a number for each series", promQL, answer.Data.ResultType))
 }
