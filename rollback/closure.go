@@ -60,6 +60,7 @@ func (w *world) gather(req Request, primary []UnitID, limit int) (*set, error) {
 	if s.forward() {
 		for i := range s.parts {
 			s.parts[i].findings = w.ahead(s.parts[i].id, s.parts[i].choice, s.ids())
+			w.config(s.parts[i].id, s.parts[i].choice) // for its order
 		}
 		return s, nil // nothing is brought along: what did not go back has nowhere to go forward to
 	}
@@ -77,6 +78,7 @@ func (w *world) gather(req Request, primary []UnitID, limit int) (*set, error) {
 			}
 		}
 	}
+	w.disagree(s)
 	return s, nil
 }
 
@@ -100,7 +102,7 @@ func (w *world) join(s *set, p part, v UnitID, limit int) {
 			}
 		}
 	}
-	if err := w.choose(v, &ch, ""); err != nil {
+	if err := w.choose(v, &ch, w.wanted[v]); err != nil {
 		s.parts = append(s.parts, part{id: v, choice: ch, findings: []Finding{{
 			Rule: ruleClosure, Verdict: Blocked, Units: []UnitID{p.id},
 			Text: fmt.Sprintf("it has to go back with %s, but there is nowhere to go: %v", p.id, err),
@@ -118,6 +120,7 @@ func (w *world) assess(id UnitID, ch choice, c *providers.Change) part {
 	}
 	p.findings = append(p.findings, w.shared(id, ch, c)...)
 	p.findings = append(p.findings, w.bound(id, ch, nil)...)
+	p.findings = append(p.findings, w.config(id, ch)...)
 	return p
 }
 

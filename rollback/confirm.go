@@ -128,7 +128,7 @@ func (e *Engine) fresh(ctx context.Context, p Plan, seen map[UnitID]Observation)
 		}
 		again := u
 		again.Observed, again.From = obs, obs.Current
-		if again.Proposal, err = e.propose(ctx, obs, u.To); err != nil {
+		if again.Proposal, err = e.propose(ctx, obs, u.To, companions(u.Unit.ID, p.companions())); err != nil {
 			return fmt.Errorf("%w: %w", ErrPlanChanged, err)
 		}
 		for i := range again.Steps {

@@ -99,15 +99,17 @@ func (e *Engine) primary(ctx context.Context, req Request, undo *Run, units []Un
 // fill orders the set and asks each unit's Reverser for its way back.
 func (e *Engine) fill(ctx context.Context, w *world, s *set, p *Plan) error {
 	order, atomic := w.arrange(s.ids())
+	with := s.companions()
 	p.Atomic = atomic
 	if s.forward() && !w.backAgain() {
 		p.Kind = "forward"
 		slices.Reverse(order) // what others need goes forward first
 	}
+	order = w.firstFirst(order)
 	n := 0
 	for _, id := range order {
 		i := slices.IndexFunc(s.parts, func(q part) bool { return q.id == id })
-		up, err := e.unitPlan(ctx, w, s.parts[i])
+		up, err := e.unitPlan(ctx, w, s.parts[i], companions(id, with))
 		if err != nil {
 			return err
 		}
@@ -134,7 +136,7 @@ func (e *Engine) fill(ctx context.Context, w *world, s *set, p *Plan) error {
 	return nil
 }
 
-func (e *Engine) unitPlan(ctx context.Context, w *world, q part) (UnitPlan, error) {
+func (e *Engine) unitPlan(ctx context.Context, w *world, q part, with []Companion) (UnitPlan, error) {
 	u, _ := w.unit(q.id)
 	obs := w.obs[q.id]
 	up := UnitPlan{
@@ -147,7 +149,7 @@ func (e *Engine) unitPlan(ctx context.Context, w *world, q part) (UnitPlan, erro
 	up.To = q.choice.revs[q.choice.target]
 	if up.To.Digest != up.From.Digest {
 		var err error
-		if up.Proposal, err = e.propose(ctx, obs, up.To); err != nil {
+		if up.Proposal, err = e.propose(ctx, obs, up.To, with); err != nil {
 			return UnitPlan{}, err
 		}
 		for _, text := range up.Unseen {
@@ -168,7 +170,7 @@ func (e *Engine) unitPlan(ctx context.Context, w *world, q part) (UnitPlan, erro
 
 // propose asks the Reverser for the steps, and makes them whole: every step names its unit and the contents it goes
 // between, and what it shows holds no secret.
-func (e *Engine) propose(ctx context.Context, obs Observation, to Revision) (Proposal, error) {
+func (e *Engine) propose(ctx context.Context, obs Observation, to Revision, with []Companion) (Proposal, error) {
 	id := obs.Unit.ID
 	r, err := e.reverser(id)
 	if err != nil {
@@ -176,7 +178,7 @@ func (e *Engine) propose(ctx context.Context, obs Observation, to Revision) (Pro
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout(r))
 	defer cancel()
-	p, err := r.Plan(ctx, obs, to)
+	p, err := planned(ctx, r, obs, to, with)
 	if err != nil {
 		return Proposal{}, fmt.Errorf("plan %s back to %s: %w", id, name(to), err)
 	}

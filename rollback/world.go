@@ -27,6 +27,9 @@ type world struct {
 	fixed   map[UnitID]string            // where units go, when a plan is judged once more
 	changes []providers.Change
 	edges   []providers.Edge
+	tied    func(Observation, Revision) ([]Tie, error) // asks a unit's provider; nil: nobody is asked
+	wanted  map[UnitID]string                          // where units have to go because others do, by digest
+	order   [][2]UnitID                                // the first before the second, in whatever direction they go
 }
 
 // look observes the units that live in the environment of one of those asked for; all of them bear on the rules.
@@ -35,6 +38,7 @@ func (e *Engine) look(ctx context.Context, req Request, primary []UnitID, units 
 		units: units, listErr: listErr, changes: req.Context, edges: req.Edges,
 		obs: map[UnitID]Observation{}, errs: map[UnitID]error{}, claims: map[UnitID]string{}, left: map[UnitID]map[string]string{},
 	}
+	w.tied = func(o Observation, to Revision) ([]Tie, error) { return e.ties(ctx, o, to) }
 	w.obs, w.errs = e.observeAll(ctx, w.near(primary))
 	return w, e.journaled(ctx, w)
 }
