@@ -83,6 +83,11 @@ type Change struct {
 	Reverts   []string `json:"reverts,omitempty"`
 	Artifacts []string `json:"artifacts,omitempty"` // content digests
 
+	// Delivers names this change as what brings others ("Helm release shop/pricing"); Within are the names of what may have
+	// brought this one. The same name in two reports makes of both one change, where the times fit.
+	Delivers string   `json:"delivers,omitempty"`
+	Within   []string `json:"within,omitempty"`
+
 	Assistance Assistance    `json:"assistance,omitzero"`
 	Rollout    []RolloutStep `json:"rollout,omitempty"`
 

@@ -15,7 +15,8 @@ type Row struct {
 	Service, Environment, Unit,
 	ID string
 	Provider string // what the record says of itself; empty: the Indexer's own name
-	// Commit and Artifact (the first content digest) are what tells that two systems report the same change.
+	// Commit and Artifact (the first content digest) are what tells that two systems report the same change. What delivered a
+	// change ([Change.Within]) stands in no row: such files hold what was merged already.
 	Commit, Artifact string
 }
 

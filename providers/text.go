@@ -60,11 +60,11 @@ func clean(s string) bool {
 func CleanChange(c *Change) {
 	for _, p := range []*string{
 		&c.ID, &c.Provider, (*string)(&c.Kind), &c.Service, &c.Environment, &c.Title, &c.Author.Name, &c.Author.Kind,
-		&c.From, &c.To, &c.Unit, &c.Status, &c.URL, &c.Commit, &c.ChangeSet,
+		&c.From, &c.To, &c.Unit, &c.Status, &c.URL, &c.Commit, &c.ChangeSet, &c.Delivers,
 	} {
 		*p = Clean(*p)
 	}
-	for _, l := range [][]string{c.Paths, c.Approvers, c.Reverts, c.Artifacts, c.Assistance.Tools, c.Assistance.Checked} {
+	for _, l := range [][]string{c.Paths, c.Approvers, c.Reverts, c.Artifacts, c.Within, c.Assistance.Tools, c.Assistance.Checked} {
 		cleanAll(l)
 	}
 	for i := range c.Assistance.Evidence {

@@ -80,6 +80,9 @@ func union(all []*providers.Change) *providers.Change {
 			break
 		}
 	}
+	if from, to, ok := wentTo(all); ok {
+		c.From, c.To = from, to
+	}
 	return &c
 }
 

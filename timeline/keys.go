@@ -27,8 +27,9 @@ func (k keyHash) of(provider uint32, id []byte, flags uint8) uint64 {
 
 // What two reports may have in common begins with one of these.
 const (
-	joinCommit = 'c'
-	joinDigest = 'a'
+	joinCommit   = 'c'
+	joinDigest   = 'a'
+	joinDelivery = 'd'
 )
 
 // join hashes what two reports may have in common.

@@ -44,10 +44,15 @@ func joinsOf(ev providers.Event) []string {
 			joins = append(joins, string(joinDigest)+a)
 		}
 	}
+	for _, by := range append([]string{c.Delivers}, c.Within...) {
+		if by != "" {
+			joins = append(joins, string(joinDelivery)+by)
+		}
+	}
 	return joins
 }
 
-// clusters divides reports that hang together by commit or digest into changes. It goes through them by time, provider
+// clusters divides reports that hang together by commit, digest or delivery into changes. It goes through them by time, provider
 // and id and puts each into the first change that it fits, so that the order of arrival does not matter.
 func (m Merging) clusters(entries []*entry) [][]*entry {
 	slices.SortFunc(entries, compareEntries)
@@ -62,7 +67,7 @@ next:
 		}
 		out = append(out, []*entry{e})
 	}
-	return out
+	return m.delivered(out)
 }
 
 // compareEntries is the order in which the fields of merged reports win: who knew of the change first.
@@ -78,7 +83,7 @@ func (m Merging) fits(cluster []*entry, e *entry) bool {
 		if o.key.provider == e.key.provider || !m.compatible(o.event.Change, e.event.Change) {
 			return false
 		}
-		shared = shared || slices.ContainsFunc(o.joins, func(j string) bool { return slices.Contains(e.joins, j) })
+		shared = shared || slices.ContainsFunc(o.joins, func(j string) bool { return j[0] != joinDelivery && slices.Contains(e.joins, j) })
 	}
 	return shared
 }

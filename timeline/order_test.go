@@ -54,6 +54,10 @@ func reports(t *rapid.T) []report {
 		if rapid.Bool().Draw(t, "digest") {
 			c.Artifacts = []string{rapid.SampledFrom([]string{"d1", "d2"}).Draw(t, "artifact")}
 		}
+		if rapid.Bool().Draw(t, "delivery") {
+			c.Delivers = rapid.SampledFrom([]string{"", "release a", "release b"}).Draw(t, "delivers")
+			c.Within = rapid.SliceOfN(rapid.SampledFrom([]string{"release a", "release b"}), 0, 2).Draw(t, "within")
+		}
 		out = append(out, report{provider, providers.Event{Change: c}})
 	}
 	return out

@@ -20,7 +20,7 @@ func TestQueryIsAPlainFilter(t *testing.T) {
 		s := timeline.New(clock)
 		for _, r := range reports(t) {
 			if r.event.Change != nil { // what is merged is found by the names of all its reports
-				r.event.Change.Commit, r.event.Change.Artifacts = "", nil
+				r.event.Change.Commit, r.event.Change.Artifacts, r.event.Change.Within = "", nil, nil
 			}
 			s.Put(r.provider, r.event)
 		}

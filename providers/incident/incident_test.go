@@ -201,7 +201,7 @@ func TestSchemaKnowsEveryField(t *testing.T) {
 		"change": providers.Change{
 			ID: str, Provider: str, Kind: "deploy", Service: str, Environment: str, Title: str, Paths: strs, Files: 1, Lines: 1, Author: providers.Author{Name: str}, Approvers: strs,
 			LandedAt: at, LandedApproximate: true, EffectiveFrom: at, EffectiveTo: at, From: str, To: str, Unit: str, Status: str, URL: str, Commit: str, ChangeSet: str, Reverts: strs,
-			Artifacts: strs, Assistance: providers.Assistance{State: "none"}, Rollout: []providers.RolloutStep{{}}, Sources: src,
+			Artifacts: strs, Delivers: str, Within: strs, Assistance: providers.Assistance{State: "none"}, Rollout: []providers.RolloutStep{{}}, Sources: src,
 		},
 	} {
 		b, err := json.Marshal(v)

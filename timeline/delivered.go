@@ -1,0 +1,101 @@
+package timeline
+
+import (
+	"slices"
+	"time"
+
+	"github.com/backout-dev/backout/providers"
+)
+
+// slack is how much earlier than what delivered it a change may be told: the clocks of two systems differ, and some write
+// their own record last.
+const slack = 5 * time.Second
+
+// delivered puts what was delivered by another change into that change: the rollout that a release made is the release. A
+// delivery may bring several changes of one provider. Of deliveries by the same hand the last one before a change brought it.
+func (m Merging) delivered(groups [][]*entry) [][]*entry {
+	heads := map[int]*entry{}
+	for i, g := range groups {
+		for _, e := range g {
+			if heads[i] == nil && e.event.Change.Delivers != "" {
+				heads[i] = e
+			}
+		}
+	}
+	hosts := map[int]int{}
+	for i, g := range groups {
+		for j, head := range heads {
+			// What delivers something itself may have been brought by what stands before it: so nothing goes in circles.
+			if i == j || (heads[i] != nil && j > i) || !m.delivers(head, g) {
+				continue
+			}
+			if h, ok := hosts[i]; !ok || closer(g[0], head, heads[h]) {
+				hosts[i] = j
+			}
+		}
+	}
+	brought := map[int][]*entry{}
+	for i, g := range groups {
+		if at := rootOf(i, hosts); at != i {
+			brought[at] = append(brought[at], g...)
+		}
+	}
+	var out [][]*entry
+	for i, g := range groups {
+		if _, ok := hosts[i]; ok {
+			continue
+		}
+		slices.SortFunc(brought[i], compareEntries)
+		out = append(out, append(g, brought[i]...))
+	}
+	return out
+}
+
+// closer reports whether a rather than b brought what e tells of: the last one before it did, else the first one after it.
+func closer(e, a, b *entry) bool {
+	at := e.event.Change.At()
+	afterA, afterB := a.event.Change.At().After(at), b.event.Change.At().After(at)
+	if afterA != afterB {
+		return afterB
+	}
+	if afterA {
+		a, b = b, a
+	}
+	return compareEntries(a, b) > 0
+}
+
+// rootOf follows deliveries to the first one: the release that brought a rollout may have been brought by a reconciler.
+func rootOf(i int, hosts map[int]int) int {
+	for {
+		h, ok := hosts[i]
+		if !ok {
+			return i
+		}
+		i = h
+	}
+}
+
+// delivers reports whether a delivery is told to have brought what the reports of a change tell of, and that at the time.
+func (m Merging) delivers(head *entry, g []*entry) bool {
+	by := head.event.Change
+	return slices.ContainsFunc(g, func(e *entry) bool {
+		c := e.event.Change
+		d := c.At().Sub(by.At())
+		return e.key.provider != head.key.provider && slices.Contains(c.Within, by.Delivers) &&
+			!c.At().IsZero() && !by.At().IsZero() && d >= -slack && d <= m.Near && agree(by.Environment, c.Environment)
+	})
+}
+
+// wentTo is what a delivery changed where that was one thing: its own name for itself may say nothing of the content.
+func wentTo(all []*providers.Change) (from, to string, ok bool) {
+	for _, c := range all {
+		if len(c.Within) == 0 || c.Kind != providers.KindDeploy || c.To == "" {
+			continue
+		}
+		if ok && (c.From != from || c.To != to) {
+			return "", "", false
+		}
+		from, to, ok = c.From, c.To, true
+	}
+	return from, to, ok && len(all) > 1
+}
