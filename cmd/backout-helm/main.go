@@ -18,7 +18,7 @@ import (
 )
 
 // protocol is the version of the two documents. It rises when an old reader would misunderstand a new writer.
-const protocol = 1
+const protocol = 2
 
 // question is what standard input holds. Every field but kubeconfig, context and force_conflicts is required.
 type question struct {
@@ -33,6 +33,11 @@ type question struct {
 	Target   string `json:"target"`   // hex SHA-256 of that record's payload, as it is stored
 	Expect   int    `json:"expect"`   // the newest revision that the plan saw
 	Current  string `json:"current"`  // hex SHA-256 of that record's payload
+
+	// Begun is the revision that the operation began from; another one than Expect where an attempt of it was cut off.
+	Begun int `json:"begun"`
+	// Deletes is all that may be deleted, each as group/resource/namespace/name; hooks are among it.
+	Deletes []string `json:"deletes"`
 
 	Stamp          string `json:"stamp"` // goes first into the description of the new record
 	TimeoutSeconds int    `json:"timeout_seconds"`
@@ -108,8 +113,8 @@ func (q question) check() error {
 	switch {
 	case q.Protocol != protocol:
 		return fmt.Errorf("this backout-helm speaks protocol %d, and was asked in %d: install the one that came with backout", protocol, q.Protocol)
-	case q.Namespace == "" || q.Release == "" || q.Revision < 1 || q.Expect < 1 || q.TimeoutSeconds < 1:
-		return errors.New("namespace, release, revision, expect and timeout_seconds are needed")
+	case q.Namespace == "" || q.Release == "" || q.Revision < 1 || q.Expect < 1 || q.Begun < 1 || q.TimeoutSeconds < 1:
+		return errors.New("namespace, release, revision, expect, begun and timeout_seconds are needed")
 	case len(q.Target) != 64 || len(q.Current) != 64:
 		return errors.New("target and current are SHA-256 sums in hex")
 	case !strings.HasPrefix(q.Stamp, "backout op=") || len(q.Stamp) > 200:

@@ -33,6 +33,7 @@ func rollBack(q question) answer {
 	}
 	defer func() { _ = os.RemoveAll(cache) }()
 	flags.CacheDir = &cache
+	flags.WithWrapConfigFn(q.limited)
 	logs := slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})
 	cfg := action.NewConfiguration(action.ConfigurationSetLogger(logs))
 	if err := cfg.Init(flags, q.Namespace, q.Driver); err != nil {
@@ -44,6 +45,7 @@ func rollBack(q question) answer {
 		return a
 	}
 	guard := &guarded{Driver: cfg.Releases.Driver, q: q}
+	guard.finish = func() error { return q.sweep(cfg) }
 	cfg.Releases = storage.Init(guard)
 	cfg.Releases.SetLogger(logs)
 	if err := buildable(cfg, q); err != nil {

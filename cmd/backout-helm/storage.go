@@ -19,7 +19,8 @@ import (
 // writes over it.
 type guarded struct {
 	driver.Driver
-	q question
+	q      question
+	finish func() error // what is left to do before the new record may say that it is deployed
 
 	mu       sync.Mutex
 	made     *release.Release // the new record, once it is stored
@@ -62,6 +63,11 @@ func (g *guarded) Update(key string, r releases.Releaser) error {
 	mine, ok := r.(*release.Release)
 	if ok && key == g.q.key(g.q.Expect+1) {
 		mine.Info.Description = g.stamped(mine.Info.Description)
+		if mine.Info.Status == common.StatusDeployed {
+			if err := g.finish(); err != nil {
+				return err
+			}
+		}
 	}
 	err := g.Driver.Update(key, r)
 	if ok && err == nil && key == g.q.key(g.q.Expect+1) && !mine.Info.Status.IsPending() {

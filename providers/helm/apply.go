@@ -22,23 +22,25 @@ import (
 
 const (
 	programName = "backout-helm"
-	protocol    = 1 // of the two documents that the program reads and writes
+	protocol    = 2 // of the two documents that the program reads and writes
 )
 
 // question and answer are the documents of that protocol.
 type question struct {
-	Protocol       int    `json:"protocol"`
-	Kubeconfig     string `json:"kubeconfig"`
-	Context        string `json:"context"`
-	Namespace      string `json:"namespace"`
-	Release        string `json:"release"`
-	Driver         string `json:"driver"`
-	Revision       int    `json:"revision"`
-	Target         string `json:"target"`
-	Expect         int    `json:"expect"`
-	Current        string `json:"current"`
-	Stamp          string `json:"stamp"`
-	TimeoutSeconds int    `json:"timeout_seconds"`
+	Protocol       int      `json:"protocol"`
+	Kubeconfig     string   `json:"kubeconfig"`
+	Context        string   `json:"context"`
+	Namespace      string   `json:"namespace"`
+	Release        string   `json:"release"`
+	Driver         string   `json:"driver"`
+	Revision       int      `json:"revision"`
+	Target         string   `json:"target"`
+	Expect         int      `json:"expect"`
+	Current        string   `json:"current"`
+	Begun          int      `json:"begun"`
+	Deletes        []string `json:"deletes"`
+	Stamp          string   `json:"stamp"`
+	TimeoutSeconds int      `json:"timeout_seconds"`
 }
 
 type answer struct {
@@ -107,12 +109,19 @@ func (p *Provider) Apply(ctx context.Context, op rollback.Operation, step rollba
 	if i < 0 {
 		return failed(fmt.Errorf("revision v%d is gone or is no longer what the plan saw", revision))
 	}
-	if err := p.consented(ctx, c, records[0], records[i]); err != nil {
+	begun := records[0] // what the operation began from, where an earlier attempt of it was cut off
+	for _, r := range records {
+		if begun = r; r.stamp != stamp {
+			break
+		}
+	}
+	deletes, err := p.consented(ctx, c, begun, records[i], step.Args[argDeletes])
+	if err != nil {
 		return failed(err)
 	}
 	return p.write(ctx, c, question{
 		Protocol: protocol, Kubeconfig: p.cluster.Kubeconfig(), Context: p.s.Context, Namespace: c.namespace, Release: c.release, Driver: p.s.Driver,
-		Revision: revision, Target: records[i].payload, Expect: newest.revision, Current: newest.payload,
+		Revision: revision, Target: records[i].payload, Expect: newest.revision, Current: newest.payload, Begun: begun.revision, Deletes: deletes,
 		Stamp: stampPrefix + stamp, TimeoutSeconds: int(max(p.s.HookTimeout, time.Second).Seconds()),
 	})
 }
@@ -129,26 +138,6 @@ func stands(newest *record, step rollback.Step, stamp string) (rollback.Result, 
 		return rollback.Result{Outcome: rollback.PreconditionFailed, Token: newest.token(), Detail: fmt.Sprintf("the newest revision is %s (%s)", newest.label(), newest.status)}, true
 	}
 	return rollback.Result{}, false
-}
-
-// consented looks once more that nothing grave is deleted without a yes: an object may have come since the plan.
-func (p *Provider) consented(ctx context.Context, c coordinates, from, to *record) error {
-	w := way{from: from, to: to}
-	if err := p.ends(ctx, c, &w); err != nil {
-		return err
-	}
-	doomed, err := p.doomed(ctx, &w)
-	if err != nil {
-		return err
-	}
-	for _, o := range doomed {
-		if slices.Contains(grave, o.GetKind()) {
-			if missing := dissent(o, to); missing != "" {
-				return errors.New("it needs " + missing)
-			}
-		}
-	}
-	return nil
 }
 
 // write runs the program. Its standard input stays open as long as this process wants it: when that ends, it dies.

@@ -3,9 +3,9 @@ package helm
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -13,9 +13,6 @@ import (
 	"github.com/backout-dev/backout/providers/kube"
 	"github.com/backout-dev/backout/rollback"
 )
-
-// consentKey is the annotation on an object by which a person says that a rollback to the named revision may delete it.
-const consentKey = "backout.dev/may-delete"
 
 // grave are the kinds whose deletion takes data or other objects along.
 var grave = []string{"PersistentVolumeClaim", "CustomResourceDefinition", "Namespace", "StatefulSet"}
@@ -35,26 +32,87 @@ func (p *Provider) doomed(ctx context.Context, w *way) ([]*object, error) {
 	return out, nil
 }
 
-// deletions lists them. Those of a grave kind need a word of their own, on the object itself, for this target.
+// mostDeleted is how many deletions are nothing unusual. More of them, or most of the release, need a yes of their own.
+const mostDeleted = 10
+
+// deletions lists them. Those of a grave kind, and a list that is longer than a rollback's usually is, are destroyed: the
+// engine has them named before it begins.
 func (p *Provider) deletions(ctx context.Context, w *way, prop *rollback.Proposal) error {
 	doomed, err := p.doomed(ctx, w)
 	if err != nil {
 		return err
 	}
+	var names []string
 	for _, o := range doomed {
-		if !slices.Contains(grave, o.GetKind()) {
+		names = append(names, providers.Clean(o.String()))
+		if slices.Contains(grave, o.GetKind()) {
+			prop.Destroys = append(prop.Destroys, fmt.Sprintf("%s, which %s does not have%s", providers.Clean(o.String()), w.to.label(), consequence(o)))
+		} else {
 			prop.Warnings = append(prop.Warnings, fmt.Sprintf("deletes %s, which %s does not have", providers.Clean(o.String()), w.to.label()))
-			continue
-		}
-		prop.Destroys = append(prop.Destroys, fmt.Sprintf("%s, which %s does not have%s", providers.Clean(o.String()), w.to.label(), consequence(o)))
-		if missing := dissent(o, w.to); missing != "" {
-			prop.Missing = append(prop.Missing, missing)
 		}
 	}
-	if n := len(doomed); n > 5 && 2*n > len(w.before) {
-		prop.Destroys = append(prop.Destroys, fmt.Sprintf("%d of the %d objects of the release: most of it", n, len(w.before)))
+	if n := len(doomed); n > mostDeleted || (n > 2 && 2*n > len(w.before)) {
+		prop.Destroys = append(prop.Destroys, fmt.Sprintf("%d-of-%d objects, far more of %s than a rollback usually deletes: %s", n, len(w.before), w.to.release, listed(names)))
 	}
-	return nil
+	ids, err := p.ids(ctx, doomed)
+	if len(ids) > 0 {
+		prop.Steps[0].Args[argDeletes] = strings.Join(ids, "\n")
+	}
+	return err
+}
+
+// argDeletes is the argument of a step that holds what it may delete, a line each.
+const argDeletes = "deletes"
+
+// ids call objects as the writer does: group/resource/namespace/name.
+func (p *Provider) ids(ctx context.Context, objects []*object) (out []string, err error) {
+	for _, o := range objects {
+		k, ok, err := p.kind(ctx, o)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			out = append(out, strings.Join([]string{k.Resource.Group, k.Resource.Resource, o.GetNamespace(), o.GetName()}, "/"))
+		}
+	}
+	return out, nil
+}
+
+// consented is all that an apply may delete, which the writer lets go and nothing else: what the plan listed and is still
+// there, and what Helm clears away after hooks. What came since the plan is an error.
+func (p *Provider) consented(ctx context.Context, c coordinates, from, to *record, listed string) ([]string, error) {
+	w := way{from: from, to: to}
+	if err := p.ends(ctx, c, &w); err != nil {
+		return nil, err
+	}
+	doomed, err := p.doomed(ctx, &w)
+	if err != nil {
+		return nil, err
+	}
+	out, err := p.ids(ctx, doomed)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range out {
+		if !slices.Contains(strings.Split(listed, "\n"), id) {
+			return nil, fmt.Errorf("it would delete %s, which the plan did not list: plan anew", id)
+		}
+	}
+	for _, h := range w.target.Hooks {
+		objects, err := parse(h.Manifest, c.namespace)
+		if err != nil {
+			return nil, fmt.Errorf("hook %s: %w", h.Name, err)
+		}
+		if _, err := p.scoped(ctx, objects); err != nil {
+			return nil, err
+		}
+		ids, err := p.ids(ctx, objects)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, ids...)
+	}
+	return append([]string{}, out...), nil
 }
 
 func consequence(o *object) string {
@@ -67,19 +125,6 @@ func consequence(o *object) string {
 		return ": everything in it goes with it"
 	}
 	return ": its pods stop"
-}
-
-// dissent says how to allow, or avoid, a deletion that nobody has allowed yet.
-func dissent(o *object, to *record) string {
-	if o.GetAnnotations()[consentKey] == to.label() {
-		return ""
-	}
-	where := ""
-	if o.GetNamespace() != "" {
-		where = " -n " + o.GetNamespace()
-	}
-	return providers.Clean(fmt.Sprintf("a yes to deleting %s: kubectl annotate%s %s %s %s=%s allows it for this target, %s=keep keeps the object",
-		o, where, o.GetKind(), o.GetName(), consentKey, to.label(), keepPolicy))
 }
 
 // rights asks for what Helm will need, each kind once.
@@ -124,38 +169,6 @@ func (p *Provider) rights(ctx context.Context, w *way, prop *rollback.Proposal) 
 				text += " (" + reason + ")"
 			}
 			prop.Missing = append(prop.Missing, providers.Clean(text))
-		}
-	}
-	return nil
-}
-
-// rehearse has the API server do everything but keep it, for each object that changes: what it refuses now, such as another
-// value in an immutable field, it would refuse half way; and it names the fields that somebody else has set since.
-func (p *Provider) rehearse(ctx context.Context, w *way, prop *rollback.Proposal) error {
-	old := index(w.before)
-	owned := w.target.ApplyMethod == "ssa"
-	for _, o := range w.after {
-		was := old[o.key()]
-		if was != nil && same(was, o) {
-			continue
-		}
-		k, ok, err := p.kind(ctx, o)
-		if err != nil || !ok {
-			continue // what is not served is in the plan already
-		}
-		sent := o.DeepCopy()
-		sent.SetManagedFields(nil)
-		_, err = p.cluster.Apply(ctx, k.Resource, o.GetNamespace(), sent, "helm", !owned, kube.Write{DryRun: true})
-		switch text := providers.Clean(fmt.Sprint(err)); {
-		case err == nil:
-		case errors.Is(err, kube.ErrConditionFailed):
-			prop.Missing = append(prop.Missing, fmt.Sprintf("%s has fields that somebody else has set since, and Helm stops at them: give them back to Helm first: %s", o, text))
-		case errors.Is(err, kube.ErrRefused):
-			prop.Missing = append(prop.Missing, fmt.Sprintf("%s cannot be taken back in place: %s", o, text))
-		case ctx.Err() != nil:
-			return ctx.Err()
-		default:
-			prop.Warnings = append(prop.Warnings, fmt.Sprintf("whether %s can be taken back in place could not be tried: %s", o, text))
 		}
 	}
 	return nil

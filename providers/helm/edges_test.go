@@ -17,8 +17,7 @@ func killedClientIsRecognised(t *testing.T, r *release) {
 		t.Fatal(err)
 	}
 	wary := r.writing(t, nil)
-	for !strings.Contains(r.c.Do(t, "", "get", "deployment", "-n", r.namespace, "web", "-o", "yaml"), "shop:broken") {
-	}
+	r.image(t, "web", "shop:broken")
 	if obs := r.observe(t, wary); !strings.Contains(obs.InFlight, "pending-upgrade of revision v2") {
 		t.Errorf("while it works: %+v", obs)
 	}
@@ -54,8 +53,7 @@ func changedObjectKeepsTheLock(t *testing.T, r *release) {
 	if err := client.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for !strings.Contains(r.c.Do(t, "", "get", "deployment", "-n", r.namespace, "web", "-o", "yaml"), "shop:broken") {
-	}
+	r.image(t, "web", "shop:broken")
 	_ = client.Process.Kill()
 	_ = client.Wait()
 	r.c.Do(t, "", "patch", "configmap", "-n", r.namespace, "a", "--type=merge", `-p={"data":{"value":"hand"}}`)

@@ -26,6 +26,8 @@ type Provider struct {
 	now     func() time.Time
 	cluster *kube.Reach
 
+	compared sync.Map // how each object stood against a manifest, by its uid
+
 	mu      sync.Mutex
 	records map[string]*record              // what was decoded, by uid, until the object changes
 	kinds   map[string]map[string]kube.Kind // by apiVersion; kept only while the process lives

@@ -3,10 +3,13 @@ package helm
 import (
 	"cmp"
 	"context"
+	"encoding/base64"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/rollback"
@@ -19,7 +22,9 @@ type way struct {
 	from, to           *record
 	current, target    *release
 	before, after      []*object
-	goneNow, goneAfter []string // objects of a kind or version that the cluster does not serve
+	goneNow, goneAfter []string           // objects of a kind or version that the cluster does not serve
+	lives              map[string]*object // what is there of both, by key
+	half               string             // what an operation that ended half way left
 }
 
 // Plan implements rollback.Reverser: one rollback to one explicit revision.
@@ -53,7 +58,7 @@ func (p *Provider) Plan(ctx context.Context, obs rollback.Observation, to rollba
 	if slices.ContainsFunc(w.after, (*object).workload) {
 		prop.Checks = []string{checkReady}
 	}
-	if err := p.judge(ctx, &w, &prop); err != nil {
+	if err := p.judge(ctx, c, records, &w, &prop); err != nil {
 		return prop, err
 	}
 	if w.from.pending() && obs.InFlight == "" {
@@ -96,8 +101,26 @@ func (p *Provider) ends(ctx context.Context, c coordinates, w *way) (err error) 
 	return err
 }
 
+// see reads what is there of both ends.
+func (p *Provider) see(ctx context.Context, w *way) error {
+	w.lives = map[string]*object{}
+	for _, o := range append(slices.Clone(w.after), without(w.before, w.after)...) {
+		live, err := p.live(ctx, o)
+		if err != nil {
+			return err
+		}
+		if live != nil {
+			w.lives[o.key()] = live
+		}
+	}
+	return nil
+}
+
 // judge fills in what is destroyed, missing and worth a warning.
-func (p *Provider) judge(ctx context.Context, w *way, prop *rollback.Proposal) error {
+func (p *Provider) judge(ctx context.Context, c coordinates, records []*record, w *way, prop *rollback.Proposal) error {
+	if err := p.see(ctx, w); err != nil {
+		return err
+	}
 	if _, err := p.program(); err != nil {
 		prop.Missing = append(prop.Missing, err.Error())
 	}
@@ -118,12 +141,52 @@ func (p *Provider) judge(ctx context.Context, w *way, prop *rollback.Proposal) e
 	if err := p.rights(ctx, w, prop); err != nil {
 		return err
 	}
-	if err := p.rehearse(ctx, w, prop); err != nil {
+	if err := p.rehearse(ctx, c, w, prop); err != nil {
 		return err
 	}
 	hooks(w.target, prop)
 	remarks(w, prop)
-	return nil
+	return p.remains(ctx, c, records, w, prop)
+}
+
+// remains tells of what an earlier operation left half done, of what stays whatever is done, and of what a person can do
+// where Helm cannot.
+func (p *Provider) remains(ctx context.Context, c coordinates, records []*record, w *way, prop *rollback.Proposal) error {
+	if err := p.halves(ctx, c, records, w); err != nil {
+		return err
+	}
+	if w.half != "" {
+		prop.Warnings = append(prop.Warnings, w.half)
+	}
+	left, others := strangers(c, w)
+	for _, name := range others {
+		prop.Missing = append(prop.Missing, name+" is there and is not of this release: Helm would take it over and change it; rename or remove it first")
+	}
+	if len(left) > 0 {
+		prop.Warnings = append(prop.Warnings, fmt.Sprintf("still there although %s does not have it: %s; it is changed in place (an older helm stops here: no ... with the name ... found)", w.from.label(), listed(left)))
+	}
+	behind, err := p.leftovers(ctx, c, records, w)
+	if err != nil {
+		return err
+	}
+	if len(behind) > 0 {
+		prop.NotRestored = append(prop.NotRestored, "left behind by an operation that ended half way, and in neither revision: "+listed(behind))
+	}
+	for _, o := range w.after {
+		if live := w.lives[o.key()]; live != nil {
+			if stays := foreign(live, o); len(stays) > 0 {
+				prop.NotRestored = append(prop.NotRestored, fmt.Sprintf("%s keeps what others have set beside the chart: %s", providers.Clean(o.String()), listed(stays)))
+			}
+		}
+	}
+	if len(prop.Missing) == 0 {
+		return nil
+	}
+	text, err := p.byHand(ctx, c, w, behind)
+	if text != "" {
+		prop.Warnings = append(prop.Warnings, text)
+	}
+	return err
 }
 
 // hooks names what the target's own hooks would do: those of the newer chart never run in a rollback.
@@ -154,13 +217,37 @@ func remarks(w *way, prop *rollback.Proposal) {
 	for _, o := range w.after {
 		was := old[o.key()]
 		switch {
-		case was == nil || same(was, o):
-		case o.GetKind() == "Secret":
-			prop.Warnings = append(prop.Warnings, fmt.Sprintf("%s goes back to what it held in %s: what was rotated since no longer works", o, w.to.label()))
+		case o.GetKind() == "Secret" && o.group() == "":
+			if rotated(o, w.lives[o.key()]) {
+				prop.Warnings = append(prop.Warnings, fmt.Sprintf("%s goes back to what it held in %s: what was rotated since no longer works", o, w.to.label()))
+			}
+		case was == nil:
 		case custom(o) && w.target.ApplyMethod != "ssa":
 			prop.Warnings = append(prop.Warnings, fmt.Sprintf("%s is a custom resource: what was changed by hand stays, because Helm compares only the two revisions", o))
 		}
 	}
+}
+
+// rotated reports whether a Secret holds something else now, or is gone, so that a release whose values came from elsewhere
+// brings old ones back.
+func rotated(o, live *object) bool {
+	if live == nil {
+		return true
+	}
+	now, _, _ := unstructured.NestedStringMap(live.Object.Object, "data") // none: it holds nothing
+	for _, part := range []string{"data", "stringData"} {
+		then, _, _ := unstructured.NestedMap(o.Object.Object, part)
+		for k, v := range then {
+			want := fmt.Sprint(v)
+			if part == "stringData" {
+				want = base64.StdEncoding.EncodeToString([]byte(want))
+			}
+			if now[k] != want {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // custom reports whether an object is of a kind that Kubernetes itself does not have.

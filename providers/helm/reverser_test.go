@@ -176,16 +176,10 @@ func deletionsAreListed(t *testing.T, r *release) {
 	if !has(prop.Warnings, "deletes ConfigMap deletions/b") || has(prop.Warnings, "kept") || !has(prop.Destroys, "PersistentVolumeClaim deletions/data") {
 		t.Errorf("%+v", prop)
 	}
-	if !has(prop.Missing, "backout.dev/may-delete=v1") {
-		t.Errorf("the claim goes without a yes of its own: %+v", prop.Missing)
-	}
-	if res := r.apply(t, p, "op1", prop.Steps[0]); res.Outcome != rollback.Failed || !strings.Contains(res.Detail, "may-delete") {
-		t.Errorf("without the yes: %+v", res)
-	}
-	r.c.Do(t, "", "annotate", "-n", r.namespace, "pvc", "data", "backout.dev/may-delete=v1")
-	_, _, prop = r.plan(t, p, "v1")
-	if len(prop.Missing) != 0 {
-		t.Errorf("after the yes: %+v", prop.Missing)
+	old := prop.Steps[0]
+	old.Args = map[string]string{"revision": "1", "deletes": "/configmaps/deletions/b"}
+	if res := r.apply(t, p, "op1", old); res.Outcome != rollback.Failed || !strings.Contains(res.Detail, "would delete /persistentvolumeclaims/deletions/data, which the plan did not list") {
+		t.Errorf("what came after the plan: %+v", res)
 	}
 	if res := r.apply(t, p, "op1", prop.Steps[0]); res.Outcome != rollback.Applied {
 		t.Errorf("%+v", res)

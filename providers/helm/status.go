@@ -16,6 +16,7 @@ import (
 const (
 	checkRevision = "release"
 	checkObjects  = "objects"
+	checkContent  = "content of the objects"
 	checkReady    = "pods ready"
 )
 
@@ -27,7 +28,9 @@ type standing struct {
 	waiting []string // workloads that are not through
 	failed  []string // workloads that will not get through
 	pods    int64    // that are wanted
-	count   int      // workloads
+	objects []*object
+	lives   map[string]*object
+	count   int // workloads
 }
 
 // stand looks at the record and at every object of it.
@@ -54,7 +57,7 @@ func (p *Provider) stand(ctx context.Context, id rollback.UnitID, to rollback.Re
 	if err != nil {
 		return s, err
 	}
-	s.missing = gone
+	s.missing, s.objects, s.lives = gone, objects, map[string]*object{}
 	for _, o := range objects {
 		live, err := p.live(ctx, o)
 		if err != nil {
@@ -67,6 +70,9 @@ func (p *Provider) stand(ctx context.Context, id rollback.UnitID, to rollback.Re
 
 func (s *standing) add(o, live *object) {
 	name := providers.Clean(o.String())
+	if live != nil {
+		s.lives[o.key()] = live
+	}
 	switch {
 	case live == nil:
 		s.missing = append(s.missing, name)
@@ -187,7 +193,7 @@ func (p *Provider) Verify(ctx context.Context, id rollback.UnitID, to rollback.R
 	}
 	checks = append(checks, rollback.Check{
 		Name: checkObjects, State: state(len(s.missing) == 0), Inside: true, Observed: cmp.Or(strings.Join(s.missing, ", "), "all there"), Goal: "all there",
-	})
+	}, p.contents(ctx, &s))
 	if s.count == 0 {
 		return checks, nil
 	}
@@ -196,4 +202,26 @@ func (p *Provider) Verify(ctx context.Context, id rollback.UnitID, to rollback.R
 		ready.State = rollback.CheckUnknown
 	}
 	return append(checks, ready), nil
+}
+
+// contents compares the digest of all objects as they are with that of what the revision says of them.
+func (p *Provider) contents(ctx context.Context, s *standing) rollback.Check {
+	check := rollback.Check{Name: checkContent, State: rollback.CheckUnknown, Inside: true}
+	ctx, done := p.bounded(ctx)
+	w, err := p.whole(ctx, s.objects, s.lives, s.newest.coordinates)
+	done(err)
+	if err != nil {
+		check.Observed = err.Error()
+		return check
+	}
+	check.Goal, check.Observed = fmt.Sprintf("%d objects, %s", w.count, w.want), w.live
+	switch {
+	case len(w.differs) > 0:
+		check.State, check.Observed = rollback.CheckFail, w.live+": "+listed(w.differs)
+	case len(w.unknown) > 0:
+		check.Observed = "not compared: " + listed(w.unknown)
+	case w.live == w.want:
+		check.State = rollback.CheckPass
+	}
+	return check
 }

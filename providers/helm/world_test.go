@@ -1,6 +1,8 @@
 package helm_test
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -10,14 +12,20 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/providers/helm"
+	"github.com/backout-dev/backout/providers/kube"
+	"github.com/backout-dev/backout/rollback"
 	"github.com/backout-dev/backout/test/servers"
 )
 
 // world is a real control plane with the real Helm.
 type world struct {
 	c       *servers.Cluster
+	k       *kube.Cluster // as its admin
 	helm    string
 	home    string
 	program string
@@ -28,6 +36,11 @@ func TestOnARealCluster(t *testing.T) {
 	w := &world{helm: servers.Need(t, "helm"), home: t.TempDir()}
 	w.writer(t)
 	w.c = servers.StartCluster(t)
+	var err error
+	if w.k, err = kube.Open(kube.Options{Kubeconfig: w.c.Kubeconfig}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = w.k.Close() })
 	t.Run("contract", func(t *testing.T) {
 		w.c.Do(t, "", "create", "namespace", "contract")
 		(&release{world: w, namespace: "contract", name: "pay", chart: filepath.Join(t.TempDir(), "pay")}).contract(t)
@@ -48,7 +61,10 @@ func tests() map[string]func(*testing.T, *release) {
 		"killed": killedClientIsRecognised, "changed": changedObjectKeepsTheLock, "hook": failingHookLeavesNoLock, "gone": goneVersionIsMissing,
 		"foreign": foreignFieldIsNamed, "immutable": immutableFieldIsMissing, "pruned": prunedHistoryIsNoEvidence,
 		"rights": missingRightsAreNamed, "program": missingProgramIsNamed, "secrets": secretsStayHidden, "uninstalled": uninstalledIsNotLive,
-		"kills": killedRollbackIsFinished, "promises": keepsThePromises,
+		"kills": killedRollbackIsFinished, "points": killedAtEveryPoint, "promises": keepsThePromises,
+		"half": halfRollbackIsFinished, "remains": whatAFailedUpgradeLeft, "stranger": strangersAreNotTaken, "behind": leftBehindIsTold,
+		"custom": customResourcesKeepDrift, "crds": crdsStay, "sealed": secretsGoBackToo, "rotated": rotatedByHandIsSeen, "double": twoDeployed,
+		"autoscaled": autoscalerIsNamed, "beside": foreignFieldsStay, "mass": massDeletion, "exact": liveIsTheTarget, "helm3": helm3sReleases,
 	}
 }
 
@@ -68,6 +84,7 @@ type release struct {
 	*world
 	namespace, name, chart string
 	driver                 string
+	other                  string // another program than the world's
 }
 
 func (r *release) id() string { return "helm:" + r.namespace + "/" + r.name }
@@ -80,7 +97,10 @@ func (r *release) write(t *testing.T, version string, templates map[string]strin
 	}
 	files := map[string]string{"Chart.yaml": fmt.Sprintf("apiVersion: v2\nname: %s\nversion: %s\nappVersion: app-%[2]s\nannotations:\n  backout.dev/author: ana\n", r.name, version)}
 	for name, text := range templates {
-		files[filepath.Join("templates", name)] = text
+		if !strings.HasPrefix(name, "crds/") {
+			name = filepath.Join("templates", name)
+		}
+		files[name] = text
 	}
 	for name, text := range files {
 		path := filepath.Join(r.chart, name)
@@ -95,8 +115,8 @@ func (r *release) write(t *testing.T, version string, templates map[string]strin
 
 // command is the helm program, not yet started.
 func (r *release) command(t *testing.T, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(t.Context(), r.helm, append(args, "--namespace", r.namespace)...)
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+r.c.Kubeconfig, "HELM_DRIVER="+r.driver, "HELM_CACHE_HOME="+r.home, "HELM_CONFIG_HOME="+r.home, "HELM_DATA_HOME="+r.home)
+	cmd := exec.CommandContext(t.Context(), cmp.Or(r.other, r.helm), append(args, "--namespace", r.namespace)...)
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+r.c.Kubeconfig, "HELM_DRIVER="+r.driver, "HELM_MAX_HISTORY=0", "HELM_CACHE_HOME="+r.home, "HELM_CONFIG_HOME="+r.home, "HELM_DATA_HOME="+r.home)
 	return cmd
 }
 
@@ -158,4 +178,72 @@ spec:
 
 func config(name, value string) string {
 	return fmt.Sprintf("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: %s\ndata:\n  value: %q\n", name, value)
+}
+
+var (
+	configMaps  = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
+	secrets     = schema.GroupVersionResource{Version: "v1", Resource: "secrets"}
+	deployments = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
+)
+
+// get reads an object of the namespace; nil where it is not there.
+func (r *release) get(t *testing.T, kind kube.Resource, name string) *kube.Object {
+	t.Helper()
+	o, err := r.k.Get(t.Context(), kind, r.namespace, name)
+	if errors.Is(err, providers.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// value is what a ConfigMap of config holds; "-" where it is not there.
+func (r *release) value(t *testing.T, name string) string {
+	t.Helper()
+	o := r.get(t, configMaps, name)
+	if o == nil {
+		return "-"
+	}
+	v, _, _ := unstructured.NestedString(o.Object, "data", "value")
+	return v
+}
+
+// until waits for what the cluster does by itself.
+func (r *release) until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); !ok(); {
+		if time.Now().After(end) {
+			t.Fatalf("never: %s", what)
+		}
+		select {
+		case <-t.Context().Done():
+			t.Fatal(t.Context().Err())
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// image waits until a Deployment has one.
+func (r *release) image(t *testing.T, name, image string) {
+	t.Helper()
+	r.until(t, name+" with "+image, func() bool {
+		o := r.get(t, deployments, name)
+		if o == nil {
+			return false
+		}
+		containers, _, _ := unstructured.NestedSlice(o.Object, "spec", "template", "spec", "containers")
+		return len(containers) == 1 && containers[0].(map[string]any)["image"] == image
+	})
+}
+
+// passed looks that every check passes.
+func passed(t *testing.T, checks []rollback.Check) {
+	t.Helper()
+	for _, c := range checks {
+		if c.State != rollback.CheckPass {
+			t.Errorf("%s is %s: %s, wanted %s", c.Name, c.State, c.Observed, c.Goal)
+		}
+	}
 }

@@ -184,6 +184,7 @@ func (c *Cluster) components(ports []string) []*process {
 		part("kube-controller-manager", answers("https://127.0.0.1:"+ports[3]+"/healthz"), "--kubeconfig="+c.Kubeconfig,
 			"--service-account-private-key-file="+at("sa.key"), "--root-ca-file="+filepath.Join(at("certs"), "apiserver.crt"),
 			"--leader-elect=false", "--bind-address=127.0.0.1", "--secure-port="+ports[3], "--cert-dir="+at("certs-controllers"),
+			"--horizontal-pod-autoscaler-sync-period=1s", // otherwise nobody sees one act for 15 s
 			"--use-service-account-credentials=false", "--controllers=*,-kube-apiserver-serving-clustertrustbundle-publisher-controller"),
 		part("kube-scheduler", answers("https://127.0.0.1:"+ports[4]+"/healthz"), "--kubeconfig="+c.Kubeconfig, "--leader-elect=false",
 			"--bind-address=127.0.0.1", "--secure-port="+ports[4], "--cert-dir="+at("certs-scheduler")),

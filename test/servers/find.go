@@ -55,6 +55,11 @@ func All() []Server {
 			LDFlags: "-s -w -X helm.sh/helm/v4/internal/version.version=v4.3.1",
 		},
 		{
+			// Whose records many clusters still hold.
+			Name: "helm3", Version: "v3.22.0", Package: "helm.sh/helm/v3/cmd/helm",
+			LDFlags: "-s -w -X helm.sh/helm/v3/internal/version.version=v3.22.0",
+		},
+		{
 			Name: "kubectl-argo-rollouts", In: "rollouts", Version: rolloutsVersion, Package: rolloutsModule + "/cmd/kubectl-argo-rollouts",
 			LDFlags: "-s -w -X " + rolloutsModule + "/utils/version.version=" + rolloutsVersion,
 		},
