@@ -134,6 +134,7 @@ func (e *Engine) fresh(ctx context.Context, p Plan, seen map[UnitID]Observation)
 		for i := range again.Steps {
 			again.Steps[i].N = u.Steps[0].N + i
 		}
+		again.Declared = e.declaration(u.Unit, obs).Checks
 		if !reflect.DeepEqual(material(u), material(again)) {
 			return fmt.Errorf("%w: %s: what would be done is not what was shown", ErrPlanChanged, u.Unit.ID)
 		}

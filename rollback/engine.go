@@ -29,7 +29,7 @@ type Config struct {
 	ReadOnly bool
 	Tier     func(environment string) string // prod, staging, dev; nil goes by the environment's name
 
-	Hold         time.Duration // how long all has to be well; 30 s
+	Hold         time.Duration // how long all has to be well, where nothing was declared for a unit; 30 s
 	Deadline     time.Duration // for convergence and verification together; 10 min
 	Poll         time.Duration // between two looks; 1 s
 	LeaseTTL     time.Duration // 30 s
@@ -41,6 +41,7 @@ type Config struct {
 	Fail       func(point string) error // failpoints in tests; nil in production
 	Checks     func(ctx context.Context, services []string) ([]Check, error)
 	CheckNames func(services []string) []string // what Checks would look at, without looking; nil: nobody can tell beforehand
+	Verifier   Verifier                         // the checks that were declared for single units; nil: none were
 	Cap        int                              // how many units may hang together in one plan; 3
 	MeasureTTL time.Duration                    // how long a temporary measure may stand where its provider does not say; 24 h
 }

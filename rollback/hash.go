@@ -42,6 +42,7 @@ type unitMaterial struct {
 	Verdict     Verdict           `json:"verdict"`
 	Findings    []findingMaterial `json:"findings"`
 	Tested      string            `json:"tested"`
+	Declared    []DeclaredCheck   `json:"declared,omitempty"`
 }
 
 type stepMaterial struct {
@@ -105,6 +106,7 @@ func material(u UnitPlan) unitMaterial {
 		Steps: []stepMaterial{}, Diff: ledger.Hash([]byte(u.Diff)),
 		Destroys: sorted(u.Destroys), NotRestored: sorted(u.NotRestored), Blast: u.Blast, Missing: sorted(u.Missing),
 		Verdict: u.Verdict, Findings: []findingMaterial{}, Tested: u.Tested,
+		Declared: placeless(u.Declared),
 	}
 	for _, s := range u.Steps {
 		args := s.Args

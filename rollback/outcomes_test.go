@@ -323,12 +323,16 @@ func TestRefusals(t *testing.T) {
 			plan: func(b *bench, _ *fakeUnit) {
 				b.target.proposal = func(p *rollback.Proposal) { p.Destroys = []string{"PVC data-0, with all orders", "pod db-2"} }
 			},
-			change: func(_ *bench, _ *fakeUnit, _ *rollback.Plan, c *rollback.Confirmation) { c.Destroys = []string{"pod db-2"} },
-			err:    rollback.ErrRefused, code: 5, because: "--destroy pvc/data-0 (",
+			change: func(_ *bench, _ *fakeUnit, _ *rollback.Plan, c *rollback.Confirmation) {
+				c.Destroys = []string{"pod db-2"}
+			},
+			err: rollback.ErrRefused, code: 5, because: "--destroy pvc/data-0 (",
 		},
 		"something named that is not destroyed": {
-			change: func(_ *bench, _ *fakeUnit, _ *rollback.Plan, c *rollback.Confirmation) { c.Destroys = []string{"pod/db-2"} },
-			err:    rollback.ErrRefused, code: 5, because: `does not destroy "pod/db-2"`,
+			change: func(_ *bench, _ *fakeUnit, _ *rollback.Plan, c *rollback.Confirmation) {
+				c.Destroys = []string{"pod/db-2"}
+			},
+			err: rollback.ErrRefused, code: 5, because: `does not destroy "pod/db-2"`,
 		},
 		"an unknown without a reason": {
 			plan:   func(b *bench, _ *fakeUnit) { b.target.listErr = errAway },

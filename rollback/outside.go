@@ -21,7 +21,7 @@ func (e *Engine) unseen(p *Plan) bool {
 	acts := false
 	var services []string
 	for _, u := range p.Units {
-		if len(u.Checks) > 0 {
+		if len(u.Checks)+len(u.Declared) > 0 {
 			return false
 		}
 		acts = acts || len(u.Steps) > 0

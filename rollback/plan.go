@@ -58,6 +58,8 @@ type UnitPlan struct {
 	Findings []Finding  `json:"findings,omitempty"`
 	Tested   string     `json:"tested"`
 	Choices  []Revision `json:"choices,omitempty"` // other targets
+	// Declared are the checks that people declared for the unit; they look from outside.
+	Declared []DeclaredCheck `json:"declared,omitempty"`
 }
 
 // Plan is what will be done, in order, bound to what was observed by Hash: the hex SHA-256 of the canonical JSON of

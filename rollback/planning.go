@@ -128,6 +128,7 @@ func (e *Engine) fill(ctx context.Context, w *world, s *set, p *Plan) error {
 	if atomic {
 		p.Warnings = append(p.Warnings, "the units need each other in a circle: they go back as one set, and none is well until all are back")
 	}
+	e.declare(p)
 	if p.Unseen = e.unseen(p); p.Unseen {
 		p.Warnings = append(p.Warnings, unseenWarning)
 	}

@@ -63,6 +63,9 @@ type Observation struct {
 	History    []Revision      `json:"history,omitempty"`   // newest first, without Current
 	References []string        `json:"references,omitempty"`
 	Raw        json.RawMessage `json:"raw,omitempty"`
+	// Asks is what the target's own object asks for where it is verified, by the name of the annotation: text of whoever may
+	// write there.
+	Asks map[string]string `json:"asks,omitempty"`
 }
 
 // Step is one conditional effect on one unit. From and To are content digests.

@@ -141,6 +141,8 @@ func (x *execution) status(ctx context.Context, u UnitPlan) (Convergence, error)
 
 // verify looks from outside until all was well without a break for the hold. Unknown is never well.
 func (x *execution) verify(ctx context.Context, started time.Time) (ending, error) {
+	x.look(ctx)
+	defer x.looking.end()
 	var wellSince, looked time.Time
 	for {
 		if x.stoodStill(looked) {
@@ -221,9 +223,7 @@ func (x *execution) check(ctx context.Context) []Check {
 			cancel()
 		}
 		for _, c := range mine {
-			if len(x.run.Plan.Units) > 1 && !strings.Contains(c.Name, segment(u.Unit.ID)) { // several units may call a check the same
-				c.Name = segment(u.Unit.ID) + ": " + c.Name
-			}
+			c.Name = x.run.Plan.of(u.Unit.ID, c.Name)
 			checks = append(checks, c)
 		}
 		if err != nil {
@@ -240,12 +240,25 @@ func (x *execution) check(ctx context.Context) []Check {
 			checks = append(checks, Check{Name: "outside checks", State: CheckUnknown, Observed: err.Error()})
 		}
 	}
+	if x.looking != nil {
+		checks = append(checks, x.looking.take()...)
+	} else {
+		checks = append(checks, x.glance(ctx)...)
+	}
 	for i := range checks {
 		c := &checks[i]
 		c.Name, c.Observed = providers.Clean(c.Name), providers.Clean(c.Observed)
 		c.Value, c.Limit = finite(c.Value), finite(c.Limit)
 	}
 	return checks
+}
+
+// of is the name of a unit's check among those of the whole plan: several units may call a check the same.
+func (p *Plan) of(unit UnitID, check string) string {
+	if len(p.Units) > 1 && !strings.Contains(check, segment(unit)) {
+		return segment(unit) + ": " + check
+	}
+	return check
 }
 
 // segment is the last part of a unit's id.
@@ -272,7 +285,10 @@ func unwell(checks []Check, symptoms []Symptom, applied time.Time) []string {
 			continue
 		}
 		text := fmt.Sprintf("check %s: %s", c.Name, c.State)
-		if c.Observed != "" {
+		switch {
+		case c.Observed != "" && c.Goal != "":
+			text += " (" + c.Observed + ", goal: " + c.Goal + ")"
+		case c.Observed != "":
 			text += " (" + c.Observed + ")"
 		}
 		bad = append(bad, text)

@@ -37,7 +37,7 @@ func TestDecide(t *testing.T) {
 		"nobody may not confirm": {
 			with(func(f *policy.Facts) { f.Principal = policy.Principal{} }), false, policy.ConfirmName, "pricing", "nobody said",
 		},
-		"an automation may":   {with(func(f *policy.Facts) { f.Principal.Kind = policy.Automation }), true, policy.ConfirmName, "pricing", ""},
+		"an automation may": {with(func(f *policy.Facts) { f.Principal.Kind = policy.Automation }), true, policy.ConfirmName, "pricing", ""},
 		"what is destroyed is asked for": {
 			with(func(f *policy.Facts) { f.Tier, f.Destroys = "dev", []string{"pvc/data-0"} }), true, policy.ConfirmYes, "", "",
 		},
