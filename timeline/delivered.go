@@ -1,11 +1,17 @@
 package timeline
 
 import (
+	"cmp"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/backout-dev/backout/providers"
 )
+
+// prompt is how long after a delivery began what it brings does at the latest. Hooks may hold it up for longer: then the two
+// stay apart, which hides nothing.
+const prompt = 2 * time.Minute
 
 // slack is how much earlier than what delivered it a change may be told: the clocks of two systems differ, and some write
 // their own record last.
@@ -13,7 +19,7 @@ const slack = 5 * time.Second
 
 // delivered puts what was delivered by another change into that change: the rollout that a release made is the release. A
 // delivery may bring several changes of one provider. Of deliveries by the same hand the last one before a change brought it.
-func (m Merging) delivered(groups [][]*entry) [][]*entry {
+func delivered(groups [][]*entry) [][]*entry {
 	heads := map[int]*entry{}
 	for i, g := range groups {
 		for _, e := range g {
@@ -26,7 +32,7 @@ func (m Merging) delivered(groups [][]*entry) [][]*entry {
 	for i, g := range groups {
 		for j, head := range heads {
 			// What delivers something itself may have been brought by what stands before it: so nothing goes in circles.
-			if i == j || (heads[i] != nil && j > i) || !m.delivers(head, g) {
+			if i == j || (heads[i] != nil && j > i) || !delivers(head, g) {
 				continue
 			}
 			if h, ok := hosts[i]; !ok || closer(g[0], head, heads[h]) {
@@ -35,6 +41,15 @@ func (m Merging) delivered(groups [][]*entry) [][]*entry {
 		}
 	}
 	brought := map[int][]*entry{}
+	units := map[string]bool{}
+	for i, g := range groups {
+		if h, ok := hosts[i]; ok {
+			if units[unitIn(h, g)] { // once was the delivery, twice was somebody else as well
+				delete(hosts, i)
+			}
+			units[unitIn(h, g)] = true
+		}
+	}
 	for i, g := range groups {
 		if at := rootOf(i, hosts); at != i {
 			brought[at] = append(brought[at], g...)
@@ -49,6 +64,12 @@ func (m Merging) delivered(groups [][]*entry) [][]*entry {
 		out = append(out, append(g, brought[i]...))
 	}
 	return out
+}
+
+// unitIn names what a change was made to within a delivery.
+func unitIn(host int, g []*entry) string {
+	c := g[0].event.Change
+	return strconv.Itoa(host) + " " + string(c.Kind) + " " + cmp.Or(c.Unit, c.ID)
 }
 
 // closer reports whether a rather than b brought what e tells of: the last one before it did, else the first one after it.
@@ -76,13 +97,13 @@ func rootOf(i int, hosts map[int]int) int {
 }
 
 // delivers reports whether a delivery is told to have brought what the reports of a change tell of, and that at the time.
-func (m Merging) delivers(head *entry, g []*entry) bool {
+func delivers(head *entry, g []*entry) bool {
 	by := head.event.Change
 	return slices.ContainsFunc(g, func(e *entry) bool {
 		c := e.event.Change
 		d := c.At().Sub(by.At())
 		return e.key.provider != head.key.provider && slices.Contains(c.Within, by.Delivers) &&
-			!c.At().IsZero() && !by.At().IsZero() && d >= -slack && d <= m.Near && agree(by.Environment, c.Environment)
+			!c.At().IsZero() && !by.At().IsZero() && d >= -slack && d <= prompt && agree(by.Environment, c.Environment)
 	})
 }
 

@@ -2,6 +2,7 @@ package timeline_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,7 +22,7 @@ func TestWhatAReleaseBroughtIsTheRelease(t *testing.T) {
 	}
 	made := func(id string, kind providers.Kind, seconds int, from, to string) providers.Event {
 		return providers.Event{Change: &providers.Change{
-			ID: id, Kind: kind, Service: id, Title: id, Unit: "k8s:shop/" + id, From: from, To: to, EffectiveFrom: at(seconds),
+			ID: id, Kind: kind, Service: id, Title: id, Unit: "k8s:shop/" + id[:strings.Index(id+"@", "@")], From: from, To: to, EffectiveFrom: at(seconds),
 			Within: []string{"application shop", "release shop/pricing"},
 		}}
 	}
@@ -30,10 +31,11 @@ func TestWhatAReleaseBroughtIsTheRelease(t *testing.T) {
 	s.Put("k8s", made("one@2", providers.KindDeploy, 1, "app:1", "app:2"), made("conf@2", providers.KindConfig, 1, "aa", "bb"),
 		made("one@3", providers.KindDeploy, 7, "app:2", "app:3"),
 		made("one@4", providers.KindDeploy, 3601, "app:3", "app:4"), made("two@4", providers.KindDeploy, 3602, "two:3", "two:4"),
-		made("by hand", providers.KindDeploy, 3600+660, "app:4", "app:5"), made("before", providers.KindDeploy, -60, "", "app:1"))
+		made("one@5", providers.KindDeploy, 3660, "app:4", "app:5"),
+		made("two@5", providers.KindDeploy, 3600+200, "two:4", "two:5"), made("before", providers.KindDeploy, -60, "", "app:1"))
 
 	want := map[string][]string{ // the sources of each change, by its own id
-		"v2": {"v2", "conf@2", "one@2"}, "v3": {"v3", "one@3"}, "v4": {"v4", "one@4", "two@4"}, "by hand": {"by hand"}, "before": {"before"},
+		"v2": {"v2", "conf@2", "one@2"}, "v3": {"v3", "one@3"}, "v4": {"v4", "one@4", "two@4"}, "one@5": {"one@5"}, "two@5": {"two@5"}, "before": {"before"},
 	}
 	changes := s.Snapshot().Changes(providers.Window{})
 	if len(changes) != len(want) {

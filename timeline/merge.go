@@ -49,7 +49,8 @@ func joinsOf(ev providers.Event) []string {
 			joins = append(joins, string(joinDelivery)+by)
 		}
 	}
-	return joins
+	slices.Sort(joins)
+	return slices.Compact(joins)
 }
 
 // clusters divides reports that hang together by commit, digest or delivery into changes. It goes through them by time, provider
@@ -67,7 +68,7 @@ next:
 		}
 		out = append(out, []*entry{e})
 	}
-	return m.delivered(out)
+	return delivered(out)
 }
 
 // compareEntries is the order in which the fields of merged reports win: who knew of the change first.

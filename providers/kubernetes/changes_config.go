@@ -138,6 +138,7 @@ func (p *Provider) edit(s *setting, before *version) (providers.Change, bool) {
 		ID: fmt.Sprintf("%s@%d.%s", p.settingID(s.place), at.Unix(), short(s.Digest)), Provider: p.name, Kind: kind, Service: s.service,
 		Environment: p.cluster.EnvironmentOf(s.namespace), Unit: string(p.unitID(noun, s.namespace, name)), EffectiveFrom: at, To: s.Summary,
 		Author: s.writer.author(s.told), Commit: s.told.commit, ChangeSet: s.told.changeSet, URL: s.told.url, Title: noun + " " + name + ": " + s.Summary,
+		Within: s.within(s.writer),
 	}
 	if before != nil {
 		c.From = before.Summary

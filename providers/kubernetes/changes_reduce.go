@@ -31,7 +31,8 @@ type meta struct {
 	created time.Time
 	service string
 	told    told
-	writer  writer // of what the record is about
+	writer  writer   // of what the record is about
+	owners  []string // the reconcilers and releases that would write it again
 }
 
 // workload is what is kept of a Deployment, StatefulSet or DaemonSet.
@@ -140,7 +141,14 @@ func (p *Provider) meta(o *kube.Object, kind string, template map[string]any) me
 	if service == "" {
 		service = p.set.ServiceLabel.Of(inner, o.GetName())
 	}
+	var owners []string
+	for _, k := range kube.OwnersOf(o) {
+		if isDelivery(k) {
+			owners = append(owners, k.String())
+		}
+	}
 	return meta{
+		owners: owners,
 		place: place{kind, o.GetNamespace(), o.GetName()}, uid: string(o.GetUID()), created: o.GetCreationTimestamp().UTC(),
 		service: providers.Clean(service),
 		told:    p.set.Annotations.toldBy(o.GetAnnotations(), labels, texts(template, "metadata", "annotations"), inner),
@@ -199,14 +207,27 @@ func (w *workload) conditions(o *kube.Object) {
 // ownerOf is what controls an object, and which reconciler or release would write it again.
 func ownerOf(o *kube.Object) (owner, managed string) {
 	for _, k := range kube.OwnersOf(o) {
-		switch k.Kind {
-		case kube.OwnerApplication, kube.OwnerHelmRelease, kube.OwnerKustomization, kube.OwnerChart:
+		if isDelivery(k) {
 			managed = cmp.Or(managed, k.String())
-		default:
+		} else {
 			owner = strings.ToLower(k.Kind) + "/" + k.Name
 		}
 	}
 	return owner, managed
+}
+
+// isDelivery reports whether an owner is one that brings what somebody released, and no object of the cluster itself.
+func isDelivery(k kube.Owner) bool {
+	return slices.Contains([]string{kube.OwnerApplication, kube.OwnerHelmRelease, kube.OwnerKustomization, kube.OwnerChart}, k.Kind)
+}
+
+// within names what may have brought a change: nobody who owns the object, where somebody else is known to have written it.
+func (m *meta) within(by writer) []string {
+	deliverer := func(name string) bool { return strings.HasPrefix(by.name, name) }
+	if by.name != "" && !slices.ContainsFunc([]string{"helm", "Helm", "argocd-", "kustomize-controller"}, deliverer) {
+		return nil
+	}
+	return m.owners
 }
 
 func controller(o *kube.Object) (kind, uid, name string) {

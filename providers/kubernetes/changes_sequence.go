@@ -101,6 +101,7 @@ func (p *Provider) rollout(w *workload, t, before *turn, newest bool) providers.
 		ID: p.turnID(w, t), Provider: p.name, Kind: providers.KindDeploy, Service: w.service, Environment: p.cluster.EnvironmentOf(w.namespace),
 		Unit: string(p.unitID(w.kind, w.namespace, w.name)), EffectiveFrom: t.at, Artifacts: t.artifacts(),
 		To: t.label(before), Commit: t.told.commit, ChangeSet: t.told.changeSet, URL: t.told.url, Author: providers.Author{Name: t.told.author},
+		Within: w.within(writer{}),
 	}
 	if before != nil {
 		c.From = before.label(t)
@@ -116,7 +117,7 @@ func (p *Provider) rollout(w *workload, t, before *turn, newest bool) providers.
 			c.Commit = w.told.commit
 		}
 		about = merge(about, w.told)
-		c.Author = w.writer.author(about)
+		c.Author, c.Within = w.writer.author(about), w.within(w.writer)
 		c.Rollout, c.EffectiveTo, c.Status = w.progress()
 	}
 	if about.cause != "" && !t.again {
