@@ -41,10 +41,10 @@ func (b *batch) put(k key, ev providers.Event) {
 	}
 	for _, j := range e.joins {
 		if s.joins[j] == nil {
-			s.joins[j] = map[*entry]struct{}{}
+			s.joins[j] = newJoint()
 		}
-		s.joins[j][e] = struct{}{}
-		if len(s.joins[j]) == maxJoined+1 {
+		s.joins[j].add(e)
+		if len(s.joins[j].entries) == maxJoined+1 {
 			b.touchAll(j)
 		}
 		b.hits = append(b.hits, s.indexedJoins(j, e)...)
@@ -79,11 +79,13 @@ func (b *batch) takeIndexed(h uint64, e *entry) bool {
 // leave takes an entry out of its line and out of the sets it is joined by. The others of that line get a new one.
 func (b *batch) leave(e *entry) {
 	for _, j := range e.joins {
-		delete(b.s.joins[j], e)
-		if len(b.s.joins[j]) == 0 {
+		at := b.s.joins[j]
+		linked := at.links(j)
+		at.remove(e)
+		if len(at.entries) == 0 {
 			delete(b.s.joins, j)
 		}
-		if len(b.s.joins[j]) <= maxJoined {
+		if linked && len(at.entries) <= maxJoined {
 			b.touchAll(j)
 		}
 	}
@@ -91,8 +93,10 @@ func (b *batch) leave(e *entry) {
 }
 
 func (b *batch) touchAll(join string) {
-	for o := range b.s.joins[join] {
-		b.touched = append(b.touched, o)
+	if at := b.s.joins[join]; at != nil {
+		for o := range at.entries {
+			b.touched = append(b.touched, o)
+		}
 	}
 }
 
@@ -171,12 +175,15 @@ func (b *batch) line(members []*entry, group [][]*entry) {
 func (s *Store) changesAround(e *entry, done map[*entry]bool) [][]*entry {
 	done[e] = true
 	group := []*entry{e}
+	seen := map[*joint]bool{}
 	for i := 0; i < len(group); i++ {
 		for _, j := range group[i].joins {
-			if len(s.joins[j]) > maxJoined {
+			at := s.joins[j]
+			if seen[at] || !at.links(j) || len(at.entries) > maxJoined {
 				continue
 			}
-			for o := range s.joins[j] {
+			seen[at] = true
+			for o := range at.entries {
 				if !done[o] {
 					done[o] = true
 					group = append(group, o)

@@ -30,7 +30,7 @@ type Store struct {
 	chunks  []*chunk
 	entries map[key]*entry
 	byHash  map[uint64]*entry
-	joins   map[string]map[*entry]struct{}
+	joins   map[string]*joint
 
 	sources []*source // of indexed rows
 	table   keyTable
@@ -52,7 +52,7 @@ type world struct {
 func New(now func() time.Time) *Store {
 	s := &Store{
 		now: now, dict: newDict(), kinds: newKindDict(), hash: newKeyHash(), entries: map[key]*entry{},
-		byHash: map[uint64]*entry{}, joins: map[string]map[*entry]struct{}{}, newest: map[uint64]rowVersion{},
+		byHash: map[uint64]*entry{}, joins: map[string]*joint{}, newest: map[uint64]rowVersion{},
 		world: map[string]world{}, cell: &incidentCell{},
 	}
 	s.current.Store(&Snapshot{now: now, names: s.dict.names, kinds: s.kinds.names, cell: s.cell})
