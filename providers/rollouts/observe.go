@@ -52,7 +52,7 @@ func (p *Provider) Observe(ctx context.Context, id rollback.UnitID) (obs rollbac
 		return obs, err
 	}
 	now := p.now().UTC()
-	obs = rollback.Observation{Unit: p.describe(&s.object), At: now, Raw: s.summary(), Asks: kube.Asks(s.object.GetAnnotations())}
+	obs = rollback.Observation{Unit: p.describe(&s.object), At: now, Raw: s.summary(), Asks: kube.Asks(s.object.Meta.Annotations)}
 	if obs.Token, err = s.token(); err != nil {
 		return obs, err
 	}
