@@ -50,7 +50,7 @@ func together(t *testing.T, c *servers.Cluster) {
 		t.Errorf("services: %v %v", services, err)
 	}
 	want := map[string]bool{
-		"k8s:web/front config k8s:web/configmap.settings": true, "k8s:web/front owner helm release web/shop": true, "www calls front": true,
+		"k8s:web/front config k8s:web/configmap.settings": true, "k8s:web/front owner Helm release web/shop": true, "www calls front": true,
 	}
 	for _, e := range edges {
 		key := e.From + " " + string(e.Kind) + " " + e.To

@@ -120,7 +120,7 @@ func (p *Provider) rollout(w *workload, t, before *turn, newest bool) providers.
 		c.Author, c.Within = w.writer.author(about), w.within(w.writer)
 		c.Rollout, c.EffectiveTo, c.Status = w.progress()
 	}
-	if about.cause != "" && !t.again {
+	if about.cause != "" && len(t.numbers) < 2 { // a revision that had two turns tells why it had the last one
 		c.Title += " (" + about.cause + ")"
 	}
 	c.Assistance = about.assistance(t.at)
