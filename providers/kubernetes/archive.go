@@ -27,8 +27,9 @@ const (
 // kept is what the archive holds of one object. A cluster forgets the changes of most objects at once, and those of
 // workloads with their old revisions.
 type kept struct {
-	Last    *version           `json:"last,omitempty"` // of an object without a history of its own
-	Changes []providers.Change `json:"changes,omitempty"`
+	Last    *version            `json:"last,omitempty"` // of an object without a history of its own
+	Changes []providers.Change  `json:"changes,omitempty"`
+	Served  map[string]sighting `json:"served,omitempty"` // of a workload, by the digest of its content
 }
 
 // chronicle is the archive as far as it was read, written through in shards so that a large cluster does not become as many

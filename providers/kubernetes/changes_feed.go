@@ -113,6 +113,7 @@ func (f *feed) first(ctx context.Context, yield yielder) bool {
 		if !f.rollouts(uid, !f.early[uid], yield) {
 			return false
 		}
+		f.soak(uid)
 		if w, _ := f.book.workload(uid); w != nil {
 			if c, news := f.p.noteSetting(f.book, w.scale()); news && !yield(providers.Event{Change: &c}, nil) {
 				return false
@@ -125,6 +126,7 @@ func (f *feed) first(ctx context.Context, yield yielder) bool {
 			return false
 		}
 	}
+	f.soaked()
 	f.p.alerts.load(ctx, f.p.chronicle, f.p.alertPlace)
 	told, due := f.p.review(f.book)
 	f.due = due
@@ -178,6 +180,9 @@ func (f *feed) soon(r record, yield yielder) bool {
 func (f *feed) news(before, r record, yield yielder) bool {
 	switch r := r.(type) {
 	case *workload:
+		if old, ok := before.(*workload); !ok || old.template != r.template {
+			f.soak(r.uid)
+		}
 		if c, news := f.p.noteSetting(f.book, r.scale()); news && !yield(providers.Event{Change: &c}, nil) {
 			return false
 		}
@@ -242,6 +247,7 @@ func (f *feed) ripe(ctx context.Context, yield yielder) bool {
 			return false
 		}
 	}
+	f.soaked()
 	f.flush(ctx)
 	return true
 }

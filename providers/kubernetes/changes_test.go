@@ -122,6 +122,7 @@ func TestARealCluster(t *testing.T) {
 		for name, part := range map[string]func(*testing.T, *servers.Cluster){
 			"a rollout is told while it happens": rollouts,
 			"alerts open and end":                alertsOpenAndEnd,
+			"what served is remembered":          watchedServing,
 			"configuration and scale":            configuration,
 			"StatefulSets and DaemonSets":        otherWorkloads,
 			"what hangs together":                together,

@@ -47,6 +47,8 @@ type feed struct {
 	early map[string]bool // workloads that were told of before everything was there
 	last  *revision
 	due   map[place]time.Time
+
+	soaking map[string]bool // workloads, by uid, that are still to be seen to serve
 }
 
 // settled waits until everything was told once. An error is that of what cannot be read now: then the book is not the truth.

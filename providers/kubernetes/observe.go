@@ -84,6 +84,9 @@ func (p *Provider) look(ctx context.Context, id rollback.UnitID) (*look, error) 
 		return nil, err
 	}
 	p.remember(ctx, l)
+	if err := p.chronicle.load(ctx); err != nil {
+		return nil, err
+	}
 	archived, err := p.archived(ctx, w, l.revs, l.known)
 	if err != nil {
 		return nil, err

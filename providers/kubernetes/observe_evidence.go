@@ -8,8 +8,8 @@ import (
 // slack is how much later than it made a ReplicaSet the controller may write a condition down.
 const slack = 5 * time.Second
 
-// evidence says in plain words what shows that a revision served well: pods of it that are ready now, what was seen of it
-// earlier, or what its controller's own conditions leave no other way to explain. A number is no evidence.
+// evidence says in plain words what shows that a revision served well: pods of it that are ready now, what was seen or watched
+// of it earlier, or what its controller's own conditions leave no other way to explain. A number is no evidence.
 func (p *Provider) evidence(l *look, i int) []string {
 	h, soak := l.revs[i], p.set.MinSoak
 	var out []string
@@ -21,6 +21,9 @@ func (p *Provider) evidence(l *look, i int) []string {
 	}
 	if m := l.known[h.digest]; m.Served >= soak && m.Ready > 0 {
 		out = append(out, fmt.Sprintf("seen serving for %s with %d pods ready, last at %s", m.Served.Round(time.Second), m.Ready, m.SeenAt.Format("2006-01-02 15:04:05 UTC")))
+	}
+	if s := p.sighted(l.live, h.digest); s != "" {
+		out = append(out, s)
 	}
 	if s := l.served(i, soak); s != "" {
 		out = append(out, s)
