@@ -34,12 +34,23 @@ func (c *checker) verify(list *yaml.Node, key string) {
 		case entry.Kind != yaml.MappingNode:
 		case !has("unit", "service", "environment", "name"):
 			c.report(entry, at, "is about nothing: give unit, service or environment, or a name for annotations to ask for it by")
+		case strange(entry): // told already; it may have been meant as one of those
 		case !has("hold", "promql", "http", "command"):
 			c.report(entry, at, "asks for nothing: give hold, promql, http or command")
 		}
 		c.positive(entry, at, "hold")
 		c.checks(entry, at)
 	}
+}
+
+// strange reports whether an entry has a key that is no setting.
+func strange(entry *yaml.Node) bool {
+	for i := 0; i+1 < len(entry.Content); i += 2 {
+		if _, ok := find(verifyFields(), entry.Content[i].Value); !ok {
+			return true
+		}
+	}
+	return false
 }
 
 // checks looks at the checks of one entry.

@@ -3,6 +3,7 @@ package tui
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/charmbracelet/x/exp/golden"
 
@@ -28,6 +29,10 @@ func shots() map[string]func(w *world) {
 			w.send(stateMsg{w.f.st})
 		},
 		"plan": typed("r"),
+		"plan-declared": func(w *world) {
+			w.f.plan = declared(w.f.plan)
+			w.press("r")
+		},
 		"coupled": func(w *world) {
 			w.f.plan = together()
 			w.press("r")
@@ -82,6 +87,18 @@ func shots() map[string]func(w *world) {
 			w.send(stateMsg{State{}})
 		},
 	}
+}
+
+// declared is a plan with checks that people declared, one of which cannot be looked at.
+func declared(p rollback.Plan) rollback.Plan {
+	most := 0.01
+	p.Hold = 2 * time.Minute
+	p.Units[0].Declared = []rollback.DeclaredCheck{
+		{Name: "error ratio", Goal: "at most 0.01 for 3m0s", Source: "backout.yaml:4", PromQL: &rollback.PromQLCheck{Provider: "prom", Query: `sum(rate(errors_total{service="oven"}[1m]))`, Max: &most, Window: 3 * time.Minute}},
+		{Name: "smoke", Goal: "exit code 0", Source: "backout.yaml:9", Command: &rollback.CommandCheck{Argv: []string{"./smoke.sh", "--fast"}}},
+		{Name: "backout.dev/verify-http", Source: "annotation backout.dev/verify-http", Guest: true, Bad: "http[0].url: is not an address: write https://HOST[:PORT]/PATH"},
+	}
+	return p
 }
 
 func TestScreens(t *testing.T) {

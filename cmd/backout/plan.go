@@ -87,6 +87,13 @@ func lookedAt(p *rollback.Plan) string {
 	if p.Unseen {
 		return "only what the target says of itself, so it will end as applied, unverified"
 	}
+	declared := 0
+	for i := range p.Units {
+		declared += len(p.Units[i].Declared)
+	}
+	if declared > 0 {
+		return fmt.Sprintf("%s, %s and what the units say of themselves, all well for %s", many(len(p.Alerts), "alert"), many(declared, "declared check"), p.Hold)
+	}
 	return fmt.Sprintf("%s and the units' checks, well for %s", many(len(p.Alerts), "alert"), p.Hold)
 }
 
@@ -132,6 +139,14 @@ func (a *app) printUnitPlan(n int, u *rollback.UnitPlan) {
 	}
 	if u.LastingFix != "" {
 		fmt.Fprintf(a.out, "   lasting fix: %s\n", u.LastingFix)
+	}
+	for i := range u.Declared {
+		c := &u.Declared[i]
+		goal := ""
+		if c.Goal != "" {
+			goal = "; goal: " + harmless(c.Goal)
+		}
+		fmt.Fprintf(a.out, "   check %s: %s%s (%s)\n", harmless(c.Name), harmless(c.What()), goal, harmless(c.Source))
 	}
 	for _, list := range []struct {
 		word  string
