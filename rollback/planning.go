@@ -48,7 +48,7 @@ func (e *Engine) Plan(ctx context.Context, req Request) (Plan, error) {
 	if change != nil {
 		p.Change = change.ID
 	}
-	if err := e.fill(ctx, w, s, &p); err != nil {
+	if err := e.fill(ctx, w, s, change, &p); err != nil {
 		return Plan{}, err
 	}
 	p.basis = &basis{req: req, primary: primary, undo: undo, obs: w.obs, errs: w.errs}
@@ -97,7 +97,7 @@ func (e *Engine) primary(ctx context.Context, req Request, undo *Run, units []Un
 }
 
 // fill orders the set and asks each unit's Reverser for its way back.
-func (e *Engine) fill(ctx context.Context, w *world, s *set, p *Plan) error {
+func (e *Engine) fill(ctx context.Context, w *world, s *set, change *providers.Change, p *Plan) error {
 	order, atomic := w.arrange(s.ids())
 	with := s.companions()
 	p.Atomic = atomic
@@ -128,6 +128,7 @@ func (e *Engine) fill(ctx context.Context, w *world, s *set, p *Plan) error {
 	if atomic {
 		p.Warnings = append(p.Warnings, "the units need each other in a circle: they go back as one set, and none is well until all are back")
 	}
+	p.symptomsOf(s, change)
 	e.declare(p)
 	if p.Unseen = e.unseen(p); p.Unseen {
 		p.Warnings = append(p.Warnings, unseenWarning)
