@@ -151,6 +151,9 @@ type Check struct {
 	Value  *float64 `json:"value,omitempty"`
 	Limit  *float64 `json:"limit,omitempty"`
 	Inside bool     `json:"inside,omitempty"`
+	// Since is since when it has been so without a break, where the target itself knows; a break between two looks begins the
+	// hold again. Zero: only the looks tell.
+	Since time.Time `json:"since,omitzero"`
 }
 
 // Operation identifies an effect on a target: idempotency is per Operation.ID and Step.N. By is who confirmed it and Reason

@@ -158,7 +158,7 @@ func (x *execution) verify(ctx context.Context, started time.Time) (ending, erro
 		}
 		if len(bad) > 0 {
 			wellSince = time.Time{}
-		} else if wellSince.IsZero() {
+		} else if wellSince = x.unbroken(wellSince); wellSince.IsZero() {
 			wellSince = time.Now()
 		}
 		if !wellSince.IsZero() && time.Since(wellSince) >= x.run.Plan.Hold {
@@ -180,6 +180,16 @@ func (x *execution) verify(ctx context.Context, started time.Time) (ending, erro
 			return ending{}, err
 		}
 	}
+}
+
+// unbroken is since when all has been well: later than the looks say where a target tells of a break between two of them.
+func (x *execution) unbroken(since time.Time) time.Time {
+	for i := range x.run.Checks {
+		if at := x.run.Checks[i].Since; !since.IsZero() && at.After(since) {
+			since = at
+		}
+	}
+	return since
 }
 
 // stoodStill reports that more lies between the last look and now than waiting and writing take.
