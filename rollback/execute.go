@@ -29,6 +29,8 @@ type execution struct {
 	waited time.Duration
 	// grew: the trail has a cell that is not journaled yet.
 	grew bool
+	// steady is since when each check has been well, as its target said when all were well last.
+	steady map[string]time.Time
 	// looking looks at the declared checks while the run is verified; nil before.
 	looking *onlookers
 	// probed is when this executor last looked at what the run set.

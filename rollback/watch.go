@@ -158,7 +158,7 @@ func (x *execution) verify(ctx context.Context, started time.Time) (ending, erro
 		}
 		if len(bad) > 0 {
 			wellSince = time.Time{}
-		} else if wellSince = x.unbroken(wellSince); wellSince.IsZero() {
+		} else if broken := x.broken(); broken || wellSince.IsZero() {
 			wellSince = time.Now()
 		}
 		if !wellSince.IsZero() && time.Since(wellSince) >= x.run.Plan.Hold {
@@ -182,14 +182,18 @@ func (x *execution) verify(ctx context.Context, started time.Time) (ending, erro
 	}
 }
 
-// unbroken is since when all has been well: later than the looks say where a target tells of a break between two of them.
-func (x *execution) unbroken(since time.Time) time.Time {
+// broken reports that a check that is well was not so all the time since the last look, by what the target tells of it. Only
+// its own words are compared: its clock may be another than ours.
+func (x *execution) broken() bool {
+	broken, now := false, make(map[string]time.Time, len(x.run.Checks))
 	for i := range x.run.Checks {
-		if at := x.run.Checks[i].Since; !since.IsZero() && at.After(since) {
-			since = at
-		}
+		c := &x.run.Checks[i]
+		before, known := x.steady[c.Name]
+		broken = broken || known && !before.Equal(c.Since)
+		now[c.Name] = c.Since
 	}
-	return since
+	x.steady = now
+	return broken
 }
 
 // stoodStill reports that more lies between the last look and now than waiting and writing take.
