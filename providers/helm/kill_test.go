@@ -5,7 +5,6 @@ package helm_test
 import (
 	"context"
 	"encoding/json"
-	"log/slog"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -13,44 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/backout-dev/backout/providers"
-	"github.com/backout-dev/backout/providers/helm"
 	"github.com/backout-dev/backout/rollback"
 )
-
-const childEnv = "BACKOUT_TEST_HELM_CHILD"
-
-// job is what a child process is asked to apply.
-type job struct {
-	Settings map[string]any
-	Op       rollback.Operation
-	Step     rollback.Step
-}
-
-// TestMain lets this binary be the process that applies and is killed.
-func TestMain(m *testing.M) {
-	if text := os.Getenv(childEnv); text != "" {
-		os.Exit(child(text))
-	}
-	os.Exit(m.Run())
-}
-
-func child(text string) int {
-	var j job
-	if err := json.Unmarshal([]byte(text), &j); err != nil {
-		return 2
-	}
-	p, err := helm.Factory().New(providers.Environment{
-		Name: "helm", Now: time.Now, Log: slog.New(slog.DiscardHandler), Archive: providers.NoArchive{},
-	}, decoder(j.Settings))
-	if err != nil {
-		return 2
-	}
-	if _, err = p.(rollback.Reverser).Apply(context.Background(), j.Op, j.Step); err != nil {
-		return 1
-	}
-	return 0
-}
 
 // The process is killed at a random instant, again and again. Its writer dies with it, and who comes next finishes the same
 // operation: once, and without anybody's hand.
@@ -66,7 +29,7 @@ func killedRollbackIsFinished(t *testing.T, r *release) {
 	r.world = &mine
 	p := r.writing(t, nil)
 	begun := 0
-	for n := range 6 {
+	for n := range 4 {
 		obs := r.observe(t, p)
 		to := obs.History[0]
 		for _, h := range obs.History { // the newest with other content
@@ -96,7 +59,7 @@ func killedRollbackIsFinished(t *testing.T, r *release) {
 		}
 		r.converged(t, p, to)
 	}
-	t.Logf("%d of 6 were killed after they had begun to write", begun)
+	t.Logf("%d of 4 were killed after they had begun to write", begun)
 }
 
 func (r *release) applyAndKill(t *testing.T, op rollback.Operation, step rollback.Step, after time.Duration) {

@@ -1,6 +1,8 @@
 package rollouts_test
 
 import (
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -117,8 +119,15 @@ func dynamic(t *testing.T, w *world) {
 	s.apply("cart:2", routed(obj{"dynamicStableScale": true}))
 	s.until("Paused")
 	s.await("a small stable revision", func() (bool, string) {
-		got := w.Do(t, "", "-n", s.ns, "get", "rs", "-o", "jsonpath={.items[*].spec.replicas}")
-		return got == "1 3" || got == "3 1", got
+		var sizes []int64
+		for _, rs := range s.sets("") {
+			sizes = append(sizes, number(rs, "spec", "replicas"))
+			if number(rs, "status", "availableReplicas") != number(rs, "spec", "replicas") {
+				return false, "not yet scaled"
+			}
+		}
+		slices.Sort(sizes)
+		return slices.Equal(sizes, []int64{1, 3}), fmt.Sprint(sizes)
 	})
 	to, prop := s.revision("rev1"), s.plan("rev1")
 	if !said(prop.Warnings, "dynamicStableScale: rev1 has 1 of 4 pods") || len(prop.Missing) > 0 {
@@ -132,8 +141,8 @@ func dynamic(t *testing.T, w *world) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		available, _ := strconv.Atoi(w.Do(t, "", "-n", s.ns, "get", "rs", "-l", "rollouts-pod-template-hash="+stable, "-o", "jsonpath={.items[0].status.availableReplicas}"))
-		if 100-weight > available*25 {
+		available := number(s.sets("rollouts-pod-template-hash=" + stable)[0], "status", "availableReplicas")
+		if int64(100-weight) > available*25 {
 			t.Errorf("%d%% of the traffic goes to %d of 4 pods", 100-weight, available)
 		}
 		return weight == 0, strconv.Itoa(weight)

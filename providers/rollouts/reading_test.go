@@ -12,8 +12,8 @@ import (
 	"github.com/backout-dev/backout/test/servers"
 )
 
-// reading: the contract of every provider, on two Rollouts that went wrong one after the other.
-func reading(t *testing.T, w *world) {
+// broken prepares what the contract of every provider is read from: a Rollout that went wrong twice.
+func broken(t *testing.T, w *world) {
 	s := w.shop(t, "reading")
 	bad := []func(obj){at("progressDeadlineSeconds", 2), at("replicas", 1), strategy(obj{"canary": obj{}})}
 	s.apply("cart:1", bad...)
@@ -32,12 +32,18 @@ func reading(t *testing.T, w *world) {
 		last := alerts[len(alerts)-1] // the controller may call it degraded more than once
 		return o.Current.Label == "rev3" && len(alerts) > 1 && last.EndsAt.IsZero(), fmt.Sprint(string(o.Raw), alerts)
 	})
+	w.between = between
+}
+
+// reading: the contract of every provider. It is no parallel test: it looks for goroutines left behind.
+func reading(t *testing.T, w *world) {
 	kept := &memory{}
 	settings := []any{"namespaces", []string{"reading"}}
-	alertsOf(t, s)
+	for range made(t, w.Kubeconfig, kept, settings...).Alerts(t.Context(), providers.Window{}) { // seen, so that it is known later
+	}
 	providertest.Run(t, providertest.Suite{
 		New:    func(t *testing.T) providers.Provider { return made(t, w.Kubeconfig, kept, settings...) },
-		Window: providers.Window{Until: between}, Empty: []string{"Alerts"}, // of alerts, only what is there now is known to a new process
+		Window: providers.Window{Until: w.between}, Empty: []string{"Alerts"}, // of alerts, only what is there now is known to a new process
 		Faults: map[string]providertest.Fault{
 			"no kubeconfig": {Class: providers.ClassPermanent, New: func(t *testing.T) providers.Provider {
 				none := filepath.Join(t.TempDir(), "none")

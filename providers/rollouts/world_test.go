@@ -13,8 +13,12 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/util/jsonpath"
 
 	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/providers/kube"
 	"github.com/backout-dev/backout/providers/rollouts"
 	"github.com/backout-dev/backout/rollback"
 	"github.com/backout-dev/backout/test/servers"
@@ -25,7 +29,10 @@ type obj = map[string]any
 // world is a cluster with the real controller.
 type world struct {
 	*servers.Cluster
+	k    *kube.Cluster // as its admin: a process for every look would be most of what these tests cost
 	argo *servers.Rollouts
+
+	between time.Time // the two failures that broken prepared
 }
 
 // shop is one Rollout in a namespace of its own.
@@ -117,19 +124,61 @@ func (s *shop) argo(args ...string) string {
 	return s.w.argo.Do(s.t, append(args, "-n", s.ns)...)
 }
 
-// status reads a field of the Rollout, by kubectl's jsonpath.
+var (
+	rolloutsKind = schema.GroupVersionResource{Group: "argoproj.io", Version: "v1alpha1", Resource: "rollouts"}
+	setsKind     = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "replicasets"}
+)
+
+// get reads a field of the Rollout, by the path that kubectl's jsonpath takes.
 func (s *shop) get(path string) string {
 	s.t.Helper()
-	return s.w.Do(s.t, "", "-n", s.ns, "get", "rollout", "cart", "-o", "jsonpath={"+path+"}")
+	return s.fields(path)[0]
+}
+
+// fields reads several at one moment.
+func (s *shop) fields(paths ...string) (out []string) {
+	s.t.Helper()
+	o, err := s.w.k.Get(s.t.Context(), rolloutsKind, s.ns, "cart")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, path := range paths {
+		var text bytes.Buffer
+		j := jsonpath.New(path).AllowMissingKeys(true)
+		if err := j.Parse("{" + path + "}"); err != nil {
+			s.t.Fatal(err)
+		}
+		if err := j.Execute(&text, o.Object); err != nil {
+			s.t.Fatal(err)
+		}
+		out = append(out, text.String())
+	}
+	return out
+}
+
+// sets are the ReplicaSets of the Rollout with these labels.
+func (s *shop) sets(labels string) (out []*kube.Object) {
+	s.t.Helper()
+	for o, err := range s.w.k.List(s.t.Context(), setsKind, s.ns, kube.Selection{Labels: labels}) {
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		out = append(out, o)
+	}
+	return out
+}
+
+func number(o *kube.Object, path ...string) int64 {
+	n, _, _ := unstructured.NestedInt64(o.Object, path...)
+	return n
 }
 
 // until waits for a phase, and that the controller has seen everything.
 func (s *shop) until(phase string) {
 	s.t.Helper()
 	s.await(phase, func() (bool, string) {
-		got := s.get(".status.phase") + " " + s.get(".status.observedGeneration") + " " + s.get(".metadata.generation")
-		f := strings.Fields(got)
-		return len(f) == 3 && f[0] == phase && f[1] == f[2], got + ": " + s.get(".status.message")
+		f := s.fields(".status.phase", ".status.observedGeneration", ".metadata.generation", ".status.message")
+		return f[0] == phase && f[1] == f[2], strings.Join(f, " ")
 	})
 }
 
@@ -145,7 +194,7 @@ func (s *shop) await(what string, ok func() (bool, string)) {
 		select {
 		case <-ctx.Done():
 			s.t.Fatalf("waited for %s, it is %s", what, got)
-		case <-time.After(300 * time.Millisecond):
+		case <-time.After(50 * time.Millisecond):
 		}
 	}
 }
