@@ -184,7 +184,9 @@ func TestDeclaredCheckThatDoesNotPass(t *testing.T) {
 				b.cfg.Deadline = time.Minute
 				b.Engine = b.another(t)
 				p := b.plan(t, rollback.Request{})
-				warned := slices.ContainsFunc(p.Warnings, func(w string) bool { return strings.Contains(w, "cannot be looked at, so it will end as applied, unverified") })
+				warned := slices.ContainsFunc(p.Warnings, func(w string) bool {
+					return strings.Contains(w, "cannot be looked at, so it will end as applied, unverified")
+				})
 				if warned != (c.check.Bad != "") {
 					t.Errorf("warnings %q", p.Warnings)
 				}
@@ -242,4 +244,25 @@ func TestHashCoversDeclaredChecks(t *testing.T) {
 	if _, err := b.Confirm(t.Context(), p, yes(p)); err == nil || rollback.ExitCode(err) != 6 {
 		t.Errorf("confirmed although its check is gone: %v", err)
 	}
+}
+
+// What the target says of itself is a break too: the pod that died and was there again between two looks.
+func TestBreakBetweenTwoLooks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, func(c *rollback.Config) { c.Hold = 10 * time.Second })
+		b.pricing()
+		began := time.Now()
+		ready := began.Add(time.Hour) // its clock is another than ours
+		b.target.onVerify = func(*fakeUnit) ([]rollback.Check, error) {
+			if time.Since(began) > 6*time.Second {
+				ready = began.Add(time.Hour + 6*time.Second)
+			}
+			return []rollback.Check{{Name: "all pods ready", State: rollback.CheckPass, Since: ready}}, nil
+		}
+		run := b.confirmed(t, rollback.Request{})
+		run, err := b.Execute(t.Context(), run.ID)
+		if took := time.Since(began); err != nil || run.State != rollback.RunSucceeded || took < 16*time.Second || took > 18*time.Second {
+			t.Errorf("%v %s after %s: %s", err, run.State, took, run.Detail)
+		}
+	})
 }

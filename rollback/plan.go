@@ -74,8 +74,8 @@ type Plan struct {
 	Atomic    bool            `json:"atomic,omitempty"` // its units need each other in a circle: none is well until all are back
 	Alerts    []AlertRef      `json:"alerts,omitempty"`
 	Earlier   []AlertRef      `json:"earlier_alerts,omitempty"` // were open before what is taken back: not its symptoms
-	Unseen    bool            `json:"unseen,omitempty"` // nothing will look at it from outside: it will end as applied, unverified
-	Hold      time.Duration   `json:"hold_ns"`          // how long all has to be well before it counts as verified
+	Unseen    bool            `json:"unseen,omitempty"`         // nothing will look at it from outside: it will end as applied, unverified
+	Hold      time.Duration   `json:"hold_ns"`                  // how long all has to be well before it counts as verified
 	Deadline  time.Duration   `json:"deadline_ns"`
 	Decision  policy.Decision `json:"decision"`
 	Warnings  []string        `json:"warnings,omitempty"`
