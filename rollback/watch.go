@@ -189,7 +189,7 @@ func (x *execution) broken() bool {
 	for i := range x.run.Checks {
 		c := &x.run.Checks[i]
 		before, known := x.steady[c.Name]
-		broken = broken || known && !before.Equal(c.Since)
+		broken = broken || known && c.Since.After(before)
 		now[c.Name] = c.Since
 	}
 	x.steady = now

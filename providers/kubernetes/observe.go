@@ -103,6 +103,7 @@ func (p *Provider) Observe(ctx context.Context, id rollback.UnitID) (rollback.Ob
 	}
 	obs := rollback.Observation{
 		Unit: p.describe(l.live), At: p.now().UTC(), Token: token(l.live), Stamp: stamp(l.live), Owners: kube.OwnerWords(kube.OwnersOf(l.object)),
+		Asks:       kube.Asks(l.object.GetAnnotations()),
 		References: requirements(l.template).names(), Current: rollback.Revision{Digest: l.digest, Label: "not rolled out yet"},
 	}
 	if l.spec.Paused {

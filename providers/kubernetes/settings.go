@@ -11,7 +11,6 @@ import (
 
 const (
 	defaultSoak     = 10 * time.Minute
-	defaultHold     = time.Minute
 	defaultNotReady = time.Minute
 )
 
@@ -49,7 +48,7 @@ func fields() []providers.Field {
 		{Name: "secrets", Type: providers.FieldBool, Default: true, Help: "tell when a Secret's content changed; only a keyed digest of it is kept"},
 		{Name: "not_ready_after", Type: providers.FieldDuration, Default: defaultNotReady.String(), Help: "how long a pod may be not ready before it is an alert"},
 		{Name: "min_soak", Type: providers.FieldDuration, Default: defaultSoak.String(), Help: "how long a revision must have served to count as known good"},
-		{Name: "hold", Type: providers.FieldDuration, Default: defaultHold.String(), Help: "how long readiness must hold after a rollback"},
+		{Name: "hold", Type: providers.FieldDuration, Help: "how long all pods must have been ready before that counts at all, beside the hold of the run (default: not at all)"},
 	}...)
 }
 
@@ -93,6 +92,5 @@ func (s *settings) check() error {
 		s.Exclude = systemNamespaces()
 	}
 	s.NotReady, s.MinSoak = cmp.Or(s.NotReady, defaultNotReady), cmp.Or(s.MinSoak, defaultSoak)
-	s.Hold = cmp.Or(s.Hold, defaultHold)
 	return nil
 }

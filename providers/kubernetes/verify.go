@@ -71,6 +71,9 @@ func (l *look) content(to rollback.Revision) rollback.Check {
 }
 
 func (p *Provider) readinessName() string {
+	if p.set.Hold == 0 {
+		return "all pods ready"
+	}
 	return "all pods ready for " + p.set.Hold.String()
 }
 
@@ -79,10 +82,14 @@ func (l *look) probed() bool {
 	return slices.ContainsFunc(containersOf(l.template), func(c map[string]any) bool { return object(c, "readinessProbe") != nil })
 }
 
-// readiness checks that all pods have been ready for the hold. Pods that became ready lately are not well yet, and not bad.
+// readiness checks that all pods are ready, and since when: a pod that was not ready between two looks breaks the run's hold.
+// Where the settings have a hold of their own, pods that became ready lately are not well yet, and not bad.
 func (p *Provider) readiness(l *look) rollback.Check {
 	want := l.count().desired
-	c := rollback.Check{Name: p.readinessName(), Inside: !l.probed(), State: rollback.CheckUnknown, Goal: fmt.Sprintf("%d of %d for %s", want, want, p.set.Hold)}
+	c := rollback.Check{Name: p.readinessName(), Inside: !l.probed(), State: rollback.CheckUnknown, Goal: fmt.Sprintf("%d of %d", want, want)}
+	if p.set.Hold > 0 {
+		c.Goal += " for " + p.set.Hold.String()
+	}
 	var ready int32
 	var last time.Time
 	for _, q := range l.pods {
@@ -98,9 +105,10 @@ func (p *Provider) readiness(l *look) rollback.Check {
 	case ready < want:
 		c.State = rollback.CheckFail
 	default:
+		c.Since = last
 		held := p.now().Sub(last)
 		c.Observed += " for " + held.Round(time.Second).String()
-		if held >= p.set.Hold {
+		if held >= p.set.Hold || p.set.Hold == 0 {
 			c.State = rollback.CheckPass
 		}
 	}
