@@ -7,6 +7,7 @@ import (
 	"github.com/backout-dev/backout/providers/exec"
 	"github.com/backout-dev/backout/providers/file"
 	"github.com/backout-dev/backout/providers/git"
+	"github.com/backout-dev/backout/providers/gitops"
 	"github.com/backout-dev/backout/providers/helm"
 	"github.com/backout-dev/backout/providers/kubernetes"
 	"github.com/backout-dev/backout/providers/probe"
@@ -19,7 +20,7 @@ import (
 func Registry() (*providers.Registry, error) {
 	r := &providers.Registry{}
 	for _, f := range []providers.Factory{
-		alertmanager.Factory(), exec.Factory(), file.Factory(), git.Factory(), helm.Factory(), kubernetes.Factory(),
+		alertmanager.Factory(), exec.Factory(), file.Factory(), git.Factory(), gitops.Factory(), helm.Factory(), kubernetes.Factory(),
 		probe.Factory(), prometheus.Factory(), releases.Factory(), rollouts.Factory(),
 	} {
 		if err := r.Register(f); err != nil {

@@ -43,6 +43,8 @@ type ArgoCD struct {
 	program string
 	files   string
 	dir     string
+	env     []string // of each of its programs
+	reader  string   // where the repository server answers
 	parts   []*process
 }
 
@@ -138,7 +140,8 @@ func (a *ArgoCD) start(ctx context.Context, redis string) error {
 	}
 	in := func(name string) string { return filepath.Join(a.dir, filepath.FromSlash(name)) }
 	a.URL, a.RepoURL = "http://"+at[6], "git://"+at[1]+"/shop"
-	env := []string{
+	a.reader = at[2]
+	a.env = []string{
 		"KUBECONFIG=" + in("kubeconfig"), "HOSTNAME=ctl-0", "PATH=" + in("bin") + string(os.PathListSeparator) + os.Getenv("PATH"),
 		"ARGOCD_FAKE_IN_CLUSTER=true", "ARGOCD_TLS_DATA_PATH=" + in("tls"), "ARGOCD_SSH_DATA_PATH=" + in("ssh"), "ARGOCD_GNUPGHOME=" + in("gpg/keys"),
 		"ARGOCD_GPG_DATA_PATH=" + in("gpg/source"), "ARGOCD_PLUGINSOCKFILEPATH=" + in("plugins"), "ARGOCD_GPG_ENABLED=false",
@@ -158,15 +161,15 @@ func (a *ArgoCD) start(ctx context.Context, redis string) error {
 			args: []string{"--reuseaddr", "--base-path=" + in("repos"), "--export-all", "--listen=127.0.0.1", "--port=" + port(1)},
 		},
 		{
-			name: "argocd-repo-server", path: a.program, env: env, well: answers("http://" + at[3] + "/healthz"),
+			name: "argocd-repo-server", path: a.program, env: a.env, well: answers("http://" + at[3] + "/healthz"),
 			args: []string{"--port", port(2), "--metrics-port", port(3), "--address", "127.0.0.1", "--metrics-address", "127.0.0.1", "--redis", at[0], "--loglevel", "warn"},
 		},
 		{
-			name: "argocd-application-controller", path: a.program, env: env, well: answers("http://" + at[4] + "/healthz"),
+			name: "argocd-application-controller", path: a.program, env: a.env, well: answers("http://" + at[4] + "/healthz"),
 			args: []string{"--metrics-port", port(4), "--redis", at[0], "--repo-server", at[2], "--loglevel", "warn"},
 		},
 		{
-			name: "argocd-server", path: a.program, env: env, well: answers(a.URL + "/healthz"),
+			name: "argocd-server", path: a.program, env: a.env, well: answers(a.URL + "/healthz"),
 			args: []string{"--insecure", "--port", port(6), "--address", "127.0.0.1", "--metrics-port", port(7), "--redis", at[0], "--repo-server", at[2], "--loglevel", "warn"},
 		},
 	}

@@ -1,0 +1,165 @@
+package gitops
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/providers/httpapi"
+	"github.com/backout-dev/backout/providers/kube"
+)
+
+// rendered compares what an application's source renders now with what it rendered when it was taken back, and with what runs.
+func (p *Provider) rendered(ctx context.Context, leaf *node, w workload, live *kube.Object, bad string) (bool, string, error) {
+	head, err := p.manifest(ctx, leaf, w, "")
+	if errors.Is(err, providers.ErrNotFound) {
+		return true, fmt.Sprintf("%s does not hold %s any more (lifting may remove it, if pruning is on)", p.source(ctx, leaf), w), nil
+	}
+	if err != nil {
+		return false, "", err
+	}
+	source := p.source(ctx, leaf)
+	was, err := p.manifest(ctx, leaf, w, bad)
+	if err == nil && same(raw(at(was, w.content...)), raw(at(head, w.content...))) {
+		return false, fmt.Sprintf("%s still renders %s as it was at %s", source, w, short(bad)), nil
+	}
+	if err != nil {
+		was = nil // the old revision may be gone from the repository: then only what runs is left to compare with
+	}
+	if head, err = p.defaulted(ctx, w, live, head); err != nil {
+		return false, "", err
+	}
+	now := flat(at(live, w.content...))
+	want := flat(at(head, w.content...))
+	differs := differences(want, now)
+	if len(differs) == 0 {
+		return true, fmt.Sprintf("%s renders %s as it runs", source, w), nil
+	}
+	if was == nil {
+		return false, "", fmt.Errorf("%s renders %s unlike it runs (%s), and what it was at %s cannot be rendered", source, w, some(differs), short(bad))
+	}
+	if was, err = p.defaulted(ctx, w, live, was); err != nil {
+		return false, "", err
+	}
+	// What differs between then and what runs was taken back. None of that may be there as it was then.
+	old := flat(at(was, w.content...))
+	left := slices.DeleteFunc(differences(old, now), func(path string) bool { return old[path] != want[path] })
+	if len(left) > 0 {
+		return false, fmt.Sprintf("%s still has of what was taken back: %s", source, some(left)), nil
+	}
+	return true, fmt.Sprintf("%s has another version of %s, with nothing of what was taken back (it changes %s)", source, w, some(differs)), nil
+}
+
+// manifest asks Argo CD to render one object; revision "" is what its source holds now.
+func (p *Provider) manifest(ctx context.Context, leaf *node, w workload, revision string) (*kube.Object, error) {
+	query := url.Values{"appNamespace": {leaf.object.GetNamespace()}}
+	switch several := strings.Fields(revision); {
+	case revision == "":
+		query.Set("noCache", "true") // a branch may have moved since it was rendered last
+	case len(several) == 1 && len(leaf.sources()) == 1:
+		query.Set("revision", revision)
+	default:
+		for i, r := range several {
+			query.Add("revisions", r)
+			query.Add("sourcePositions", strconv.Itoa(i+1))
+		}
+	}
+	var answer struct {
+		Manifests []string `json:"manifests"`
+	}
+	path := "/api/v1/applications/" + url.PathEscape(leaf.object.GetName()) + "/manifests"
+	if _, err := p.argocd.Get(ctx, path, query, func(r io.Reader) error { return httpapi.JSON(r, &answer) }); err != nil {
+		return nil, fmt.Errorf("ask Argo CD what %s renders: %w", leaf, err)
+	}
+	for _, text := range answer.Manifests {
+		o := &kube.Object{}
+		if err := json.Unmarshal([]byte(text), &o.Object); err != nil {
+			return nil, fmt.Errorf("read what %s renders: %w", leaf, err)
+		}
+		group, _, versioned := strings.Cut(o.GetAPIVersion(), "/")
+		if !versioned {
+			group = ""
+		}
+		if group == w.resource.Group && o.GetKind() == w.kind && o.GetName() == w.name && (o.GetNamespace() == w.namespace || o.GetNamespace() == "") {
+			return o, nil
+		}
+	}
+	return nil, fmt.Errorf("%s does not render %s: %w", leaf, w, providers.ErrNotFound)
+}
+
+// defaulted is what the cluster would make of rendered content: it is tried out on the live object without being kept.
+func (p *Provider) defaulted(ctx context.Context, w workload, live, rendered *kube.Object) (*kube.Object, error) {
+	content := at(rendered, w.content...)
+	if content == nil {
+		content = map[string]any{}
+	}
+	if w.kind == "ConfigMap" {
+		return &kube.Object{Object: map[string]any{"data": content}}, nil
+	}
+	ops := []kube.Operation{{Op: "replace", Path: pointer(w.content...), Value: raw(content)}}
+	o, err := p.cluster.Patch(ctx, w.resource, w.namespace, live.GetName(), ops, kube.Write{DryRun: true})
+	if err != nil {
+		return nil, fmt.Errorf("try out what the cluster makes of it: %w", err)
+	}
+	return o, nil
+}
+
+// flat is content by path, with the elements of lists that have names by these.
+func flat(v any) map[string]string {
+	out := map[string]string{}
+	var walk func(path string, v any)
+	walk = func(path string, v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			for key, e := range v {
+				walk(path+"/"+key, e)
+			}
+		case []any:
+			for i, e := range v {
+				m, _ := e.(map[string]any)
+				if name := text(m, "name"); name != "" {
+					walk(path+"/"+name, e)
+				} else {
+					walk(path+"/"+strconv.Itoa(i), e)
+				}
+			}
+		default:
+			out[path] = string(raw(v))
+		}
+	}
+	walk("", v)
+	return out
+}
+
+// differences are the paths where two contents differ, sorted.
+func differences(a, b map[string]string) (out []string) {
+	for path, v := range a {
+		if w, there := b[path]; !there || w != v {
+			out = append(out, path)
+		}
+	}
+	for path := range b {
+		if _, there := a[path]; !there {
+			out = append(out, path)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// some names a few paths, and no values: these may be secret.
+func some(paths []string) string {
+	const few = 4
+	text := strings.Join(paths[:min(few, len(paths))], ", ")
+	if len(paths) > few {
+		text += fmt.Sprintf(" and %d more", len(paths)-few)
+	}
+	return providers.Clean(text)
+}

@@ -1,0 +1,90 @@
+package gitops
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/providers/kube"
+)
+
+func isMissing(err error) bool { return errors.Is(err, providers.ErrNotFound) }
+
+// news is what one watch brought.
+type news struct {
+	kind  *kind
+	event kube.Event
+	err   error
+}
+
+// Watch implements providers.Watcher: what a reconciler deploys from now on, and how that ends. A kind that the cluster does
+// not know is looked for again now and then.
+func (p *Provider) Watch(ctx context.Context) iter.Seq2[providers.Event, error] {
+	return func(yield func(providers.Event, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		var all sync.WaitGroup
+		defer all.Wait()
+		defer cancel()
+		came := make(chan news)
+		for _, k := range kinds {
+			if k.word == ownerSet {
+				continue
+			}
+			for _, namespace := range p.cluster.Namespaces() {
+				all.Go(func() { p.follow(ctx, k, namespace, came) })
+			}
+		}
+		known := map[types.UID]map[string]string{}
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case n := <-came:
+				if !p.tell(n, known, yield) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (p *Provider) follow(ctx context.Context, k *kind, namespace string, came chan<- news) {
+	for e, err := range p.cluster.Follow(ctx, k.resource, namespace, kube.Selection{}) {
+		if isMissing(err) {
+			continue
+		}
+		select {
+		case came <- news{k, e, err}:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// tell hands on what is new of a reconciler; false when the reader had enough.
+func (p *Provider) tell(n news, known map[types.UID]map[string]string, yield func(providers.Event, error) bool) bool {
+	switch o := n.event.Object; {
+	case n.err != nil:
+		return yield(providers.Event{}, n.err)
+	case o == nil || !p.cluster.Covers(o.GetNamespace()):
+		return true
+	case n.event.Deleted:
+		delete(known, o.GetUID())
+		return true
+	default:
+		before, seen := known[o.GetUID()]
+		now := map[string]string{}
+		known[o.GetUID()] = now
+		for _, c := range p.changesOf(&node{n.kind, o}) {
+			now[c.ID] = c.Status
+			if old, told := before[c.ID]; seen && (!told || old != c.Status) && !yield(providers.Event{Change: &c}, nil) {
+				return false
+			}
+		}
+		return true
+	}
+}

@@ -1,0 +1,246 @@
+package gitops_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	yaml "go.yaml.in/yaml/v3"
+
+	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/providers/gitops"
+	"github.com/backout-dev/backout/providers/kubernetes"
+	"github.com/backout-dev/backout/rollback"
+	"github.com/backout-dev/backout/rollback/policy"
+	"github.com/backout-dev/backout/rollback/store"
+	"github.com/backout-dev/backout/test/servers"
+)
+
+var ana = policy.Principal{ID: "ana", Kind: policy.Human}
+
+const shop = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: shop}
+spec:
+  replicas: 1
+  selector: {matchLabels: {app: shop}}
+  template:
+    metadata: {labels: {app: shop}}
+    spec:
+      containers:
+      - name: app
+        image: "registry.test/shop:v1"
+        env: [{name: MODE, value: "calm"}]
+`
+
+// bad has another image, and lacks what the good one has.
+var bad = strings.NewReplacer("shop:v1", "shop:v2-broken", `        env: [{name: MODE, value: "calm"}]`, "").Replace(shop)
+
+// shelf is an archive in memory.
+type shelf struct{ data sync.Map }
+
+func (s *shelf) Put(_ context.Context, provider, key string, data []byte) error {
+	s.data.Store(provider+"/"+key, data)
+	return nil
+}
+
+func (s *shelf) Get(_ context.Context, provider, key string) ([]byte, error) {
+	if data, ok := s.data.Load(provider + "/" + key); ok {
+		return data.([]byte), nil
+	}
+	return nil, providers.ErrNotFound
+}
+
+func (s *shelf) Keys(context.Context, string, string) ([]string, error) { return nil, nil }
+
+func made(t *testing.T, f providers.Factory, name, settings string) providers.Provider {
+	t.Helper()
+	p, err := f.New(providers.Environment{Name: name, Environment: "dev", Dir: "/", Now: time.Now, Log: slog.New(slog.DiscardHandler), Archive: &shelf{}},
+		func(into any) error { return yaml.Unmarshal([]byte(settings), into) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// desk is one person's console: an engine with a journal of its own, on one namespace and the reconcilers above it.
+type desk struct {
+	*testing.T
+	c          *servers.Cluster
+	argo       *servers.ArgoCD
+	ns         string
+	workloads  rollback.Reverser
+	reconciler *gitops.Provider
+	*rollback.Engine
+}
+
+func newDesk(t *testing.T, c *servers.Cluster, a *servers.ArgoCD, ns, user string) *desk {
+	t.Helper()
+	d := &desk{T: t, c: c, argo: a, ns: ns}
+	d.workloads = made(t, kubernetes.Factory(), "k8s", fmt.Sprintf("kubeconfig: %q\ncontext: %s\nnamespaces: [%s]\nmin_soak: 1ms\nhold: 1s\n", c.Kubeconfig, user, ns)).(rollback.Reverser)
+	settings := fmt.Sprintf("kubeconfig: %q\ncontext: %s\n", c.Kubeconfig, user)
+	if a != nil {
+		settings += fmt.Sprintf("argocd: {url: %q, bearer_token: %q}\n", a.URL, a.Token)
+	}
+	d.reconciler = made(t, gitops.Factory(), "gitops", settings).(*gitops.Provider)
+	journal, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "b.db"), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := journal.Close(); err != nil {
+			t.Error(err)
+		}
+		_ = d.reconciler.Close()
+	})
+	d.Engine, err = rollback.New(rollback.Config{
+		Store: journal, Reversers: map[string]rollback.Reverser{"k8s": d.workloads, "gitops": d.reconciler}, Tier: func(string) string { return policy.TierDev },
+		Hold: time.Second, Deadline: time.Minute, Poll: 100 * time.Millisecond, Executor: "here:1",
+		Checks: d.available, CheckNames: func([]string) []string { return []string{"available"} },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// available looks whether the unit serves.
+func (d *desk) available(ctx context.Context, _ []string) ([]rollback.Check, error) {
+	out, err := d.c.Kubectl(ctx, "", "-n", d.ns, "get", "deployment/shop", "-o", "jsonpath={.status.availableReplicas}")
+	c := rollback.Check{Name: "available", State: rollback.CheckFail, Observed: out}
+	if strings.TrimSpace(out) == "1" {
+		c.State = rollback.CheckPass
+	}
+	return []rollback.Check{c}, err
+}
+
+func (d *desk) unit() rollback.UnitID { return rollback.UnitID("k8s:" + d.ns + "/shop") }
+
+func (d *desk) kubectl(args ...string) string {
+	d.Helper()
+	return strings.TrimSpace(d.c.Do(d.T, "", args...))
+}
+
+// field reads one field of an object in the namespace of Argo CD.
+func (d *desk) field(object, path string) string {
+	d.Helper()
+	return d.kubectl("-n", "argocd", "get", object, "-o", "jsonpath={"+path+"}")
+}
+
+func (d *desk) image() string {
+	d.Helper()
+	return d.kubectl("-n", d.ns, "get", "deployment/shop", "-o", "jsonpath={.spec.template.spec.containers[0].image}")
+}
+
+func (d *desk) until(what string, holds func() bool) {
+	d.Helper()
+	for end := time.Now().Add(45 * time.Second); !holds(); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(end) {
+			d.Fatalf("never: %s\n%s", what, d.kubectl("-n", "argocd", "get", "applications", "-o", "yaml"))
+		}
+	}
+}
+
+type application struct {
+	Status struct {
+		ReconciledAt time.Time
+		Sync         struct{ Status, Revision string }
+		Health       struct{ Status string }
+	}
+}
+
+// refreshed asks Argo CD to compare an application with its source now, and gives what came of it.
+func (d *desk) refreshed(name string) (a application) {
+	d.Helper()
+	if err := d.argo.Ask(d.Context(), http.MethodGet, "/api/v1/applications/"+name+"?refresh=normal", nil, &a); err != nil {
+		d.Fatal(err)
+	}
+	return a
+}
+
+// synced waits until an application has deployed a commit.
+func (d *desk) synced(name, commit string) {
+	d.Helper()
+	d.until(name+" is at "+commit, func() bool {
+		s := d.refreshed(name).Status.Sync
+		return s.Status == "Synced" && s.Revision == commit
+	})
+}
+
+// broken deploys a version that served and then one that cannot, both through git; it gives the good commit and the bad one.
+func (d *desk) broken(name, path string) (good, culprit string) {
+	d.Helper()
+	good = d.argo.Push(d.T, map[string]string{path: shop})
+	d.synced(name, good)
+	d.kubectl("-n", d.ns, "rollout", "status", "deployment/shop", "--timeout=60s")
+	d.until("known good", func() bool {
+		o, err := d.workloads.Observe(d.Context(), d.unit())
+		return err == nil && len(o.Current.Good) > 0
+	})
+	culprit = d.argo.Push(d.T, map[string]string{path: bad})
+	d.synced(name, culprit)
+	d.until("the bad one is there", func() bool { return strings.HasSuffix(d.image(), "v2-broken") })
+	return good, culprit
+}
+
+func (d *desk) planned() rollback.Plan {
+	d.Helper()
+	p, err := d.Plan(d.Context(), rollback.Request{Unit: d.unit(), Reason: "errors"})
+	if err != nil {
+		d.Fatal(err)
+	}
+	return p
+}
+
+// done runs a plan to its end.
+func (d *desk) done(p rollback.Plan) rollback.Run {
+	d.Helper()
+	run, err := d.Confirm(d.Context(), p, rollback.Confirmation{PlanHash: p.Hash, By: ana, Typed: p.Decision.Name, Reason: "errors", Via: "command line"})
+	if err != nil {
+		d.Fatalf("%v: %s %+v %q", err, p.Verdict, p.Units[0].Findings, p.Units[0].Missing)
+	}
+	if run, err = d.Execute(d.Context(), run.ID); err != nil || run.State != rollback.RunSucceeded {
+		d.Fatalf("ended %q: %s %v %+v", run.State, run.Detail, err, run.Steps)
+	}
+	if got := d.image(); got != "registry.test/shop:v1" {
+		d.Errorf("it serves %s", got)
+	}
+	return run
+}
+
+// looked is what a look says of each measure of a run, in the order in which they were set.
+func (d *desk) looked(state rollback.MeasureState, exit rollback.Tell, n int) []rollback.MeasureRun {
+	d.Helper()
+	all, err := d.Probe(d.Context(), ana)
+	if err != nil || len(all) != n {
+		d.Fatalf("%d measures, want %d: %v", len(all), n, err)
+	}
+	for _, m := range all {
+		if m.State != state || m.ExitHolds != exit {
+			d.Errorf("%s (%s): %q, in force %q, may be lifted %q: %s", m.ID, m.What, m.State, m.InForce, m.ExitHolds, m.Detail)
+		}
+	}
+	return all
+}
+
+func (d *desk) lift(id string) {
+	d.Helper()
+	m, res, err := d.Lift(d.Context(), id, rollback.LiftRequest{By: ana})
+	if err != nil || m.State != rollback.MeasureLifted || res.Outcome != rollback.Applied {
+		d.Errorf("%s: %q %+v %v", id, m.State, res, err)
+	}
+}
+
+func says(t *testing.T, texts []string, want string) {
+	t.Helper()
+	if !strings.Contains(strings.Join(texts, "\n"), want) {
+		t.Errorf("nothing says %q: %q", want, texts)
+	}
+}
