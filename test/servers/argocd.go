@@ -94,7 +94,13 @@ func (a *ArgoCD) prepare(ctx context.Context) error {
 			apply = append(apply, "-f", filepath.Join(a.files, path.Base(f)))
 		}
 	}
-	if _, err := a.cluster.Kubectl(ctx, "", apply...); err != nil {
+	var err error
+	for range 3 { // its kinds are large: a busy API server may not be done with one in time
+		if _, err = a.cluster.Kubectl(ctx, "", apply...); err == nil {
+			break
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("make the cluster know Argo CD: %w", err)
 	}
 	for _, d := range []string{"bin", "tls", "ssh", "gpg/keys", "gpg/source", "plugins", "repos/shop"} {
