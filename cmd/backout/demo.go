@@ -19,8 +19,8 @@ const breakAfter = 2 * time.Second
 
 // demoFlags are the flags of the demo.
 type demoFlags struct {
-	dir, scenario  string
-	keep, headless bool
+	dir, scenario, kubeconfig, kubeContext string
+	keep, headless                         bool
 }
 
 func (a *app) demoCmd() *cobra.Command {
@@ -29,14 +29,21 @@ func (a *app) demoCmd() *cobra.Command {
 		Use:   "demo",
 		Short: "A real incident in a small shop on this machine, to be cured by you",
 		Long: `Start a small shop of four services on 127.0.0.1, with a git repository, releases and customers; let something bad happen
-to it; and open the console on it. Rolling the right unit back really cures it. Nothing is left behind.`,
+to it; and open the console on it. Rolling the right unit back really cures it. Nothing is left behind.
+
+With --scenario kubernetes the shop runs in a cluster of its own, as Deployments and Helm releases. That needs a checkout of
+backout with the Go toolchain: the control plane is built there, which takes some ten minutes the first time.`,
 		Example: `  backout demo
   backout demo --scenario coupled
+  backout demo --scenario kubernetes
   backout demo --headless --scenario all --output json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if f.scenario != "all" && !slices.Contains(scenarioNames(), f.scenario) {
 				return usage("--scenario %q: there are %s, and with --headless all", f.scenario, strings.Join(scenarioNames(), ", "))
+			}
+			if err := f.elsewhere(cmd); err != nil {
+				return err
 			}
 			if f.headless {
 				return a.demoHeadless(cmd.Context(), f)
@@ -51,9 +58,11 @@ to it; and open the console on it. Rolling the right unit back really cures it. 
 		},
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&f.scenario, "scenario", demo.Default, "what happens: bad-release, not-a-change, coupled; with --headless also all")
+	fl.StringVar(&f.scenario, "scenario", demo.Default, "what happens: "+strings.Join(scenarioNames(), ", ")+"; with --headless also all: those that need no checkout")
 	fl.StringVar(&f.dir, "dir", "", "directory to make it in; it must not be there yet or be empty")
 	fl.BoolVar(&f.keep, "keep", false, "leave the directory at the end")
+	fl.StringVar(&f.kubeconfig, "kubeconfig", "", "say what --scenario kubernetes would need of the cluster of this kubeconfig; nothing is asked of it")
+	fl.StringVar(&f.kubeContext, "kube-context", "", "the context of that kubeconfig (default: the current one)")
 	fl.BoolVar(&f.headless, "headless", false, "find and cure it without a person, and report")
 	_ = cmd.RegisterFlagCompletionFunc("scenario", cobra.FixedCompletions(append(scenarioNames(), "all"), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
@@ -73,7 +82,13 @@ func (a *app) world(ctx context.Context, f demoFlags) (*demo.World, *settings, e
 	if err != nil {
 		return nil, nil, fmt.Errorf("find this program: %w", err)
 	}
-	w, err := demo.New(ctx, demo.Options{Dir: f.dir, Keep: f.keep, Scenario: f.scenario, Self: self, Now: a.now})
+	progress, _ := a.errOut.(*os.File)
+	if a.flags.quiet {
+		progress = nil
+	}
+	w, err := demo.New(ctx, demo.Options{
+		Dir: f.dir, Keep: f.keep, Scenario: f.scenario, Self: self, Now: a.now, Progress: progress, Say: func(what string) { a.warn("%s", what) },
+	})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -107,7 +122,9 @@ func (a *app) moveInto(w *demo.World, headless bool) {
 }
 
 func (a *app) demoConsole(ctx context.Context, f demoFlags) (err error) {
-	a.warn("starting the shop (storefront, login, pricing, orders)")
+	if !demo.Needy(f.scenario) { // the others say themselves how far they are
+		a.warn("starting the shop (storefront, login, pricing, orders)")
+	}
 	w, st, err := a.world(ctx, f)
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/backout-dev/backout/cmd/internal/demo"
@@ -45,7 +46,7 @@ type demoReport struct {
 func (a *app) demoHeadless(ctx context.Context, f demoFlags) error {
 	names := []string{f.scenario}
 	if f.scenario == "all" {
-		names = scenarioNames()
+		names = slices.DeleteFunc(scenarioNames(), demo.Needy)
 	}
 	failed := false
 	for _, name := range names {

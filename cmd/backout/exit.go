@@ -78,3 +78,8 @@ func exitCode(ctx context.Context, err error) int {
 		return codeError
 	}
 }
+
+// refusal is an error for what is not done on purpose.
+func refusal(format string, args ...any) error {
+	return &coded{code: codeRefused, err: fmt.Errorf(format, args...)}
+}

@@ -16,6 +16,9 @@ import (
 //go:embed backout.yaml.tmpl
 var configText string
 
+//go:embed kubernetes/backout.yaml.tmpl
+var clusterConfigText string
+
 // unit is a service that has releases, with what somebody outside asks it.
 type unit struct{ Name, Check, URL string }
 
@@ -36,7 +39,11 @@ func units(addr func(service string) string) []unit {
 
 // writeConfig writes the backout.yaml of a shop that can be reached.
 func writeConfig(path string, s scenario, addr func(service string) string) error {
-	t, err := template.New("backout.yaml").Funcs(template.FuncMap{"quote": quote}).Parse(configText)
+	text := configText
+	if s.clustered {
+		text = clusterConfigText
+	}
+	t, err := template.New("backout.yaml").Funcs(template.FuncMap{"quote": quote}).Parse(text)
 	if err != nil {
 		return fmt.Errorf("write the demo's configuration: %w", err)
 	}

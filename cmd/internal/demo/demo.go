@@ -24,6 +24,8 @@ type Options struct {
 	Scenario string           // one of Scenarios; "" is Default
 	Self     string           // the executable that runs [Child] under [ChildCommand]
 	Now      func() time.Time // nil is time.Now
+	Say      func(string)     // what is being done while a cluster is brought up; nil: nobody hears it
+	Progress *os.File         // where its builds show how far they are; nil: nowhere
 }
 
 // World is one shop. Its methods may be called from several goroutines; those that act wait for each other.
@@ -35,7 +37,8 @@ type World struct {
 	scenario scenario
 	repo     *repository
 	host     *host
-	sweeper  *child // nil where the directory is kept
+	cluster  *cluster // in the place of host where the scenario is one of a cluster
+	sweeper  *child   // nil where the directory is kept
 	spawn    *spawner
 
 	mu       sync.Mutex
@@ -68,6 +71,11 @@ func New(ctx context.Context, o Options) (*World, error) {
 	if w.now == nil {
 		w.now = time.Now
 	}
+	if s.clustered {
+		if w.cluster, err = newCluster(o); err != nil {
+			return nil, err
+		}
+	}
 	if err := w.makeDir(o.Dir); err != nil {
 		return nil, err
 	}
@@ -93,6 +101,9 @@ func (w *World) build(ctx context.Context) error {
 		return err
 	}
 	w.repo, w.host = repo, &host{dir: filepath.Join(w.dir, "shop")}
+	if w.cluster != nil {
+		w.cluster.dir = w.dir
+	}
 	now := w.now().UTC()
 	keys := map[string]string{}
 	for _, l := range append([]landing{first()}, harmless()...) {
@@ -104,12 +115,24 @@ func (w *World) build(ctx context.Context) error {
 		keys[l.key] = hash
 		for i, service := range l.releases {
 			// A release goes live a minute and a half after it landed, one service after the other.
-			if err := w.host.release(ctx, repo, service, l, at.Add(90*time.Second+time.Duration(i)*20*time.Second)); err != nil {
+			if err := w.ground().release(ctx, repo, service, l, at.Add(90*time.Second+time.Duration(i)*20*time.Second)); err != nil {
 				return w.linkHint(err)
 			}
 		}
 	}
 	return repo.checkout(ctx)
+}
+
+// ground is what the shop's services are released to.
+type ground interface {
+	release(ctx context.Context, r *repository, service string, l landing, at time.Time) error
+}
+
+func (w *World) ground() ground {
+	if w.cluster != nil {
+		return w.cluster
+	}
+	return w.host
 }
 
 func (w *World) linkHint(err error) error {
@@ -127,6 +150,24 @@ func (w *World) Start(ctx context.Context) error {
 	if w.closed || len(w.children) > 0 {
 		return errors.New("start the shop: it was started or closed before")
 	}
+	start := w.startHere
+	if w.cluster != nil {
+		start = w.startCluster
+	}
+	if err := start(ctx); err != nil {
+		return err
+	}
+	if err := writeConfig(w.ConfigPath(), w.scenario, w.addr); err != nil {
+		return err
+	}
+	return w.add(ctx, &child{name: loadName, args: []string{"load", "--upstream", shop.Storefront + "=" + w.addr(shop.Storefront)}})
+}
+
+// loadName is the child that is the customers.
+const loadName = "load"
+
+// startHere starts the services as processes of this one, and returns once all is well.
+func (w *World) startHere(ctx context.Context) error {
 	for _, c := range []struct {
 		name string
 		asks []string
@@ -145,13 +186,33 @@ func (w *World) Start(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := writeConfig(w.ConfigPath(), w.scenario, w.addr); err != nil {
-		return err
-	}
 	if ok, why := well(ctx, units(w.addr)); !ok {
 		return fmt.Errorf("start the shop: it is not well: %s", why)
 	}
-	return w.add(ctx, &child{name: "load", args: []string{"load", "--upstream", shop.Storefront + "=" + w.addr(shop.Storefront)}})
+	return nil
+}
+
+// startCluster brings the cluster up with the shop in it, and returns once all is well.
+func (w *World) startCluster(ctx context.Context) error {
+	err := w.cluster.start(ctx, w.spawn)
+	if w.cluster.up != nil {
+		w.children = append(w.children, w.cluster.up)
+	}
+	if err != nil {
+		return err
+	}
+	if err := w.cluster.deployAll(ctx); err != nil {
+		return err
+	}
+	why := ""
+	err = w.cluster.until(ctx, "all requests succeed", func() (ok bool, _ error) {
+		ok, why = well(ctx, units(w.addr))
+		return ok, nil
+	})
+	if err != nil {
+		return fmt.Errorf("start the shop: %w: %s", err, why)
+	}
+	return nil
 }
 
 func (w *World) add(ctx context.Context, c *child) error {
@@ -162,8 +223,11 @@ func (w *World) add(ctx context.Context, c *child) error {
 	return nil
 }
 
-// addr is where a child can be reached; "" where there is none.
+// addr is where a service or the customers can be reached; "" where there is none.
 func (w *World) addr(name string) string {
+	if w.cluster != nil && name != loadName {
+		return w.cluster.addr(name)
+	}
 	if c := w.child(name); c != nil {
 		return c.addr
 	}

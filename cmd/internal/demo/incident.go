@@ -22,6 +22,9 @@ func (w *World) Break(ctx context.Context) error {
 	if w.closed || len(w.children) == 0 || w.truth.Happened {
 		return errors.New("break the shop: it is not running, or is broken already")
 	}
+	if err := w.stick(ctx); err != nil {
+		return err
+	}
 	now := w.now().UTC()
 	hashes := make([]string, len(w.scenario.comes))
 	truth := Truth{Happened: true, Services: w.scenario.back}
@@ -42,18 +45,52 @@ func (w *World) Break(ctx context.Context) error {
 			return err
 		}
 	}
-	for i := len(hashes) - 1; i >= 0; i-- {
-		for _, service := range w.scenario.comes[i].releases {
-			if err := w.host.release(ctx, w.repo.at(hashes[i]), service, w.scenario.comes[i], w.now()); err != nil {
-				return err
-			}
-		}
+	if err := w.goLive(ctx, hashes); err != nil {
+		return err
 	}
 	if c := w.child(w.scenario.dies); c != nil {
 		c.kill()
 		truth.Cause = "the process " + c.name + " died"
 	}
 	w.truth, w.broken = truth, now
+	return nil
+}
+
+// goLive releases what landed as these commits, the last one first.
+func (w *World) goLive(ctx context.Context, hashes []string) error {
+	for i := len(hashes) - 1; i >= 0; i-- {
+		for _, service := range w.scenario.comes[i].releases {
+			if err := w.ground().release(ctx, w.repo.at(hashes[i]), service, w.scenario.comes[i], w.now()); err != nil {
+				return err
+			}
+			if w.cluster == nil {
+				continue
+			}
+			if err := w.cluster.complete(ctx, service); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// stick releases what never serves, and waits until that is seen.
+func (w *World) stick(ctx context.Context) error {
+	l := w.scenario.stuck
+	if l == nil {
+		return nil
+	}
+	if _, err := w.repo.land(ctx, *l, w.now().UTC().Add(-l.age), ""); err != nil {
+		return err
+	}
+	for _, service := range l.releases {
+		if err := w.ground().release(ctx, w.repo, service, *l, w.now()); err != nil {
+			return err
+		}
+		if err := w.cluster.stands(ctx, service); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

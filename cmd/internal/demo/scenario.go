@@ -18,6 +18,8 @@ type scenario struct {
 	dies        string        // a backing process that dies
 	back        []string      // the services that have to go back together, in order
 	edges       []edge
+	clustered   bool     // the shop runs in a cluster, which a checkout brings up
+	stuck       *landing // goes live before that and never serves; the release before it goes on
 }
 
 // edge is one entry of the catalogue's edges.
@@ -25,6 +27,12 @@ type edge struct{ From, To, Kind, Evidence string }
 
 // Default is the scenario that is played where none is named.
 const Default = "bad-release"
+
+// Needy reports whether a scenario needs more than this program and git: a checkout, and minutes the first time.
+func Needy(name string) bool {
+	s, err := scenarioOf(name)
+	return err == nil && s.clustered
+}
 
 // Scenarios lists the names, the default first, each with a line on what it is about.
 func Scenarios() [][2]string {
@@ -50,6 +58,7 @@ func scenarioOf(name string) (scenario, error) {
 }
 
 func scenarios() []scenario {
+	never := strayComma()
 	return []scenario{
 		{
 			name: Default, about: "one release among a dozen harmless changes breaks a service, and two others with it",
@@ -66,6 +75,10 @@ func scenarios() []scenario {
 				From: shop.Orders, To: shop.Pricing, Kind: "requires",
 				Evidence: "orders asks pricing in one API version only (services/orders/service.json, pricing_api)",
 			}},
+		},
+		{
+			name: "kubernetes", about: "the shop in a Kubernetes cluster: a rollout that never got ready, and the one after it that breaks three services",
+			clustered: true, stuck: &never, comes: []landing{bystander(), cartLimitsAndComma()}, culprit: 1, back: []string{shop.Pricing},
 		},
 	}
 }
@@ -91,6 +104,24 @@ func cartLimits() landing {
 		},
 		releases: []string{shop.Pricing},
 	}
+}
+
+// strayComma cannot be read as JSON, so that no pod of it ever gets ready.
+func strayComma() landing {
+	return landing{
+		age: 100 * time.Second, author: samuel, committer: forge, changeSet: "#1178", message: "Raise the bulk discount to six percent (#1178)\n",
+		edits:    []edit{{"services/pricing/discounts.json", `"percent": 5}`, `"percent": 6,}`}},
+		releases: []string{shop.Pricing},
+	}
+}
+
+// cartLimitsAndComma mends that, and carries what cartLimits does.
+func cartLimitsAndComma() landing {
+	l := cartLimits()
+	l.message = "Write the cart limits in whole units, as the catalogue does (#1181)\n\n" +
+		"Also takes out the comma that keeps the last release from starting.\n\n" + claudeCode + "\n"
+	l.edits = append(l.edits, edit{"services/pricing/discounts.json", `"percent": 6,}`, `"percent": 6}`})
+	return l
 }
 
 // cartAPI moves both ends to version 2 of the pricing API and forgets one currency of its table: the euro.

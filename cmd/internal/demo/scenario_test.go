@@ -182,6 +182,9 @@ func TestNoReleaseCuresADeadBackingProcess(t *testing.T) {
 func TestNothingInTheWorldTellsTheScenario(t *testing.T) {
 	t.Parallel()
 	for _, s := range scenarios() {
+		if s.clustered {
+			continue // its configuration names what it runs in
+		}
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			w := open(t, s.name)

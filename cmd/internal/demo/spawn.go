@@ -2,6 +2,7 @@ package demo
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -75,6 +76,15 @@ type child struct {
 	cmd   *exec.Cmd
 	stdin io.WriteCloser // its end is what tells the child to end
 	done  chan struct{}
+
+	patience time.Duration // how long it may take to end; zero: stopDeadline
+}
+
+// run starts a program on the spawner's thread.
+func (s *spawner) run(cmd *exec.Cmd) error {
+	started := make(chan error, 1)
+	s.work <- func() { started <- cmd.Start() }
+	return <-started
 }
 
 // start starts c at addr and waits until it can be reached.
@@ -97,28 +107,17 @@ func (s *spawner) start(ctx context.Context, c *child, addr string) error {
 	if err != nil {
 		return fmt.Errorf("start %s: %w", c.name, err)
 	}
-	started := make(chan error, 1)
-	s.work <- func() { started <- cmd.Start() }
-	if err := <-started; err != nil {
+	if err := s.run(cmd); err != nil {
 		return fmt.Errorf("start %s: %w", c.name, err)
 	}
 	c.cmd, c.stdin, c.done = cmd, stdin, make(chan struct{})
-	ready := make(chan shop.Ready, 1)
-	go func() {
-		defer close(c.done)
-		defer close(ready)
-		var r shop.Ready
-		if line, err := bufio.NewReader(stdout).ReadBytes('\n'); err == nil && json.Unmarshal(line, &r) == nil {
-			ready <- r
-		}
-		_, _ = io.Copy(io.Discard, stdout) // reads to the end, as Wait asks for
-		_ = cmd.Wait()
-	}()
+	first := c.follow(stdout)
 	ctx, cancel := context.WithTimeout(ctx, startDeadline)
 	defer cancel()
 	select {
-	case r, ok := <-ready:
-		if ok {
+	case line := <-first:
+		var r shop.Ready
+		if json.Unmarshal(line, &r) == nil {
 			c.addr = r.Addr
 			return nil
 		}
@@ -130,13 +129,29 @@ func (s *spawner) start(ctx context.Context, c *child, addr string) error {
 	return fmt.Errorf("start %s: %w; its log is %s", c.name, err, log.Name())
 }
 
+// follow gives the first line that the child writes, or ends without one, and waits for the child's end.
+func (c *child) follow(stdout io.Reader) <-chan []byte {
+	first := make(chan []byte, 1)
+	go func() {
+		defer close(c.done)
+		defer close(first)
+		in := bufio.NewReader(stdout)
+		if line, err := in.ReadBytes('\n'); err == nil {
+			first <- line
+		}
+		_, _ = io.Copy(io.Discard, in) // reads to the end, as Wait asks for
+		_ = c.cmd.Wait()
+	}()
+	return first
+}
+
 // stop tells the child to end and ends it by force if it does not.
 func (c *child) stop() {
 	if c.cmd == nil {
 		return
 	}
 	_ = c.stdin.Close()
-	t := time.NewTimer(stopDeadline)
+	t := time.NewTimer(cmp.Or(c.patience, stopDeadline))
 	defer t.Stop()
 	select {
 	case <-c.done:

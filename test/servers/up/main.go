@@ -81,15 +81,11 @@ func run(ctx context.Context, o options) (err error) {
 	if err != nil {
 		return err
 	}
-	dir := o.dir
-	if dir == "" {
-		if dir, err = os.MkdirTemp("", "backout-cluster-*"); err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	} else if err := os.MkdirAll(dir, 0o755); err != nil {
+	dir, done, err := o.directory()
+	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, done()) }()
 	began := time.Now()
 	start := servers.RunCluster
 	if o.images != "" {
@@ -133,6 +129,15 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 	return nil
+}
+
+// directory is where everything is made, and what is done with it at the end.
+func (o options) directory() (dir string, done func() error, err error) {
+	if o.dir != "" {
+		return o.dir, func() error { return nil }, os.MkdirAll(o.dir, 0o755)
+	}
+	dir, err = os.MkdirTemp("", "backout-cluster-*")
+	return dir, func() error { return os.RemoveAll(dir) }, err
 }
 
 // links makes a directory of the programs by the names that they are called by.
