@@ -41,6 +41,8 @@ type Cluster struct {
 	client  dynamic.Interface
 	raw     rest.Interface
 	dialer  *connrotation.Dialer
+
+	throttle throttle
 }
 
 // Open reads the configuration and asks nothing of the cluster. A configuration that names no cluster is a permanent error.
@@ -96,6 +98,7 @@ func (c *Cluster) connect(config *rest.Config, o Options) (err error) {
 	}
 	// Warnings of the API server (deprecated versions) are not for the screen that they would be printed on.
 	config.WarningHandler = rest.NoWarnings{}
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return heeded{next, &c.throttle} })
 	if c.client, err = dynamic.NewForConfig(config); err != nil {
 		return providers.Permanent(fmt.Errorf("make a client for context %s: %w", c.context, err))
 	}

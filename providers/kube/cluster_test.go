@@ -41,7 +41,19 @@ func TestAgainstARealAPIServer(t *testing.T) {
 	t.Run("writes hold their condition", func(t *testing.T) { writes(t, opened(t, c, servers.Admin)) })
 	t.Run("what it serves and what it allows is told", func(t *testing.T) { serves(t, opened(t, c, servers.Admin)) })
 	t.Run("what may not be read is said", func(t *testing.T) { limits(t, opened(t, c, servers.Limited)) })
+	t.Run("kubeconfigs are merged", func(t *testing.T) { merged(t, c) })
+	t.Run("together", func(t *testing.T) {
+		for name, f := range map[string]func(*testing.T, *servers.Cluster){
+			"a plugin logs in": plugins, "a token runs out": expiry, "in a pod": inCluster, "a connection breaks": disconnects, "held back": throttled,
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				f(t, c)
+			})
+		}
+	})
 	t.Run("follows through a crash", func(t *testing.T) { follows(t, c) })
+	t.Run("a version is gone", func(t *testing.T) { gone(t, c) })
 }
 
 func writes(t *testing.T, k *kube.Cluster) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -32,7 +33,13 @@ func (c *Cluster) wrap(err error, verb string, r Resource, namespace, name strin
 	if why := new(providers.Error); errors.As(err, &why) {
 		return why // it was never sent
 	}
+	if why, ok := notLoggedIn(err); ok {
+		return providers.Unauthenticated(fmt.Errorf("%s %s in %s: the login of the kubeconfig failed, so nothing was asked (kubectl in a terminal shows why): %w", verb, target(r, namespace, name), c.context, why))
+	}
 	err = fmt.Errorf("%s %s in %s: %w", verb, target(r, namespace, name), c.context, c.told(err))
+	if held := c.heldBack(err); held != nil {
+		return held
+	}
 	after, patience := apierrors.SuggestsClientDelay(err)
 	switch {
 	case apierrors.IsNotFound(err):
@@ -49,6 +56,21 @@ func (c *Cluster) wrap(err error, verb string, r Resource, namespace, name strin
 	return providers.Retryable(err)
 }
 
+// notLoggedIn takes out of an error that a credential plugin gave no credentials: then nothing was sent. The library tells it
+// by its text alone.
+func notLoggedIn(err error) (error, bool) {
+	const mark = "getting credentials: "
+	sent := new(url.Error)
+	if !errors.As(err, &sent) || sent.Err == nil {
+		return nil, false
+	}
+	_, why, ok := strings.Cut(sent.Err.Error(), mark)
+	if errors.Is(err, ErrRefused) {
+		return fmt.Errorf("%w: %s", ErrRefused, why), ok
+	}
+	return errors.New(why), ok
+}
+
 // told says of a request that got no answer whom it was for, and not its whole address.
 func (c *Cluster) told(err error) error {
 	if sent := new(url.Error); errors.As(err, &sent) && !sent.Timeout() {
@@ -63,6 +85,9 @@ func (c *Cluster) wrapWrite(err error, verb string, r Resource, namespace, name 
 		return nil
 	}
 	var kind error
+	if _, ok := notLoggedIn(err); ok {
+		return c.wrap(fmt.Errorf("%w: %w", ErrRefused, err), verb, r, namespace, name)
+	}
 	switch {
 	case apierrors.IsAlreadyExists(err):
 		kind = ErrExists
