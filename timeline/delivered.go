@@ -40,16 +40,8 @@ func delivered(groups [][]*entry) [][]*entry {
 			}
 		}
 	}
+	stand(groups, heads, hosts)
 	brought := map[int][]*entry{}
-	units := map[string]bool{}
-	for i, g := range groups {
-		if h, ok := hosts[i]; ok {
-			if units[unitIn(h, g)] { // once was the delivery, twice was somebody else as well
-				delete(hosts, i)
-			}
-			units[unitIn(h, g)] = true
-		}
-	}
 	for i, g := range groups {
 		if at := rootOf(i, hosts); at != i {
 			brought[at] = append(brought[at], g...)
@@ -64,6 +56,33 @@ func delivered(groups [][]*entry) [][]*entry {
 		out = append(out, append(g, brought[i]...))
 	}
 	return out
+}
+
+// stand takes out of hosts what no delivery has brought or may hide. Once was the delivery, twice was somebody else as well.
+// And a delivery that is no unit itself goes back by what it brought, which must be one unit to be named by it.
+func stand(groups [][]*entry, heads map[int]*entry, hosts map[int]int) {
+	seen := map[string]bool{}
+	units := map[int]map[string]bool{}
+	for i, g := range groups {
+		h, ok := hosts[i]
+		if !ok {
+			continue
+		}
+		if seen[unitIn(h, g)] {
+			delete(hosts, i)
+			continue
+		}
+		seen[unitIn(h, g)] = true
+		if units[h] == nil {
+			units[h] = map[string]bool{}
+		}
+		units[h][g[0].event.Change.Unit] = true
+	}
+	for i := range groups {
+		if h, ok := hosts[i]; ok && heads[h].event.Change.Unit == "" && len(units[h]) > 1 {
+			delete(hosts, i)
+		}
+	}
 }
 
 // unitIn names what a change was made to within a delivery.

@@ -58,3 +58,25 @@ func TestWhatAReleaseBroughtIsTheRelease(t *testing.T) {
 		t.Errorf("what a release of two workloads went from is told as %s", v4.From)
 	}
 }
+
+// A reconciler is no unit: what it synced is one change with it only where that is one unit, which can then be taken back.
+func TestASyncIsWhatItBroughtWhereThatIsOneUnit(t *testing.T) {
+	change := func(id, unit string, seconds int, delivers string) providers.Event {
+		c := &providers.Change{ID: id, Kind: providers.KindDeploy, Title: id, Unit: unit, EffectiveFrom: noon.Add(time.Duration(seconds) * time.Second), Delivers: delivers}
+		if delivers == "" {
+			c.Within = []string{"application shop"}
+		}
+		return providers.Event{Change: c}
+	}
+	s := timeline.New(clock)
+	s.Put("gitops", change("sync 1", "", 0, "application shop"), change("sync 2", "", 600, "application shop"))
+	s.Put("k8s", change("one@1", "k8s:shop/one", 1, ""), change("one@2", "k8s:shop/one", 601, ""), change("two@2", "k8s:shop/two", 602, ""))
+	if c, _ := s.Snapshot().Change("one@1"); c.ID != "sync 1" || c.Unit != "k8s:shop/one" {
+		t.Errorf("a sync of one unit: %+v", c)
+	}
+	for _, id := range []string{"sync 2", "one@2", "two@2"} {
+		if c, _ := s.Snapshot().Change(id); c.ID != id || len(c.Sources) > 1 {
+			t.Errorf("a sync of two units: %s is %+v", id, c)
+		}
+	}
+}
