@@ -128,7 +128,9 @@ func (e *Engine) fresh(ctx context.Context, p Plan, seen map[UnitID]Observation)
 		}
 		again := u
 		again.Observed, again.From = obs, obs.Current
-		if again.Proposal, err = e.propose(ctx, obs, u.To, companions(u.Unit.ID, p.companions())); err != nil {
+		if again.Proposal, err = e.propose(ctx, obs, u.To, companions(u.Unit.ID, p.companions())); passing(err) {
+			return fmt.Errorf("look again before acting: %w", err)
+		} else if err != nil {
 			return fmt.Errorf("%w: %w", ErrPlanChanged, err)
 		}
 		for i := range again.Steps {
@@ -140,6 +142,12 @@ func (e *Engine) fresh(ctx context.Context, p Plan, seen map[UnitID]Observation)
 		}
 	}
 	return nil
+}
+
+// passing reports that a target could not be asked, which says nothing of whether it has changed.
+func passing(err error) bool {
+	var why *providers.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &why) && why.Class != providers.ClassPermanent
 }
 
 func difference(then, now Observation) string {

@@ -38,6 +38,7 @@ type unitMaterial struct {
 	Destroys    []string          `json:"destroys"`
 	NotRestored []string          `json:"not_restored"`
 	Blast       string            `json:"blast,omitempty"`
+	Pace        *Pace             `json:"pace,omitempty"`
 	Missing     []string          `json:"missing"`
 	Verdict     Verdict           `json:"verdict"`
 	Findings    []findingMaterial `json:"findings"`
@@ -107,6 +108,9 @@ func material(u UnitPlan) unitMaterial {
 		Destroys: sorted(u.Destroys), NotRestored: sorted(u.NotRestored), Blast: u.Blast, Missing: sorted(u.Missing),
 		Verdict: u.Verdict, Findings: []findingMaterial{}, Tested: u.Tested,
 		Declared: placeless(u.Declared),
+	}
+	if u.Pace.Of > 0 {
+		m.Pace = &u.Pace
 	}
 	for _, s := range u.Steps {
 		args := s.Args

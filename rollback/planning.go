@@ -123,7 +123,7 @@ func (e *Engine) fill(ctx context.Context, w *world, s *set, change *providers.C
 		}
 		p.Units = append(p.Units, up)
 		p.Verdict = worseOf(p.Verdict, up.Verdict)
-		p.Warnings = append(p.Warnings, warnings(up)...)
+		p.Warnings = append(append(p.Warnings, warnings(up)...), up.extremes(p.Deadline)...)
 	}
 	if atomic {
 		p.Warnings = append(p.Warnings, "the units need each other in a circle: they go back as one set, and none is well until all are back")

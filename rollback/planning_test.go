@@ -453,6 +453,9 @@ func TestHashIsBoundToWhatDecides(t *testing.T) {
 		"not restored": func(b *bench, _ *fakeUnit, _ *rollback.Request) {
 			b.target.proposal = func(p *rollback.Proposal) { p.NotRestored = []string{"x"} }
 		},
+		"pace": func(b *bench, _ *fakeUnit, _ *rollback.Request) {
+			b.target.proposal = func(p *rollback.Proposal) { p.Pace = rollback.Pace{Away: 3, Of: 3} }
+		},
 		"missing": func(b *bench, _ *fakeUnit, _ *rollback.Request) {
 			b.target.proposal = func(p *rollback.Proposal) { p.Missing = []string{"x"} }
 		},

@@ -25,6 +25,7 @@ func (x *execution) step(ctx context.Context, i int) (ending, error) {
 	if s.State == StepApplied {
 		return ending{}, nil
 	}
+	began := time.Now()
 	for tries := 0; ; {
 		attempted := s.loose()
 		o, unseen, err := x.lookUntil(ctx, s, attempted)
@@ -41,8 +42,16 @@ func (x *execution) step(ctx context.Context, i int) (ending, error) {
 		if over := x.mayTry(s, tries, attempted); over.state != "" {
 			return over, nil
 		}
+		over, waited, err := x.gate(ctx, s, began, attempted)
+		if err != nil || over.state != "" {
+			return over, err
+		}
+		if waited {
+			continue // to a fresh look
+		}
 		was := s.Attempt
-		over, again, err := x.try(ctx, s, o, attempted)
+		var again bool
+		over, again, err = x.try(ctx, s, o, attempted)
 		if s.Attempt > was { // a pause is no attempt
 			tries++
 		}

@@ -92,6 +92,7 @@ type Proposal struct {
 	NotRestored []string      `json:"not_restored,omitempty"`
 	Blast       string        `json:"blast,omitempty"`       // how much it touches, in a few words: "12 pods", "20% req"; "" unknown
 	Estimate    time.Duration `json:"estimate_ns,omitempty"` // zero is unknown
+	Pace        Pace          `json:"pace,omitzero"`
 	Missing     []string      `json:"missing,omitempty"`     // rights or artifacts that are not there: the plan cannot run
 	Warnings    []string      `json:"warnings,omitempty"`
 	Checks      []string      `json:"checks,omitempty"` // what Verify will look at from outside; none: only the content
@@ -100,6 +101,13 @@ type Proposal struct {
 	LastingFix string    `json:"lasting_fix,omitempty"`
 	// Unseen is what could not be looked at and may undo the rollback: its verdict is unknown then.
 	Unseen []string `json:"unseen,omitempty"`
+}
+
+// Pace says how many copies (pods, hosts, allocations) of how many do not serve at a time while a unit goes back, at worst.
+// Zero Of is unknown.
+type Pace struct {
+	Away int `json:"away"`
+	Of   int `json:"of"`
 }
 
 // Outcome is the result of one Apply.

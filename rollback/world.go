@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -27,6 +28,8 @@ type world struct {
 	fixed   map[UnitID]string            // where units go, when a plan is judged once more
 	changes []providers.Change
 	edges   []providers.Edge
+	did     map[UnitID][]switched // what backout switched
+	now     time.Time
 	tied    func(Observation, Revision) ([]Tie, error) // asks a unit's provider; nil: nobody is asked
 	wanted  map[UnitID]string                          // where units have to go because others do, by digest
 	order   [][2]UnitID                                // the first before the second, in whatever direction they go
@@ -71,9 +74,13 @@ func (e *Engine) journaled(ctx context.Context, w *world) error {
 	if err != nil {
 		return err
 	}
+	w.now, w.did = e.cfg.Now(), map[UnitID][]switched{}
 	for _, r := range runs {
 		if r.AppliedAt.IsZero() {
 			continue
+		}
+		for id, s := range r.switches() {
+			w.did[id] = append(w.did[id], s)
 		}
 		for _, u := range r.Plan.Units {
 			if w.left[u.Unit.ID] == nil {

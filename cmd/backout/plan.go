@@ -164,6 +164,9 @@ func (a *app) printUnitPlan(n int, u *rollback.UnitPlan) {
 	if u.Blast != "" {
 		touches = harmless(u.Blast)
 	}
+	if u.Pace.Of > 0 {
+		touches += fmt.Sprintf(", at worst %d of %d away at a time", u.Pace.Away, u.Pace.Of)
+	}
 	fmt.Fprintf(a.out, "   touches: %s   estimate: %s\n", touches, estimate)
 	if u.Diff != "" {
 		fmt.Fprintf(a.out, "\n%s\n", strings.TrimRight(u.Diff, "\n"))

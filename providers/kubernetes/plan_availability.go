@@ -63,6 +63,7 @@ func (w *live) pace() pace {
 func (p *Provider) available(ctx context.Context, l *look, prop *rollback.Proposal) {
 	n, pace := l.count().desired, l.pace()
 	if n > 0 {
+		prop.Pace = rollback.Pace{Away: int(n - pace.worst), Of: int(n)}
 		prop.Warnings = append(prop.Warnings, fmt.Sprintf("at worst %d of %d pods are available on the way: %s", pace.worst, n, pace.how))
 	}
 	p.budgets(ctx, l, pace, prop)

@@ -1,3 +1,5 @@
+//go:build unix
+
 package kubernetes_test
 
 import (
@@ -16,7 +18,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/tools/clientcmd"
 
@@ -149,17 +150,6 @@ func races(t *testing.T, c *servers.Cluster) {
 	all.Wait()
 }
 
-// deploy is what a pipeline does: one more image, whose pods never become ready.
-func (l *lane) deploy(n int) *unstructured.Unstructured {
-	l.Helper()
-	patch := fmt.Sprintf(`[{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "registry.test/shop:v%d-broken"}]`, n+2)
-	o, err := l.shop.Patch(l.Context(), "shop", types.JSONPatchType, []byte(patch), metav1.PatchOptions{})
-	if err != nil {
-		l.Fatal(err)
-	}
-	return o
-}
-
 // told is what one of the two heard in the end.
 type told struct {
 	run rollback.Run
@@ -188,7 +178,7 @@ func (h told) plain(op string) bool {
 
 func (l *lane) round(n int) {
 	l.Helper()
-	before := l.deploy(n)
+	before := deploy(l.console[0].desk, l.shop, "shop", fmt.Sprintf("v%d-broken", n+2))
 	points := stops()
 	s := &stop{at: points[rand.IntN(len(points))], other: make(chan struct{}), limit: time.Minute}
 	if s.at != longGivenUp && rand.IntN(2) == 0 {

@@ -1,3 +1,5 @@
+//go:build unix
+
 package kubernetes_test
 
 import (
@@ -6,7 +8,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
-	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -28,6 +29,7 @@ type wire struct {
 	// take their time, and a question goes on then also when nobody waits for its answer any more.
 	asked, answered atomic.Pointer[func(*http.Request) bool]
 	under           sync.WaitGroup
+	refused         atomic.Int32 // questions that nobody was there to answer
 }
 
 func newWire(t *testing.T, c *servers.Cluster) *wire {
@@ -39,8 +41,11 @@ func newWire(t *testing.T, c *servers.Cluster) *wire {
 	proxy := httputil.NewSingleHostReverseProxy(server)
 	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // the server of this test
 	proxy.Transport = transport
-	proxy.ErrorLog = log.New(io.Discard, "", 0)
 	w := &wire{to: proxy, kubeconfig: filepath.Join(t.TempDir(), "kubeconfig")}
+	proxy.ErrorHandler = func(http.ResponseWriter, *http.Request, error) { // what the server does not answer, nobody does
+		w.refused.Add(1)
+		panic(http.ErrAbortHandler)
+	}
 	s := httptest.NewServer(w)
 	t.Cleanup(func() {
 		w.under.Wait()
