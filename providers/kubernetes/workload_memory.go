@@ -70,7 +70,7 @@ func (p *Provider) remember(ctx context.Context, l *look) {
 		before, old := l.known[h.digest]
 		m, serves := p.recall(l, i, before)
 		if m.Template != nil {
-			m.Template, m.Kept = s.withhold(m.Template), ""
+			m.Template, m.Kept = s.Withhold(m.Template), ""
 			if kept := templateDigest(m.Template); kept != h.digest {
 				m.Kept = kept
 			}
