@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -39,7 +40,7 @@ func Build(ctx context.Context, s Server, tell func(Progress)) (string, error) {
 		return "", err
 	}
 	defer os.RemoveAll(half)
-	b := build{Progress: Progress{Server: s}, tell: tell}
+	b := build{Progress: Progress{Server: s}, tell: tell, flags: []string{"-trimpath", "-tags", s.Tags, "-ldflags", s.LDFlags}}
 	if b.dir, err = moduleDir(ctx, s); err != nil {
 		return "", err
 	}
@@ -95,23 +96,28 @@ func moduleDir(ctx context.Context, s Server) (string, error) {
 
 type build struct {
 	Progress
-	dir  string
-	tell func(Progress)
-	last []string // lines of the compiler that are no progress
+	dir   string
+	flags []string
+	tell  func(Progress)
+	last  []string // lines of the compiler that are no progress
 }
 
 func (b *build) compile(ctx context.Context, out string) error {
 	s := b.Server
-	flags := []string{"-buildvcs=false", "-trimpath", "-tags", s.Tags, "-ldflags", s.LDFlags}
 	stale := 0
-	err := b.run(ctx, append(append([]string{"list", "-deps", "-f", "{{if .Stale}}.{{end}}"}, flags...), s.Package), func(string) { stale++ })
+	err := b.run(ctx, slices.Concat([]string{"list", "-deps", "-f", "{{if .Stale}}.{{end}}"}, b.flags, []string{s.Package}), func(string) { stale++ })
 	if err != nil {
 		return fmt.Errorf("look what %s %s is built of: %w", s.Name, s.Version, err)
 	}
 	b.Total = max(stale, 1)
 	b.say()
-	err = b.run(ctx, append(append([]string{"build", "-v", "-o", out}, flags...), s.Package), nil)
-	if err != nil {
+	return b.link(ctx, out)
+}
+
+// link builds without a look at how much there is to do.
+func (b *build) link(ctx context.Context, out string) error {
+	s := b.Server
+	if err := b.run(ctx, slices.Concat([]string{"build", "-v", "-o", out}, b.flags, []string{s.Package}), nil); err != nil {
 		return fmt.Errorf("build %s %s: %w", s.Name, s.Version, err)
 	}
 	return nil

@@ -46,12 +46,9 @@ func (w HelmWriter) Build(ctx context.Context, tell func(Progress)) error {
 		return err
 	}
 	s := Server{Name: "backout-helm", Version: "of this checkout", Package: ".", LDFlags: "-s -w"}
-	b := build{Progress: Progress{Server: s}, dir: w.dir, tell: tell}
+	b := build{Progress: Progress{Server: s}, dir: w.dir, tell: tell, flags: []string{"-buildvcs=false", "-ldflags", s.LDFlags}}
 	if !w.There {
 		return b.compile(ctx, w.Path)
 	}
-	if err := b.run(ctx, []string{"build", "-buildvcs=false", "-trimpath", "-ldflags", s.LDFlags, "-o", w.Path, s.Package}, nil); err != nil {
-		return fmt.Errorf("build %s: %w", s.Name, err)
-	}
-	return nil
+	return b.link(ctx, w.Path)
 }
