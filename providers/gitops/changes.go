@@ -3,6 +3,7 @@ package gitops
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -13,40 +14,39 @@ import (
 	"github.com/backout-dev/backout/providers/kube"
 )
 
-// Changes implements providers.ChangeSource: what each reconciler deployed, as far as it remembers.
+// Changes implements providers.ChangeSource: what each reconciler deployed, as far as it remembers. A kind that may not be read
+// is told after what could be.
 func (p *Provider) Changes(ctx context.Context, w providers.Window) iter.Seq2[providers.Change, error] {
 	return func(yield func(providers.Change, error) bool) {
 		start := p.now()
-		found := false
+		found, enough := 0, false
+		var broken error
 		for _, k := range kinds {
 			if k.word == ownerSet {
 				continue
 			}
-			for _, namespace := range p.cluster.Namespaces() {
-				for o, err := range p.cluster.List(ctx, k.resource, namespace, kube.Selection{}) {
-					switch {
-					case ctx.Err() != nil:
-						return
-					case isMissing(err):
-						continue
-					case err != nil:
-						p.Done(start, err)
-						yield(providers.Change{}, err)
-						return
-					}
-					if found = true; !p.cluster.Covers(o.GetNamespace()) {
-						continue
-					}
-					for _, c := range p.changesOf(&node{k, o}) {
-						if w.Contains(c.At()) && !yield(c, nil) {
-							return
-						}
+			err := p.each(ctx, k, kube.Selection{}, func(n *node) bool {
+				found++
+				for _, c := range p.changesOf(n) {
+					if w.Contains(c.At()) && !yield(c, nil) {
+						enough = true
+						return false
 					}
 				}
+				return true
+			})
+			if enough || ctx.Err() != nil {
+				return
+			}
+			if err != nil {
+				broken = errors.Join(broken, err)
 			}
 		}
-		p.Done(start, nil)
-		if !found {
+		p.Done(start, broken)
+		switch {
+		case broken != nil:
+			yield(providers.Change{}, broken)
+		case found == 0:
 			p.Note("neither an application of Argo CD nor anything of Flux is in context " + p.cluster.Context())
 		}
 	}

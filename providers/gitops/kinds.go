@@ -130,19 +130,44 @@ func (p *Provider) get(ctx context.Context, k *kind, namespace, name string) (*n
 	return &node{k, o}, nil
 }
 
-// list reads those of a kind; none where the cluster does not know the kind.
-func (p *Provider) list(ctx context.Context, k *kind, s kube.Selection) (out []*node, err error) {
+// each reads those of a kind until the reader has enough; none where the cluster does not know the kind.
+func (p *Provider) each(ctx context.Context, k *kind, s kube.Selection, take func(*node) bool) error {
 	for _, namespace := range p.cluster.Namespaces() {
 		for o, err := range p.cluster.List(ctx, k.resource, namespace, s) {
 			switch {
-			case errors.Is(err, providers.ErrNotFound):
-				return nil, nil
+			case err != nil && p.unknown(ctx, k, err):
+				return nil
 			case err != nil:
-				return nil, fmt.Errorf("list %ss: %w", k.object, err)
-			case p.cluster.Covers(o.GetNamespace()):
-				out = append(out, &node{k, o})
+				return fmt.Errorf("list %ss: %w", k.object, err)
+			case p.cluster.Covers(o.GetNamespace()) && !take(&node{k, o}):
+				return nil
 			}
 		}
 	}
-	return out, nil
+	return nil
+}
+
+func (p *Provider) list(ctx context.Context, k *kind, s kube.Selection) (out []*node, err error) {
+	err = p.each(ctx, k, s, func(n *node) bool {
+		out = append(out, n)
+		return true
+	})
+	return out, err
+}
+
+// unknown reports whether an error says no more than that the cluster has no such kind. Who may not read a kind is refused
+// before it is looked whether there is one.
+func (p *Provider) unknown(ctx context.Context, k *kind, err error) bool {
+	if errors.Is(err, providers.ErrNotFound) {
+		return true
+	}
+	if providers.ClassOf(err) != providers.ClassPermanent {
+		return false
+	}
+	served, err := p.cluster.Kinds(ctx, k.resource.GroupVersion().String())
+	if err != nil {
+		return errors.Is(err, providers.ErrNotFound)
+	}
+	_, there := served[k.object]
+	return !there
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/providers/kube"
@@ -102,17 +103,15 @@ func lift(n *node, m rollback.Measure) ([]kube.Operation, *rollback.Result) {
 	return p.ops, nil
 }
 
-// resumed waits for a moment until the controller has taken it up, and says how it stands.
-func (p *Provider) resumed(ctx context.Context, k *kind, m rollback.Measure) string {
-	detail := "it could not be seen afterwards"
+// resumed waits for a moment until a controller has taken it up, and says where it has not. Argo CD keeps no word of that.
+func (p *Provider) resumed(ctx context.Context, k *kind, m rollback.Measure) (detail string) {
 	p.settle(ctx, func() bool {
-		_, text, err := p.Probe(ctx, m)
-		if err != nil {
-			return false
-		}
-		detail = text
 		n, err := p.get(ctx, k, m.Args[argNamespace], m.Args[argName])
-		return err != nil || n.progress() == "" || n.word == kube.OwnerApplication
+		if err != nil || n.word == kube.OwnerApplication {
+			return true // the look that follows says it
+		}
+		detail = strings.TrimPrefix(n.progress(), ", and ")
+		return detail == ""
 	})
 	return detail
 }

@@ -17,44 +17,75 @@ import (
 )
 
 // rendered compares what an application's source renders now with what it rendered when it was taken back, and with what runs.
+// Argo CD itself may not have seen the newest revision yet, and would then deploy the one that it knows: both have to be good.
 func (p *Provider) rendered(ctx context.Context, leaf *node, w workload, live *kube.Object, bad string) (bool, string, error) {
-	head, err := p.manifest(ctx, leaf, w, "")
+	v := &view{p: p, leaf: leaf, w: w, live: live, bad: bad, source: p.source(ctx, leaf), now: flat(at(live, w.content...))}
+	holds, detail, err := v.judge(ctx, "")
+	if !holds || err != nil {
+		return false, detail, err
+	}
+	switch known, _ := leaf.compared(); known {
+	case bad:
+		return false, fmt.Sprintf("%s, but %s has not looked at that yet, and still would deploy %s: refresh it, or wait until it does", detail, leaf, short(bad)), nil
+	case "":
+		return false, "", fmt.Errorf("%s was never compared with its source", leaf)
+	default:
+		seen, why, err := v.judge(ctx, known)
+		if !seen || err != nil {
+			return false, fmt.Sprintf("%s, but %s knows only %s yet: %s", detail, leaf, short(known), why), err
+		}
+	}
+	return true, detail, nil
+}
+
+// view is one look at what an application's source renders of a unit.
+type view struct {
+	p      *Provider
+	leaf   *node
+	w      workload
+	live   *kube.Object
+	bad    string
+	source string
+	now    map[string]string // what runs
+}
+
+// judge tells whether a revision is free of what was taken back; "" is what the source holds now.
+func (v *view) judge(ctx context.Context, revision string) (bool, string, error) {
+	head, err := v.p.manifest(ctx, v.leaf, v.w, revision)
 	if errors.Is(err, providers.ErrNotFound) {
-		return true, fmt.Sprintf("%s does not hold %s any more (lifting may remove it, if pruning is on)", p.source(ctx, leaf), w), nil
+		return true, fmt.Sprintf("%s does not hold %s any more (lifting may remove it, if pruning is on)", v.source, v.w), nil
 	}
 	if err != nil {
 		return false, "", err
 	}
-	source := p.source(ctx, leaf)
-	was, err := p.manifest(ctx, leaf, w, bad)
-	if err == nil && same(raw(at(was, w.content...)), raw(at(head, w.content...))) {
-		return false, fmt.Sprintf("%s still renders %s as it was at %s", source, w, short(bad)), nil
+	was, err := v.p.manifest(ctx, v.leaf, v.w, v.bad)
+	if err == nil && same(raw(at(was, v.w.content...)), raw(at(head, v.w.content...))) {
+		return false, fmt.Sprintf("%s still renders %s as it was at %s", v.source, v.w, short(v.bad)), nil
 	}
 	if err != nil {
 		was = nil // the old revision may be gone from the repository: then only what runs is left to compare with
 	}
-	if head, err = p.defaulted(ctx, w, live, head); err != nil {
+	if head, err = v.p.defaulted(ctx, v.w, v.live, head); err != nil {
 		return false, "", err
 	}
-	now := flat(at(live, w.content...))
-	want := flat(at(head, w.content...))
-	differs := differences(want, now)
+	want := flat(at(head, v.w.content...))
+	differs := differences(want, v.now)
 	if len(differs) == 0 {
-		return true, fmt.Sprintf("%s renders %s as it runs", source, w), nil
+		return true, fmt.Sprintf("%s renders %s as it runs", v.source, v.w), nil
 	}
 	if was == nil {
-		return false, "", fmt.Errorf("%s renders %s unlike it runs (%s), and what it was at %s cannot be rendered", source, w, some(differs), short(bad))
+		return false, "", fmt.Errorf("%s renders %s unlike it runs (%s), and what it was at %s cannot be rendered", v.source, v.w, some(differs), short(v.bad))
 	}
-	if was, err = p.defaulted(ctx, w, live, was); err != nil {
+	if was, err = v.p.defaulted(ctx, v.w, v.live, was); err != nil {
 		return false, "", err
 	}
 	// What differs between then and what runs was taken back. None of that may be there as it was then.
-	old := flat(at(was, w.content...))
-	left := slices.DeleteFunc(differences(old, now), func(path string) bool { return old[path] != want[path] })
+	old := flat(at(was, v.w.content...))
+	left := slices.DeleteFunc(differences(old, v.now), func(path string) bool { return old[path] != want[path] })
 	if len(left) > 0 {
-		return false, fmt.Sprintf("%s still has of what was taken back: %s", source, some(left)), nil
+		return false, fmt.Sprintf("%s still has of what was taken back: %s", v.source, some(left)), nil
 	}
-	return true, fmt.Sprintf("%s has another version of %s, with nothing of what was taken back (it changes %s)", source, w, some(differs)), nil
+	return true, fmt.Sprintf("%s has another version of %s, with nothing of what was taken back (it changes %s)", v.source, v.w, some(differs)), nil
 }
 
 // manifest asks Argo CD to render one object; revision "" is what its source holds now.

@@ -214,7 +214,7 @@ func (p *Provider) missing(ctx context.Context, h held, args map[string]string) 
 func (p *Provider) caveats(leaf *node, of workload, up []held) (out []string) {
 	for _, h := range up {
 		if n, ok := h.at("status", "resources").([]any); ok && h.node != leaf {
-			out = append(out, fmt.Sprintf("while %s is held back, nothing of the %d objects that it deploys is updated", h.node, len(n)))
+			out = append(out, fmt.Sprintf("while %s is held back, what it deploys is not updated (objects: %d)", h.node, len(n)))
 		}
 	}
 	switch {

@@ -2,7 +2,6 @@ package gitops
 
 import (
 	"context"
-	"errors"
 	"iter"
 	"sync"
 
@@ -11,8 +10,6 @@ import (
 	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/providers/kube"
 )
-
-func isMissing(err error) bool { return errors.Is(err, providers.ErrNotFound) }
 
 // news is what one watch brought.
 type news struct {
@@ -54,7 +51,7 @@ func (p *Provider) Watch(ctx context.Context) iter.Seq2[providers.Event, error] 
 
 func (p *Provider) follow(ctx context.Context, k *kind, namespace string, came chan<- news) {
 	for e, err := range p.cluster.Follow(ctx, k.resource, namespace, kube.Selection{}) {
-		if isMissing(err) {
+		if err != nil && p.unknown(ctx, k, err) {
 			continue
 		}
 		select {

@@ -29,6 +29,7 @@ func TestReconcilersLeaveARollbackAlone(t *testing.T) {
 		return ns
 	}
 	t.Run("Flux, without its controllers", func(t *testing.T) { flux(newDesk(t, c, nil, fresh(t, "flux"), servers.Admin)) })
+	t.Run("the promises of every provider", func(t *testing.T) { conforms(newDesk(t, c, nil, fresh(t, "conforms"), servers.Admin)) })
 	a := servers.StartArgoCD(t, c)
 	t.Run("an application that heals itself", func(t *testing.T) { heals(newDesk(t, c, a, fresh(t, "heals"), servers.Admin)) })
 	t.Run("an application of applications", func(t *testing.T) { ofApps(newDesk(t, c, a, fresh(t, "child"), servers.Admin)) })
@@ -64,9 +65,12 @@ func heals(d *desk) {
 	// A later commit that leaves the bad image in place is no cure, and one that only alters something else either.
 	d.argo.Push(d.T, map[string]string{"heals/shop.yaml": strings.Replace(bad, `v2-broken"`, "v2-broken\"\n        args: [again]", 1)})
 	says(d.T, []string{d.looked(rollback.MeasureInForce, rollback.TellNo, 1)[0].Detail}, "/spec/containers/app/image")
-	d.argo.Push(d.T, map[string]string{"heals/shop.yaml": strings.Replace(bad, "v2-broken", "v3", 1)})
+	d.seen("heals", d.argo.Push(d.T, map[string]string{"heals/shop.yaml": strings.Replace(bad, "v2-broken", "v3", 1)}))
 	says(d.T, []string{d.looked(rollback.MeasureInForce, rollback.TellNo, 1)[0].Detail}, "/env/MODE/value")
 	reverted := d.argo.Push(d.T, map[string]string{"heals/shop.yaml": shop})
+	// Argo CD would still deploy what it saw last.
+	says(d.T, []string{d.looked(rollback.MeasureInForce, rollback.TellNo, 1)[0].Detail}, "knows only")
+	d.seen("heals", reverted)
 	says(d.T, []string{d.looked(rollback.MeasureInForce, rollback.TellYes, 1)[0].Detail}, "as it runs")
 	d.withoutTheAPI(run.Measures[0].Measure)
 	d.lift(m.ID)
@@ -94,6 +98,12 @@ func (d *desk) compared(name string) {
 	if got := d.image(); got != "registry.test/shop:v1" {
 		d.Errorf("Argo CD deployed %s again", got)
 	}
+}
+
+// seen waits until Argo CD has compared an application with a commit.
+func (d *desk) seen(name, commit string) {
+	d.Helper()
+	d.until(name+" was compared with "+commit, func() bool { return d.refreshed(name).Status.Sync.Revision == commit })
 }
 
 // withoutTheAPI: where Argo CD's API is not known, its own comparison is what tells.
@@ -191,6 +201,7 @@ func ofSet(d *desk) {
 	d.compared("member")
 	d.looked(rollback.MeasureInForce, rollback.TellNo, 2)
 	reverted := d.argo.Push(d.T, map[string]string{"member/shop.yaml": shop})
+	d.seen("member", reverted)
 	both := d.looked(rollback.MeasureInForce, rollback.TellYes, 2)
 	if _, _, err := d.Lift(d.Context(), both[0].ID, rollback.LiftRequest{By: ana}); !errors.Is(err, rollback.ErrRefused) {
 		d.Errorf("the highest one was lifted first: %v", err)

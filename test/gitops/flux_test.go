@@ -73,8 +73,7 @@ func kustomization(ns, suspend string) string {
 
 // flux: the parent declares that the child runs, so both are suspended, and both are as before when they are let go.
 func flux(d *desk) {
-	d.c.Do(d.T, fluxKinds(), "apply", "-f", "-")
-	d.kubectl("wait", "--for=condition=Established", "crd/kustomizations.kustomize.toolkit.fluxcd.io", "crd/helmreleases.helm.toolkit.fluxcd.io", "crd/gitrepositories.source.toolkit.fluxcd.io", "--timeout=30s")
+	d.fluxKnown()
 	d.c.Do(d.T, fmt.Sprintf(`
 {apiVersion: source.toolkit.fluxcd.io/v1, kind: GitRepository, metadata: {name: shop, namespace: %[1]q}, spec: {url: "https://git.example.test/shop", ref: {branch: main}}}
 ---

@@ -1,0 +1,76 @@
+package gitops_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/providers/gitops"
+	"github.com/backout-dev/backout/providers/providertest"
+	"github.com/backout-dev/backout/test/servers"
+)
+
+// fluxKnown makes the cluster know Flux's kinds.
+func (d *desk) fluxKnown() {
+	d.Helper()
+	d.c.Do(d.T, fluxKinds(), "apply", "-f", "-")
+	d.kubectl("wait", "--for=condition=Established", "crd/kustomizations.kustomize.toolkit.fluxcd.io", "crd/helmreleases.helm.toolkit.fluxcd.io", "crd/gitrepositories.source.toolkit.fluxcd.io", "--timeout=30s")
+}
+
+// conforms holds the provider to what every provider promises, on what Kustomizations applied at two times.
+func conforms(d *desk) {
+	d.fluxKnown()
+	for name, at := range map[string]string{"early": "2026-01-02T03:04:05Z", "late": "2026-03-04T05:06:07Z"} {
+		d.c.Do(d.T, fmt.Sprintf(`{"apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization", "metadata": {"name": %q, "namespace": %q}, "spec": {"path": "."}}`, name, d.ns), "apply", "-f", "-")
+		d.status("kustomization/"+name, `{"lastAppliedRevision": "`+badCommit+`", "conditions": [{"type": "Ready", "reason": "ReconciliationSucceeded", "lastTransitionTime": "`+at+`"}]}`)
+	}
+	reading := func(config, user string) func(t *testing.T) providers.Provider {
+		return func(t *testing.T) providers.Provider {
+			return made(t, gitops.Factory(), "gitops", fmt.Sprintf("kubeconfig: %q\ncontext: %s\nnamespaces: [%s]\n", config, user, d.ns))
+		}
+	}
+	at := func(server, token string) func(t *testing.T) providers.Provider {
+		return func(t *testing.T) providers.Provider { return reading(kubeconfig(t, server, token), "a")(t) }
+	}
+	providertest.Run(d.T, providertest.Suite{
+		New:    reading(d.c.Kubeconfig, servers.Admin),
+		Window: providers.Window{Until: time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)},
+		Hang:   func(t *testing.T) providers.Provider { return at("https://"+silent(t), "admin-token")(t) },
+		Faults: map[string]providertest.Fault{
+			"nobody":        {Class: providers.ClassRetryable, New: at("https://127.0.0.1:1", "admin-token")},
+			"no kubeconfig": {Class: providers.ClassPermanent, New: reading(filepath.Join(d.TempDir(), "none"), servers.Admin)},
+			"a wrong token": {Class: providers.ClassAuth, New: at(d.c.Server, "no-token")},
+			"no right":      {Class: providers.ClassPermanent, New: at(d.c.Server, "limited-token")},
+		},
+	})
+}
+
+// kubeconfig is one for a server and a user.
+func kubeconfig(t *testing.T, server, token string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "kubeconfig")
+	text := fmt.Sprintf(`{apiVersion: v1, kind: Config, current-context: a, contexts: [{name: a, context: {cluster: a, user: a}}],
+  clusters: [{name: a, cluster: {server: %q, insecure-skip-tls-verify: true}}], users: [{name: a, user: {token: %q}}]}`, server, token)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// silent is the address of a server that takes requests and never answers.
+func silent(t *testing.T) string {
+	quit := make(chan struct{})
+	s := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-r.Context().Done():
+		case <-quit:
+		}
+	}))
+	t.Cleanup(func() { close(quit); s.Close() })
+	return s.Listener.Addr().String()
+}
