@@ -49,7 +49,7 @@ func (w *world) shared(id UnitID, ch choice, c *providers.Change) []Finding {
 	}
 	var out []Finding
 	if n.partial {
-		out = append(out, unknown("some revision of %s does not say what commit it carries: what else it belongs to cannot be told", id))
+		out = append(out, w.unnamed(id, ch))
 	}
 	if w.listErr != nil {
 		out = append(out, unknown("not all units could be listed: %v", w.listErr))

@@ -184,10 +184,44 @@ func TestVerdicts(t *testing.T) {
 			"H", "no other unit serves", true,
 		},
 		"H: no commit known": {
-			world{revs: []rollback.Revision{rev("r42", "", 10), rev("r41", "", 100)}},
+			world{revs: []rollback.Revision{rev("r42", "", 10), rev("r41", "", 100)}, others: oldStore},
 			rollback.Unknown,
 			[]string{"pricing r42>r41"},
-			"H", "does not say what commit", true,
+			"H", "others were deployed within 24h00m of it", true,
+		},
+		"H: no commit known, and nothing else was deployed": {
+			world{
+				revs:   []rollback.Revision{rev("r42", "", 10), rev("r41", "", 100)},
+				others: map[string][]rollback.Revision{"storefront": {rev("s8", "s8", 9000), rev("s7", "", 9900)}},
+				known:  []providers.Change{{ID: "old", Service: "mailer", Environment: "prod", EffectiveFrom: t0.Add(-48 * time.Hour)}},
+			},
+			rollback.Independent,
+			[]string{"pricing r42>r41"},
+			"H", "the change is on no other unit", true,
+		},
+		"H: no commit known, and another that does not say since when": {
+			world{
+				revs:   []rollback.Revision{rev("r42", "", 10), rev("r41", "", 100)},
+				others: map[string][]rollback.Revision{"storefront": {{Digest: digest("s8"), Label: "s8", Commit: digest("s8")[7:47]}}},
+			},
+			rollback.Unknown,
+			[]string{"pricing r42>r41"},
+			"H", "cannot be told", true,
+		},
+		"H: no commit known, and a service that is no unit": {
+			world{
+				revs:  []rollback.Revision{rev("r42", "", 10), rev("r41", "", 100)},
+				known: []providers.Change{{ID: "mig", Service: "mailer", Environment: "prod", Kind: providers.KindMigration, EffectiveFrom: t0.Add(-time.Hour)}},
+			},
+			rollback.Unknown,
+			[]string{"pricing r42>r41"},
+			"H", "cannot be told", true,
+		},
+		"H: no commit known, nor since when": {
+			world{revs: []rollback.Revision{{Digest: digest("r42"), Label: "r42"}, rev("r41", "", 100)}},
+			rollback.Unknown,
+			[]string{"pricing r42>r41"},
+			"H", "nor since when it serves", true,
 		},
 		"H: another unit cannot be seen": {
 			world{others: oldStore, setup: func(b *bench, _ *fakeUnit) {

@@ -1,0 +1,85 @@
+package rollback
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/backout-dev/backout/providers"
+)
+
+// unnamed is rule H for a unit of which some revision does not say what it carries. Then one thing alone shows that the change
+// is on no other unit: that nothing else was deployed at about the same time.
+func (w *world) unnamed(id UnitID, ch choice) Finding {
+	f := Finding{Rule: ruleShared, Verdict: Unknown, Source: "history", SeenAt: w.obs[id].At}
+	what := fmt.Sprintf("some revision of %s does not say what commit it carries", id)
+	taken := ch.taken()
+	first := since(taken)
+	if first.IsZero() {
+		f.Text = what + ", nor since when it serves: what else it belongs to cannot be told"
+		return f
+	}
+	last := first
+	for _, r := range taken {
+		if r.Since.After(last) {
+			last = r.Since
+		}
+	}
+	near := w.deployedWithin(id, first.Add(-shareWindow), last.Add(shareWindow))
+	if len(near) > 0 {
+		f.Evidence = strings.Join(near[:min(len(near), 8)], ", ")
+		if n := len(near) - 8; n > 0 {
+			f.Evidence += fmt.Sprintf(" and %d more", n)
+		}
+		f.Text = fmt.Sprintf("%s, and others were deployed within %s of it: what else it belongs to cannot be told", what, providers.Span(shareWindow))
+		return f
+	}
+	f.Verdict, f.Evidence = Independent, fmt.Sprintf("from %s to %s", first.UTC().Format(time.RFC3339), last.UTC().Format(time.RFC3339))
+	f.Text = fmt.Sprintf("%s, and nothing else here was deployed within %s of it: the change is on no other unit", what, providers.Span(shareWindow))
+	return f
+}
+
+// deployedWithin names what else of the environment began to serve something in a span, or may have: units, and services that
+// are no unit here. Units that cannot be seen are told of elsewhere.
+func (w *world) deployedWithin(id UnitID, from, to time.Time) []string {
+	u, _ := w.unit(id)
+	var near []string
+	for _, v := range w.units {
+		if v.ID == id || !sameEnvironment(v.Environment, u.Environment) || w.errs[v.ID] != nil {
+			continue
+		}
+		if beganWithin(revisions(w.obs[v.ID]), from, to) {
+			near = append(near, string(v.ID))
+		}
+	}
+	for i := range w.changes {
+		c := &w.changes[i]
+		switch {
+		case c.Service == "" || c.Service == u.Service || c.IsNote() || !sameEnvironment(c.Environment, u.Environment):
+		case c.Kind == providers.KindRollback || c.Kind == providers.KindDrill || c.Kind == providers.KindOperation || c.Kind == providers.KindScale:
+		case c.At().Before(from) || c.At().After(to):
+		case len(w.named(c.Service, u.Environment)) > 0: // its unit was looked at
+		case !slices.Contains(near, c.Service):
+			near = append(near, c.Service)
+		}
+	}
+	return near
+}
+
+// beganWithin reports whether one of the revisions, the newest first, began to serve in a span. One that does not say when it
+// did may have.
+func beganWithin(revs []Revision, from, to time.Time) bool {
+	for _, r := range revs {
+		switch {
+		case r.Staged:
+		case r.Since.IsZero():
+			return true
+		case r.Since.Before(from):
+			return false // and so did all that were before it
+		case !r.Since.After(to):
+			return true
+		}
+	}
+	return false
+}
