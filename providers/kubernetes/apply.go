@@ -31,6 +31,10 @@ func (p *Provider) Apply(ctx context.Context, op rollback.Operation, step rollba
 		return p.applyTemplate(ctx, op, step), nil
 	case actionDelete:
 		return p.applyDelete(ctx, step), nil
+	case actionContent:
+		return p.applyContent(ctx, op, step), nil
+	case actionRestart:
+		return p.applyRestart(ctx, op, step), nil
 	}
 	return result(rollback.Failed, "nothing was done: step %q is none of this provider's", step.Action), nil
 }
@@ -60,6 +64,9 @@ func (p *Provider) applyTemplate(ctx context.Context, op rollback.Operation, ste
 		}
 		if res, ok := ready(w, op, step); !ok {
 			return res
+		}
+		if why := p.frozen(w); why != "" {
+			return result(rollback.Failed, "nothing was done: it is frozen: %s", why)
 		}
 		if target == nil {
 			if target, err = p.target(ctx, w, step); err != nil {

@@ -23,7 +23,35 @@ func splitPlace(s string) []string { return strings.Split(s, "/") }
 type content struct {
 	Digest string          `json:"digest"`
 	SeenAt time.Time       `json:"seen_at"`
+	Since  time.Time       `json:"since,omitzero"` // when it was last written, as the API server says
+	Commit string          `json:"commit,omitempty"`
 	Data   json.RawMessage `json:"content"` // {"data": {...}, "binaryData": {...}}
+
+	// How long it was seen to serve with every workload that reads it well, when last, and which those were.
+	Served time.Duration `json:"served_ns,omitempty"`
+	WellAt time.Time     `json:"well_at,omitzero"`
+	Users  []string      `json:"users,omitempty"`
+}
+
+// parts are what a ConfigMap holds.
+func (c *content) parts() (data, binary map[string]any) {
+	var whole map[string]map[string]any
+	if json.Unmarshal(c.Data, &whole) != nil {
+		return nil, nil
+	}
+	return whole["data"], whole["binaryData"]
+}
+
+// keys are the names under which a content holds something.
+func (c *content) keys() map[string]bool {
+	out := map[string]bool{}
+	data, binary := c.parts()
+	for _, part := range []map[string]any{data, binary} {
+		for key := range part {
+			out[key] = true
+		}
+	}
+	return out
 }
 
 func (m *chronicle) contentKey(at place) string {
@@ -39,35 +67,56 @@ func (m *chronicle) contents(ctx context.Context, at place) ([]content, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read what %s once held: %w", at, err)
 	}
-	var out []content
-	if json.Unmarshal(data, &out) != nil {
-		return nil, nil // a file that is damaged is no memory
-	}
-	return out, nil
+	return contentsOf(data), nil
 }
 
-// keepContent adds a content, newest last, and drops the oldest where they become too many.
-func (m *chronicle) keepContent(ctx context.Context, at place, digest string, seen time.Time, data json.RawMessage) error {
-	held, err := m.contents(ctx, at)
-	if err != nil {
-		return err
+func contentsOf(data []byte) []content {
+	var out []content
+	if json.Unmarshal(data, &out) != nil {
+		return nil // a file that is damaged is no memory
 	}
-	if len(data) > maxContents || (len(held) > 0 && held[len(held)-1].Digest == digest) {
-		return nil
-	}
-	held = slices.DeleteFunc(held, func(c content) bool { return c.Digest == digest })
-	held = append(held, content{Digest: digest, SeenAt: seen, Data: data})
-	size := 0
-	for i := len(held) - 1; i >= 0; i-- {
-		if size += len(held[i].Data); size > maxContents || len(held)-i > maxVersions {
-			held = held[i+1:]
-			break
+	for i := range out {
+		if out[i].Since.IsZero() {
+			out[i].Since = out[i].SeenAt
 		}
 	}
-	raw, err := json.Marshal(held)
-	if err == nil {
-		err = m.archive.Put(ctx, m.provider, m.contentKey(at), raw)
+	return out
+}
+
+// keepContent adds a content, newest last, and drops the oldest where they become too many. What is known of how it served
+// earlier stays with it.
+func (m *chronicle) keepContent(ctx context.Context, at place, c content) error {
+	if len(c.Data) > maxContents {
+		return nil
 	}
+	return m.changeContents(ctx, at, func(held []content) []content {
+		if n := len(held); n > 0 && held[n-1].Digest == c.Digest {
+			return nil
+		}
+		if i := slices.IndexFunc(held, func(h content) bool { return h.Digest == c.Digest }); i >= 0 {
+			c.Served, c.WellAt, c.Users = held[i].Served, held[i].WellAt, held[i].Users
+			held = slices.Delete(held, i, i+1)
+		}
+		held = append(held, c)
+		size := 0
+		for i := len(held) - 1; i >= 0; i-- {
+			if size += len(held[i].Data); size > maxContents || len(held)-i > maxVersions {
+				return held[i+1:]
+			}
+		}
+		return held
+	})
+}
+
+// changeContents changes what is kept of a ConfigMap; nil leaves it as it is.
+func (m *chronicle) changeContents(ctx context.Context, at place, change func([]content) []content) error {
+	err := providers.Update(ctx, m.archive, m.provider, m.contentKey(at), func(old []byte) ([]byte, error) {
+		held := change(contentsOf(old))
+		if held == nil {
+			return nil, nil
+		}
+		return json.Marshal(held)
+	})
 	if err != nil {
 		return fmt.Errorf("keep what %s holds: %w", at, err)
 	}

@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -185,7 +186,8 @@ func (p *Provider) keepContent(ctx context.Context, r record) {
 	if last := p.chronicle.last(s.place); last != nil && last.Digest == s.Digest {
 		return
 	}
-	if err := p.chronicle.keepContent(ctx, s.place, s.Digest, p.now().UTC(), data); err != nil && ctx.Err() == nil {
+	c := content{Digest: s.Digest, SeenAt: p.now().UTC(), Since: cmp.Or(s.writer.at, s.created), Commit: s.told.commit, Data: data}
+	if err := p.chronicle.keepContent(ctx, s.place, c); err != nil && ctx.Err() == nil {
 		p.env.Log.Warn("keep the content of a ConfigMap", "object", s.String(), "error", err)
 	}
 }

@@ -122,6 +122,7 @@ func (f *feed) first(ctx context.Context, yield yielder) bool {
 	}
 	f.early = nil
 	for _, s := range f.book.configuration() {
+		f.seen.content(nil, s, f.p.set.MinSoak)
 		if c, news := f.p.noteSetting(f.book, s); news && !yield(providers.Event{Change: &c}, nil) {
 			return false
 		}
@@ -190,6 +191,7 @@ func (f *feed) news(before, r record, yield yielder) bool {
 	case *revision:
 		return f.rollouts(r.owner, false, yield)
 	case *setting:
+		f.seen.content(before, r, f.p.set.MinSoak)
 		c, news := f.p.noteSetting(f.book, r)
 		return !news || yield(providers.Event{Change: &c}, nil)
 	case *instance:
@@ -248,6 +250,7 @@ func (f *feed) ripe(ctx context.Context, yield yielder) bool {
 		}
 	}
 	f.soaked()
+	f.seen.attend(ctx, f.p, f.book)
 	f.flush(ctx)
 	return true
 }

@@ -46,6 +46,7 @@ type feed struct {
 	told  map[string]bool // what was told whole once
 	early map[string]bool // workloads that were told of before everything was there
 	last  *revision
+	seen  witness
 	due   map[place]time.Time
 
 	soaking map[string]bool // workloads, by uid, that are still to be seen to serve

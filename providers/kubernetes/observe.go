@@ -27,6 +27,11 @@ func (p *Provider) Units(ctx context.Context) iter.Seq2[rollback.Unit, error] {
 				}
 			}
 		}
+		for _, namespace := range scopes {
+			if !p.configsIn(ctx, namespace, yield) {
+				return
+			}
+		}
 	}
 }
 
@@ -97,6 +102,9 @@ func (p *Provider) look(ctx context.Context, id rollback.UnitID) (*look, error) 
 
 // Observe implements rollback.Reverser. The stamp is the operation that set the content that is there.
 func (p *Provider) Observe(ctx context.Context, id rollback.UnitID) (rollback.Observation, error) {
+	if _, _, ok := p.isConfig(id); ok {
+		return p.observeConfig(ctx, id)
+	}
 	l, err := p.look(ctx, id)
 	if err != nil {
 		return rollback.Observation{}, err

@@ -31,6 +31,15 @@ const (
 // Plan implements rollback.Reverser: one patch of the pod template, tried on the API server without being kept, so that its
 // admission and its defaults are in the difference. A pod of a StatefulSet that would block the way is a step of its own.
 func (p *Provider) Plan(ctx context.Context, obs rollback.Observation, to rollback.Revision) (rollback.Proposal, error) {
+	return p.PlanWith(ctx, obs, to, nil)
+}
+
+// PlanWith implements rollback.Accompanied: a workload's configuration may go back in the same plan, and its pods begin anew by
+// its own way back.
+func (p *Provider) PlanWith(ctx context.Context, obs rollback.Observation, to rollback.Revision, with []rollback.Companion) (rollback.Proposal, error) {
+	if _, _, ok := p.isConfig(obs.Unit.ID); ok {
+		return p.planConfig(ctx, obs, to, with)
+	}
 	var prop rollback.Proposal
 	l, err := p.look(ctx, obs.Unit.ID)
 	if err != nil {
@@ -67,7 +76,7 @@ func (p *Provider) Plan(ctx context.Context, obs rollback.Observation, to rollba
 	if err := p.rights(ctx, l.live, prop.Steps, &prop); err != nil {
 		return prop, err
 	}
-	if err := p.require(ctx, l.live, target, to, &prop); err != nil {
+	if err := p.require(ctx, l.live, target, to, with, &prop); err != nil {
 		return prop, err
 	}
 	p.available(ctx, l, &prop)

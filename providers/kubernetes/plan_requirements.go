@@ -20,6 +20,13 @@ type requirement struct {
 	name     string
 	optional bool // the template says that it starts without
 	content  bool // what is in it changes what the pods do
+	keys     []string
+}
+
+// lacking are the keys that are needed and that the object does not have.
+func (r *requirement) lacking(o *kube.Object) []string {
+	data, binary := object(o.Object, "data"), object(o.Object, "binaryData")
+	return slices.DeleteFunc(slices.Clone(r.keys), func(k string) bool { return data[k] != nil || binary[k] != nil })
 }
 
 type needed []requirement
@@ -43,12 +50,12 @@ func requirements(template map[string]any) needed {
 			return
 		}
 		optional, _ := of["optional"].(bool)
-		out = append(out, requirement{title, resource, name, optional, false})
+		out = append(out, requirement{title, resource, name, optional, false, nil})
 	}
 	spec := object(template, "spec")
 	for _, r := range kube.References(template) {
 		title, name, _ := strings.Cut(r.Title(), " ")
-		out = append(out, requirement{title, core(strings.ToLower(title) + "s"), name, r.Optional, true})
+		out = append(out, requirement{title, core(strings.ToLower(title) + "s"), name, r.Optional, true, r.Keys})
 	}
 	for _, v := range entries(spec["volumes"]) {
 		add("PersistentVolumeClaim", core("persistentvolumeclaims"), object(v, "persistentVolumeClaim"), "claimName")
@@ -62,8 +69,13 @@ func requirements(template map[string]any) needed {
 }
 
 // require looks whether what the target refers to is there, and whether it was changed since the target served.
-func (p *Provider) require(ctx context.Context, w *live, target held, to rollback.Revision, prop *rollback.Proposal) error {
+// What goes back in the same plan holds then what it held.
+func (p *Provider) require(ctx context.Context, w *live, target held, to rollback.Revision, with []rollback.Companion, prop *rollback.Proposal) error {
 	needs := requirements(target.template)
+	needs = slices.DeleteFunc(needs, func(r requirement) bool {
+		unit := p.configUnit(w.namespace(), r.name)
+		return r.title == "ConfigMap" && slices.ContainsFunc(with, func(c rollback.Companion) bool { return c.Unit == unit })
+	})
 	for _, r := range needs {
 		namespace := w.namespace()
 		if r.title == "PriorityClass" {
@@ -81,6 +93,9 @@ func (p *Provider) require(ctx context.Context, w *live, target held, to rollbac
 		case err != nil:
 			return fmt.Errorf("%s: is %s there: %w", w.id, what, err)
 		case r.content:
+			if gone := r.lacking(o); len(gone) > 0 {
+				prop.Missing = append(prop.Missing, providers.Clean(fmt.Sprintf("key %s of %s, which the target needs, is not there: put it back first", strings.Join(gone, ", "), what)))
+			}
 			if at := changedAt(o); !to.Until.IsZero() && at.After(to.Until) {
 				prop.Warnings = append(prop.Warnings, fmt.Sprintf("%s was changed at %s, after the target last served: its pods start with the new content", what, at.Format("2006-01-02 15:04:05 UTC")))
 			}

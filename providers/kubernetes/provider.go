@@ -25,6 +25,9 @@ type Provider struct {
 	live    *feed             // of the Watch that goes on; nil: none does
 	scoped  []string          // the namespaces that may be read, once that was found out
 	refused map[string]string // what may not be read, and why
+
+	using sync.Mutex
+	used  map[string]usage // the workloads of a namespace as they were a moment ago
 }
 
 // Factory makes providers of type "kubernetes".

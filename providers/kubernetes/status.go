@@ -18,6 +18,9 @@ const stuckAfter = 30 * time.Second
 // Status implements rollback.Reverser. Done needs what the controller says and what the pods are: all pods are made from the
 // target and available, and no other pod is ready.
 func (p *Provider) Status(ctx context.Context, id rollback.UnitID, to rollback.Revision) (rollback.Convergence, error) {
+	if _, _, ok := p.isConfig(id); ok {
+		return p.statusConfig(ctx, id, to)
+	}
 	w, err := p.workload(ctx, id)
 	if err != nil {
 		return rollback.Convergence{}, err

@@ -17,6 +17,9 @@ import (
 // Where a container has a readiness probe that is a look from outside, made by the node; without one, ready says no more than
 // that the process runs.
 func (p *Provider) Verify(ctx context.Context, id rollback.UnitID, to rollback.Revision) ([]rollback.Check, error) {
+	if _, _, ok := p.isConfig(id); ok {
+		return p.verifyConfig(ctx, id, to)
+	}
 	w, err := p.workload(ctx, id)
 	if err != nil {
 		return nil, err

@@ -118,6 +118,7 @@ type alone struct {
 	Kubeconfig, Namespace string
 	Op                    rollback.Operation
 	Step                  rollback.Step
+	Kept                  map[string][]byte // what the archive holds of ConfigMaps
 }
 
 // TestApplyAlone is the process that is killed.
@@ -128,6 +129,7 @@ func TestApplyAlone(t *testing.T) {
 	}
 	r := &room{T: t}
 	p := r.provider(settings{Scope: kube.Scope{Kubeconfig: a.Kubeconfig, Namespaces: []string{a.Namespace}}})
+	p.env.Archive.(*shelf).data = a.Kept
 	fmt.Println("ready")
 	if _, err := p.Apply(t.Context(), a.Op, a.Step); err != nil {
 		t.Fatal(err)
@@ -136,7 +138,7 @@ func TestApplyAlone(t *testing.T) {
 
 // kill runs an Apply in a process of its own and kills that at a random instant.
 func (r *room) kill(ctx context.Context, op rollback.Operation, step rollback.Step) error {
-	raw, err := json.Marshal(alone{r.c.Kubeconfig, r.ns, op, step})
+	raw, err := json.Marshal(alone{r.c.Kubeconfig, r.ns, op, step, r.p.env.Archive.(*shelf).held("/content/")})
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -30,6 +31,15 @@ func (s *shelf) Put(_ context.Context, provider, key string, data []byte) error 
 	}
 	s.data[provider+"\x00"+key] = data
 	return nil
+}
+
+// held is a copy of what is kept under keys with this in them.
+func (s *shelf) held(part string) map[string][]byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := maps.Clone(s.data)
+	maps.DeleteFunc(out, func(key string, _ []byte) bool { return !strings.Contains(key, part) })
+	return out
 }
 
 func (s *shelf) Get(_ context.Context, provider, key string) ([]byte, error) {
