@@ -156,6 +156,11 @@ func difference(then, now Observation) string {
 		return fmt.Sprintf("served %s and now serves %s", name(then.Current), name(now.Current))
 	case then.Token != now.Token:
 		return "was switched by somebody else in between, to the same content"
+	case then.Frozen != now.Frozen:
+		if now.Frozen == "" {
+			return "is not frozen any more"
+		}
+		return "is frozen now: " + now.Frozen
 	case then.InFlight != now.InFlight:
 		return "has something under way now: " + now.InFlight
 	default:

@@ -6,7 +6,8 @@ import (
 )
 
 const (
-	ruleLoop = "loop"
+	ruleLoop   = "loop"
+	ruleFreeze = "freeze"
 
 	// loopSpan is how long a switch counts, and loopLimit how often one unit goes from the same content to the same content
 	// in that time before somebody has to find what brings it back.

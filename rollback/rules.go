@@ -72,6 +72,9 @@ func (w *world) judge(id UnitID, ch choice, c *providers.Change) []Finding {
 	default:
 		add(ruleIdentity, Independent, "", "%s and %s differ in content", name(ch.revs[0]), name(ch.revs[ch.target]))
 	}
+	if o.Frozen != "" {
+		add(ruleFreeze, Blocked, o.Frozen, "%s is frozen: %s; whoever froze it has to lift that there first", id, o.Frozen)
+	}
 	out = append(out, w.looping(id, ch.revs[0], ch.revs[ch.target])...)
 	out = append(out, w.stacked(id, ch, c)...)
 	if len(o.Owners) > 0 {

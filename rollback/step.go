@@ -39,6 +39,9 @@ func (x *execution) step(ctx context.Context, i int) (ending, error) {
 		if what != sightReady {
 			return x.settled(ctx, s, what, o)
 		}
+		if o.Frozen != "" {
+			return x.stopped(s, attempted, fmt.Sprintf("%s is frozen: %s", s.Unit, o.Frozen)), nil
+		}
 		if over := x.mayTry(s, tries, attempted); over.state != "" {
 			return over, nil
 		}

@@ -2,6 +2,7 @@ package rollback_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -166,4 +167,64 @@ func TestATargetThatWasTouchedIsLookedAtUntilItAnswers(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A migration has passed its point of no return, and people asked for a way to say "do not roll back": a target that is frozen is
+// left alone, also by a run that was confirmed before.
+func TestAFrozenTargetIsLeftAlone(t *testing.T) {
+	frozen := func(o *rollback.Observation) { o.Frozen = "migration 42 dropped the column that r41 reads" }
+	t.Run("before the plan", func(t *testing.T) {
+		b := newBench(t)
+		b.pricing()
+		b.cfg.Reversers = map[string]rollback.Reverser{"fake": altered{b.target, frozen}}
+		b.Engine = b.another(t)
+		p := b.plan(t, rollback.Request{})
+		if p.Verdict != rollback.Blocked || p.Decision.Allowed {
+			t.Errorf("%s %+v", p.Verdict, p.Decision)
+		}
+		if _, err := b.Confirm(t.Context(), p, yes(p)); !errors.Is(err, rollback.ErrRefused) {
+			t.Errorf("confirmed: %v", err)
+		}
+	})
+	t.Run("between the plan and the confirmation", func(t *testing.T) {
+		b := newBench(t)
+		b.pricing()
+		now := func(*rollback.Observation) {}
+		b.cfg.Reversers = map[string]rollback.Reverser{"fake": altered{b.target, func(o *rollback.Observation) { now(o) }}}
+		b.Engine = b.another(t)
+		p := b.plan(t, rollback.Request{})
+		now = frozen
+		if _, err := b.Confirm(t.Context(), p, yes(p)); !errors.Is(err, rollback.ErrPlanChanged) || !strings.Contains(err.Error(), "is frozen now: migration 42") {
+			t.Errorf("confirmed: %v", err)
+		}
+	})
+	t.Run("between the confirmation and the effect", func(t *testing.T) {
+		b := newBench(t)
+		b.pricing()
+		now := func(*rollback.Observation) {}
+		b.cfg.Reversers = map[string]rollback.Reverser{"fake": altered{b.target, func(o *rollback.Observation) { now(o) }}}
+		b.Engine = b.another(t)
+		id := b.confirmed(t, rollback.Request{}).ID
+		now = frozen
+		run, err := b.Execute(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended(t, run, rollback.RunAborted, "nothing was done", "is frozen: migration 42")
+		if n := len(b.target.effects()); n != 0 {
+			t.Errorf("%d effects", n)
+		}
+	})
+}
+
+// altered is a target whose looks say something more.
+type altered struct {
+	*fake
+	more func(*rollback.Observation)
+}
+
+func (a altered) Observe(ctx context.Context, id rollback.UnitID) (rollback.Observation, error) {
+	o, err := a.fake.Observe(ctx, id)
+	a.more(&o)
+	return o, err
 }

@@ -53,14 +53,17 @@ type Revision struct {
 // Observation is what a unit is right now. Token is what Apply compares with; Stamp is the operation that the target
 // itself says it was last switched by ("" none).
 type Observation struct {
-	Unit       Unit            `json:"unit"`
-	At         time.Time       `json:"at"`
-	Current    Revision        `json:"current"`
-	Token      string          `json:"token"`
-	Stamp      string          `json:"stamp,omitempty"`
-	InFlight   string          `json:"in_flight,omitempty"` // what is under way, "" nothing
-	Owners     []string        `json:"owners,omitempty"`    // reconcilers that would undo a rollback
-	History    []Revision      `json:"history,omitempty"`   // newest first, without Current
+	Unit     Unit      `json:"unit"`
+	At       time.Time `json:"at"`
+	Current  Revision  `json:"current"`
+	Token    string    `json:"token"`
+	Stamp    string    `json:"stamp,omitempty"`
+	InFlight string    `json:"in_flight,omitempty"` // what is under way, "" nothing
+	// Frozen is why somebody has said on the target itself that it must not be switched now (a migration has passed its point of
+	// no return, say), "" nobody has. Nothing is begun meanwhile, whoever asks.
+	Frozen     string          `json:"frozen,omitempty"`
+	Owners     []string        `json:"owners,omitempty"`  // reconcilers that would undo a rollback
+	History    []Revision      `json:"history,omitempty"` // newest first, without Current
 	References []string        `json:"references,omitempty"`
 	Raw        json.RawMessage `json:"raw,omitempty"`
 	// Asks is what the target's own object asks for where it is verified, by the name of the annotation: text of whoever may
@@ -93,7 +96,7 @@ type Proposal struct {
 	Blast       string        `json:"blast,omitempty"`       // how much it touches, in a few words: "12 pods", "20% req"; "" unknown
 	Estimate    time.Duration `json:"estimate_ns,omitempty"` // zero is unknown
 	Pace        Pace          `json:"pace,omitzero"`
-	Missing     []string      `json:"missing,omitempty"`     // rights or artifacts that are not there: the plan cannot run
+	Missing     []string      `json:"missing,omitempty"` // rights or artifacts that are not there: the plan cannot run
 	Warnings    []string      `json:"warnings,omitempty"`
 	Checks      []string      `json:"checks,omitempty"` // what Verify will look at from outside; none: only the content
 	// Measures are what its steps leave behind to be lifted later; LastingFix is what makes the rollback last after that.
