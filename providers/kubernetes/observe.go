@@ -11,8 +11,8 @@ import (
 	"github.com/backout-dev/backout/rollback"
 )
 
-// Units implements rollback.Reverser: every Deployment, StatefulSet and DaemonSet that may be read. What may not be read is
-// an error in between.
+// Units implements rollback.Reverser: every Deployment, StatefulSet, DaemonSet and ConfigMap that may be read. What may not be
+// read of workloads is an error in between.
 func (p *Provider) Units(ctx context.Context) iter.Seq2[rollback.Unit, error] {
 	return func(yield func(rollback.Unit, error) bool) {
 		scopes, err := p.readableScopes(ctx)
@@ -114,6 +114,7 @@ func (p *Provider) Observe(ctx context.Context, id rollback.UnitID) (rollback.Ob
 		Asks:       kube.Asks(l.object.GetAnnotations()),
 		References: requirements(l.template).names(), Current: rollback.Revision{Digest: l.digest, Label: "not rolled out yet"},
 	}
+	obs.Frozen = p.frozen(l.live)
 	if l.spec.Paused {
 		obs.InFlight = "its rollouts are paused (kubectl rollout resume lets them go on)"
 	}

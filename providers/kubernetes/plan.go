@@ -81,6 +81,7 @@ func (p *Provider) PlanWith(ctx context.Context, obs rollback.Observation, to ro
 	}
 	p.available(ctx, l, &prop)
 	l.told(&prop)
+	l.stranded(target, &prop)
 	prop.Blast, prop.Estimate = l.blast(), l.estimate(to)
 	if l.probed() {
 		prop.Checks = []string{p.readinessName()}
