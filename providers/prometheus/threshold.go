@@ -78,7 +78,11 @@ func (p *Provider) window(ctx context.Context, q providers.Threshold, end int64)
 			last--
 		}
 		at := func(k int) string { return time.Unix(g.start+int64(k)*g.step, 0).UTC().Format(time.TimeOnly) }
-		return values, fmt.Errorf("%w at %s of the window, between %s and %s", errGap, share(seen), at(first), at(last))
+		when := "between " + at(first) + " and " + at(last)
+		if first == last {
+			when = at(first)
+		}
+		return values, fmt.Errorf("%w at %s of the window, %s", errGap, share(seen), when)
 	}
 	return values, nil
 }
