@@ -124,8 +124,8 @@ func (a *attempt) gate(ctx context.Context, s *sight) (rollback.Result, bool) {
 // undo puts the template back in one patch.
 func (a *attempt) undo(ctx context.Context, s *sight) rollback.Result {
 	target := s.byDigest(a.step.To)
-	if target == nil {
-		return failed("the ReplicaSet of %s is gone", a.step.Args["revision"])
+	if target == nil || len(target.lacking) > 0 {
+		return failed("the ReplicaSet of %s is gone, and the archive does not have it whole", a.step.Args["revision"])
 	}
 	t := stamp{Op: a.op.ID, Step: a.step.N, To: a.step.To, Revs: s.revisions()}
 	_, err := a.p.cluster.Patch(ctx, s.held, s.Meta.Namespace, s.holder().GetName(), s.undo(target, t), kube.Write{})

@@ -91,6 +91,13 @@ func newWire(t *testing.T, w *world) *wire {
 	return out
 }
 
+// through sets what is behind the wire.
+func (w *wire) through(to http.Handler) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.to = to
+}
+
 func (w *wire) ServeHTTP(out http.ResponseWriter, q *http.Request) {
 	q.Header.Set("Authorization", "Bearer admin-token") // no client sends a token without TLS
 	w.mu.Lock()

@@ -40,6 +40,10 @@ type set struct {
 	replicas  int64
 	available int64
 	deadline  time.Time // when it is scaled down
+
+	archived bool              // only the archive has it
+	lacking  []string          // names of what the archive did not keep of it, because it looks like a secret
+	images   map[string]string // what its images led to while its pods ran, as far as somebody saw it
 }
 
 // label is the native name of a revision.
@@ -75,6 +79,7 @@ func (p *Provider) look(ctx context.Context, id rollback.UnitID) (*sight, error)
 		}
 	}
 	s.sort()
+	p.recall(ctx, s)
 	return s, nil
 }
 

@@ -58,9 +58,27 @@ func (p *Provider) marks(ctx context.Context, o *kube.Object) []mark {
 // remembered adds what was heard now to what the archive has.
 func (p *Provider) remembered(ctx context.Context, o *kube.Object, fresh []mark) []mark {
 	key := "marks/" + string(o.GetUID())
-	var kept []mark
-	if raw, err := p.archive.Get(ctx, p.name, key); err == nil {
-		_ = json.Unmarshal(raw, &kept) // what cannot be read is not known
+	raw, err := p.archive.Get(ctx, p.name, key)
+	if err != nil {
+		raw = nil // what cannot be read is not known
+	}
+	kept, news := with(raw, fresh)
+	if news {
+		err := providers.Update(ctx, p.archive, p.name, key, func(old []byte) ([]byte, error) {
+			kept, _ = with(old, fresh) // another process may have written meanwhile
+			return json.Marshal(kept)
+		})
+		if err != nil {
+			p.Note("what was seen is not kept: " + providers.Clean(err.Error()))
+		}
+	}
+	return attributed(kept)
+}
+
+// with adds marks to those that were written down, and says whether any was new.
+func with(raw []byte, fresh []mark) (kept []mark, news bool) {
+	if json.Unmarshal(raw, &kept) != nil {
+		kept = nil
 	}
 	before := len(kept)
 	for _, m := range fresh {
@@ -70,10 +88,7 @@ func (p *Provider) remembered(ctx context.Context, o *kube.Object, fresh []mark)
 	}
 	slices.SortStableFunc(kept, func(a, b mark) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Revision, b.Revision)) })
 	kept = kept[max(0, len(kept)-mostMarks):]
-	if len(kept) != before {
-		p.keep(ctx, key, kept)
-	}
-	return attributed(kept)
+	return kept, len(kept) != before
 }
 
 func (p *Provider) keep(ctx context.Context, key string, what any) {

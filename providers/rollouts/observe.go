@@ -51,8 +51,9 @@ func (p *Provider) Observe(ctx context.Context, id rollback.UnitID) (obs rollbac
 	if err != nil {
 		return obs, err
 	}
+	p.remember(ctx, s)
 	now := p.now().UTC()
-	obs = rollback.Observation{Unit: p.describe(&s.object), At: now, Raw: s.summary(), Asks: kube.Asks(s.object.Meta.Annotations)}
+	obs = rollback.Observation{Unit: p.describe(&s.object), At: now, Raw: s.summary(), Asks: kube.Asks(s.Meta.Annotations)}
 	if obs.Token, err = s.token(); err != nil {
 		return obs, err
 	}
@@ -118,6 +119,10 @@ func (s *sight) summary() json.RawMessage {
 		out["workload_ref"] = s.workload.GetKind() + "/" + s.workload.GetName()
 	}
 	for _, x := range s.sets {
+		if x.archived {
+			out[x.label()] = "in the archive only"
+			continue
+		}
 		out[x.label()] = fmt.Sprintf("%s: %d pods, %d available", x.name, x.replicas, x.available)
 	}
 	raw, err := json.Marshal(out)

@@ -81,12 +81,12 @@ func duration(v any) (time.Duration, bool) {
 // revisions were made between the target and the stable one.
 func (s *sight) inWindow(to *set) string {
 	stable, w := s.stable(), s.Spec.RollbackWindow
-	if w == nil || w.Revisions <= 0 || to == nil || stable == nil || !to.created.Before(stable.created) {
+	if w == nil || w.Revisions <= 0 || to == nil || to.archived || stable == nil || !to.created.Before(stable.created) {
 		return ""
 	}
 	between := int64(0)
 	for _, x := range s.sets {
-		if x.created.After(to.created) && x.created.Before(stable.created) {
+		if !x.archived && x.created.After(to.created) && x.created.Before(stable.created) {
 			between++
 		}
 	}

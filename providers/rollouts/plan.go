@@ -36,6 +36,14 @@ func (p *Provider) Plan(ctx context.Context, obs rollback.Observation, to rollba
 		prop.Missing = []string{fmt.Sprintf("the ReplicaSet of %s (%s) is gone (revisionHistoryLimit): choose another revision, or deploy it again", cmp.Or(to.Label, "that revision"), to.Digest)}
 		return prop, nil
 	}
+	if len(target.lacking) > 0 {
+		prop.Missing = []string{fmt.Sprintf("the cluster has dropped %s, and the value of %s looks like a secret, so it was not archived: deploy that revision again from its source, or choose another one", target.label(), strings.Join(target.lacking, ", "))}
+		return prop, nil
+	}
+	if target.archived {
+		prop.Warnings = append(prop.Warnings, "the cluster has dropped "+target.label()+"; its template comes from backout's archive")
+	}
+	prop.Warnings = append(prop.Warnings, p.moved(ctx, s, target)...)
 	step := rollback.Step{N: 1, Unit: obs.Unit.ID, From: obs.Current.Digest, To: to.Digest, Token: obs.Token, Args: map[string]string{"revision": target.label()}}
 	prop.Blast, prop.Checks = fmt.Sprintf("%d pods", s.replicas()), []string{checkReady}
 	prop.NotRestored = notRestored(s, obs.Current.Label)

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 		os.Exit(child(text))
 	}
 	flag.Parse()
-	if err := flag.Set("test.parallel", "6"); err != nil {
+	if err := flag.Set("test.parallel", "8"); err != nil {
 		panic(err)
 	}
 	os.Exit(m.Run())
@@ -45,10 +45,11 @@ func TestOnTheRealController(t *testing.T) {
 				f(t, w)
 			})
 		}
-		run("promises", promises) // first: it is by far the longest
+		run("promises", promises) // the longest first
+		run("killed", killedAtEveryPoint)
 		run("A3 rollback window", window)
 		for name, f := range map[string]func(*testing.T, *world){
-			"broken": broken, "watching": watching, "blue-green": blueGreen, "killed": killedAtEveryPoint,
+			"broken": broken, "watching": watching, "blue-green": blueGreen, "dropped": dropped, "moved tag": movedTag, "outage": outage,
 			"A1 what was removed comes back": removed, "A2 steps are replayed": replay, "A4 stable": stable,
 			"A5 dynamicStableScale": dynamic, "A6 workloadRef": reference, "A7 A8 drift and retry": drift,
 			"R14 complete": complete, "R15 capacity": gate, "abort": abort,

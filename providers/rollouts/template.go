@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/backout-dev/backout/providers/kube"
 )
@@ -106,5 +105,3 @@ func digestOf(template map[string]any) (string, error) {
 	sum := sha256.Sum256(raw)
 	return "sha256:" + hex.EncodeToString(sum[:]), nil
 }
-
-func copied(template map[string]any) map[string]any { return runtime.DeepCopyJSON(template) }

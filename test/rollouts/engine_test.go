@@ -11,8 +11,10 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/providers/kube"
 	"github.com/backout-dev/backout/providers/rollouts"
 	"github.com/backout-dev/backout/rollback"
 	"github.com/backout-dev/backout/rollback/policy"
@@ -72,7 +74,54 @@ func TestARunAbortsACanaryThatCannotBePulled(t *testing.T) {
 	if plan, err := e.Plan(t.Context(), rollback.Request{Change: culprit}); err != nil || plan.Verdict != rollback.NoOp {
 		t.Errorf("a second plan: %s %v", plan.Verdict, err)
 	}
+	outage(t, c, p, e)
 }
+
+// outage takes the API server away while a run is at its write, and back: it ends with what is true.
+func outage(t *testing.T, c *servers.Cluster, p *rollouts.Provider, e *rollback.Engine) {
+	t.Helper()
+	deploy(t, c, "cart:badpull", "Degraded")
+	plan, err := e.Plan(t.Context(), rollback.Request{Unit: "rollouts:default/cart", To: "rev1"})
+	if err != nil || plan.Units[0].Steps[0].Action != "abort" {
+		t.Fatalf("%+v %v", plan, err)
+	}
+	k, err := kube.Open(kube.Options{Kubeconfig: c.Kubeconfig})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.Close()
+	marks := func(ctx context.Context) string {
+		o, err := k.Get(ctx, kindOf, "default", "cart")
+		if err != nil {
+			return ""
+		}
+		return o.GetAnnotations()["backout.dev/intent"] + o.GetAnnotations()["backout.dev/op"]
+	}
+	before := marks(t.Context())
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	back := make(chan error, 1)
+	go func() {
+		for ctx.Err() == nil { // until the run has announced what it is about to do, or has done it
+			if now := marks(ctx); now != "" && now != before {
+				break
+			}
+		}
+		back <- c.Pause()(context.WithoutCancel(ctx))
+	}()
+	run := carriedOut(t, e, plan)
+	cancel()
+	if err := <-back; err != nil {
+		t.Fatal(err)
+	}
+	aborted := c.Do(t, "", "get", "rollout", "cart", "-o", "jsonpath={.status.abort}") == "true"
+	if run.State == rollback.RunSucceeded && !aborted || run.State == rollback.RunAborted && aborted {
+		t.Errorf("it ended as %s (%s), and the Rollout is aborted: %t", run.State, run.Detail, aborted)
+	}
+	t.Logf("with the API server gone in between: %s, %s", run.State, run.Detail)
+}
+
+var kindOf = schema.GroupVersionResource{Group: "argoproj.io", Version: "v1alpha1", Resource: "rollouts"}
 
 // carriedOut confirms a plan and runs it to its end.
 func carriedOut(t *testing.T, e *rollback.Engine, plan rollback.Plan) rollback.Run {
