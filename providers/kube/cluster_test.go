@@ -44,7 +44,7 @@ func TestAgainstARealAPIServer(t *testing.T) {
 	t.Run("kubeconfigs are merged", func(t *testing.T) { merged(t, c) })
 	t.Run("together", func(t *testing.T) {
 		for name, f := range map[string]func(*testing.T, *servers.Cluster){
-			"a plugin logs in": plugins, "a token runs out": expiry, "in a pod": inCluster, "a connection breaks": disconnects, "held back": throttled,
+			"a plugin logs in": plugins, "a plugin fails": pluginsThatFail, "a token runs out": expiry, "in a pod": inCluster, "a connection breaks": disconnects, "held back": throttled,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()

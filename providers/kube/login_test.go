@@ -146,18 +146,6 @@ func plugins(t *testing.T, c *servers.Cluster) {
 			t.Errorf("after the new login: %v", err)
 		}
 	}
-	person := newLogin(t, c, "Always")
-	person.gives("admin-token")
-	if err := look(t, person.open()); providers.ClassOf(err) != providers.ClassAuth || !strings.Contains(err.Error(), "kubectl in a terminal") || len(person.asked()) != 0 {
-		t.Errorf("a plugin that asks a person: %v, %q", err, person.asked())
-	}
-	k = newLogin(t, c, "Never").open()
-	if err := look(t, k); providers.ClassOf(err) != providers.ClassAuth || !strings.Contains(err.Error(), "exit code 3") || strings.Contains(err.Error(), "is it up") {
-		t.Errorf("a plugin that fails: %v", err)
-	}
-	if _, err := k.Create(t.Context(), configMaps, "default", configMap("never", nil), kube.Write{}); !errors.Is(err, kube.ErrRefused) {
-		t.Errorf("what was never sent is known to have had no effect: %v", err)
-	}
 	text, err := os.ReadFile(l.kubeconfig)
 	if err != nil {
 		t.Fatal(err)
@@ -165,6 +153,22 @@ func plugins(t *testing.T, c *servers.Cluster) {
 	put(t, l.kubeconfig, strings.Replace(string(text), os.Args[0], "no-such-login", 1))
 	if err := look(t, l.open()); err == nil || !strings.Contains(err.Error(), "ask the platform team for the login program") {
 		t.Errorf("a plugin that is not installed: %v", err)
+	}
+}
+
+// A plugin that gives nothing is told as what it is: nothing was sent, and the API server has no part in it.
+func pluginsThatFail(t *testing.T, c *servers.Cluster) {
+	person := newLogin(t, c, "Always")
+	person.gives("admin-token")
+	if err := look(t, person.open()); providers.ClassOf(err) != providers.ClassAuth || !strings.Contains(err.Error(), "kubectl in a terminal") || len(person.asked()) != 0 {
+		t.Errorf("a plugin that asks a person: %v, %q", err, person.asked())
+	}
+	k := newLogin(t, c, "Never").open()
+	if err := look(t, k); providers.ClassOf(err) != providers.ClassAuth || !strings.Contains(err.Error(), "exit code 3") || strings.Contains(err.Error(), "is it up") {
+		t.Errorf("a plugin that fails: %v", err)
+	}
+	if _, err := k.Create(t.Context(), configMaps, "default", configMap("never", nil), kube.Write{}); !errors.Is(err, kube.ErrRefused) {
+		t.Errorf("what was never sent is known to have had no effect: %v", err)
 	}
 }
 
