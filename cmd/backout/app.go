@@ -27,6 +27,8 @@ type app struct {
 	help      string // the command whose help is named beside a mistake in the call
 	inDemo    bool   // the targets of the runs are the demo's own
 	replaying bool   // the clock stands at an incident file's moment
+
+	whenOpen func(read <-chan struct{}) // told by a console that opens, with what ends when the providers were first read
 }
 
 // globalFlags are the flags that every command takes.

@@ -33,6 +33,9 @@ func (a *app) consoleWith(ctx context.Context, st *settings) (err error) {
 	defer done()
 	go a.small(working)
 	s.Start(ctx)
+	if a.whenOpen != nil {
+		a.whenOpen(s.Feed.Backfilled())
+	}
 	if !a.interactive() {
 		a.await(ctx, s)
 		return a.printTimeline(s, "")

@@ -131,15 +131,9 @@ func (a *app) demoConsole(ctx context.Context, f demoFlags) (err error) {
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
 	ctx, cancel := context.WithCancel(ctx)
-	broke := make(chan error, 1)
-	go func() {
-		select {
-		case <-ctx.Done():
-			broke <- nil
-		case <-time.After(breakAfter):
-			broke <- w.Break(ctx)
-		}
-	}()
+	opened, broke := make(chan (<-chan struct{}), 1), make(chan error, 1)
+	a.whenOpen = func(read <-chan struct{}) { opened <- read }
+	go func() { broke <- breakWhenRead(ctx, w, opened) }()
 	err = a.consoleWith(ctx, st)
 	cancel()
 	if breakErr := <-broke; breakErr != nil && !errors.Is(breakErr, context.Canceled) {
@@ -149,6 +143,26 @@ func (a *app) demoConsole(ctx context.Context, f demoFlags) (err error) {
 		a.warn("kept: %s", w.ConfigPath())
 	}
 	return err
+}
+
+// breakWhenRead breaks the shop a moment after the console has read it: what was never seen well is nothing to go back to.
+func breakWhenRead(ctx context.Context, w *demo.World, opened <-chan (<-chan struct{})) error {
+	select {
+	case read := <-opened:
+		select {
+		case <-read:
+		case <-ctx.Done():
+			return nil
+		}
+	case <-ctx.Done():
+		return nil
+	}
+	select {
+	case <-time.After(breakAfter):
+	case <-ctx.Done():
+		return nil
+	}
+	return w.Break(ctx)
 }
 
 func scenarioNames() []string {

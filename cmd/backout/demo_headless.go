@@ -85,7 +85,7 @@ func (a *app) demoOnce(ctx context.Context, f demoFlags) (r demoReport, err erro
 	defer func() { err = errors.Join(err, s.close()) }()
 	s.Start(ctx)
 	a.await(ctx, s)
-	if err := w.Break(ctx); err != nil {
+	if err := breakNow(ctx, w, f); err != nil {
 		return r, err
 	}
 	r.Scenario = f.scenario
@@ -99,6 +99,18 @@ func (a *app) demoOnce(ctx context.Context, f demoFlags) (r demoReport, err erro
 	}
 	a.judge(ctx, s, w, &r)
 	return r, nil
+}
+
+// breakNow breaks the shop; one in a cluster after a moment in which it is seen well, which is what makes it good to go back to.
+func breakNow(ctx context.Context, w *demo.World, f demoFlags) error {
+	if demo.Needy(f.scenario) {
+		select {
+		case <-time.After(breakAfter):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return w.Break(ctx)
 }
 
 // settle waits for an incident and for a ranking whose first place stands still.
