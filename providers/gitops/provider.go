@@ -45,10 +45,15 @@ func Factory() providers.Factory {
 		Fields: kube.Fields(nil,
 			providers.Field{Name: "units_of", Type: providers.FieldStrings, Help: "names of the providers whose units these reconcilers own; default: all of them"},
 			providers.Field{Name: "measure_ttl", Type: providers.FieldDuration, Default: defaultTTL.String(), Help: "how long a reconciler may be held back before that is an alert"},
-			providers.Field{Name: "argocd", Type: providers.FieldObject, Help: "the API of Argo CD, which renders what a repository says now; without it that is known only as far as the cluster tells", Fields: httpapi.Fields("Argo CD")},
+			providers.Field{Name: "argocd", Type: providers.FieldObject, Help: "the API of Argo CD, which renders what a repository says now; without it that is known only as far as the cluster tells", Fields: apiFields()},
 		),
 		New: create,
 	}
+}
+
+// apiFields are the settings of Argo CD's API, which takes tokens and no passwords.
+func apiFields() []providers.Field {
+	return slices.DeleteFunc(httpapi.Fields("Argo CD"), func(f providers.Field) bool { return f.Name == "basic_auth" })
 }
 
 func create(env providers.Environment, decode func(into any) error) (providers.Provider, error) {
@@ -87,6 +92,18 @@ func (p *Provider) Close() error {
 	}
 	return p.cluster.Close()
 }
+
+// LookTimeout implements rollback.Watchful: rendering a chart takes its time.
+func (p *Provider) LookTimeout() time.Duration {
+	d := 2 * p.cluster.Timeout()
+	if p.argocd != nil {
+		d += 2 * p.argocd.Timeout()
+	}
+	return d
+}
+
+// ApplyTimeout implements rollback.Patient.
+func (p *Provider) ApplyTimeout() time.Duration { return 2*attempts*p.cluster.Timeout() + settleFor }
 
 // asks reports whether the units of a provider are among those that these reconcilers may own.
 func (p *Provider) asks(provider string) bool {

@@ -1,9 +1,12 @@
 package gitops_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -44,7 +47,9 @@ func TestReconcilersLeaveARollbackAlone(t *testing.T) {
 func heals(d *desk) {
 	d.argo.Push(d.T, map[string]string{"heals/shop.yaml": "# first" + shop})
 	d.c.Do(d.T, app(d.argo, "heals", d.ns), "apply", "-f", "-")
+	synced := d.watched()
 	_, culprit := d.broken("heals", "heals/shop.yaml")
+	d.until("the watch tells of the bad sync", func() bool { return slices.Contains(synced(), culprit) })
 	p := d.planned()
 	u := p.Units[0]
 	if len(u.Steps) != 2 || u.Steps[0].Provider != "gitops" || len(u.Measures) != 1 || u.Measures[0].What != "auto-sync of Argo CD application argocd/heals is off" {
@@ -53,6 +58,7 @@ func heals(d *desk) {
 	for _, want := range []string{"git revert " + culprit, d.argo.RepoURL, "main", "heals"} {
 		says(d.T, []string{u.LastingFix}, want)
 	}
+	d.nameless(u)
 	run := d.done(p)
 	says(d.T, []string{d.field("application/heals", `.metadata.annotations.backout\.dev/suspended`)}, `"reason":"errors"`)
 	generation := d.kubectl("-n", d.ns, "get", "deployment/shop", "-o", "jsonpath={.metadata.generation}")
@@ -85,6 +91,41 @@ func heals(d *desk) {
 		d.Errorf("generation %s, then %s: it was deployed again; it serves %s", generation, got, d.image())
 	}
 	d.told(culprit)
+}
+
+// watched follows the provider, and gives the commits that it told of since.
+func (d *desk) watched() func() []string {
+	ctx, cancel := context.WithCancel(d.Context())
+	var mu sync.Mutex
+	var commits []string
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for e, err := range d.reconciler.Watch(ctx) {
+			if err == nil && e.Change != nil {
+				mu.Lock()
+				commits = append(commits, e.Change.Commit)
+				mu.Unlock()
+			}
+		}
+	}()
+	d.Cleanup(func() { cancel(); <-ended })
+	return func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(commits)
+	}
+}
+
+// nameless: where nothing of the object names its application, those that list it are asked.
+func (d *desk) nameless(u rollback.UnitPlan) {
+	d.Helper()
+	obs := u.Observed
+	obs.Owners = []string{"Argo CD application (which one nothing says; it wrote as argocd-controller)"}
+	s, err := d.reconciler.Suspend(d.Context(), obs, u.To)
+	if err != nil || len(s.Measures) != 1 || s.Measures[0].What != u.Measures[0].What {
+		d.Errorf("%+v %v", s, err)
+	}
 }
 
 // compared waits until Argo CD has compared an application with its source after now, and sees that it lets it be.

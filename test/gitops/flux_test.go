@@ -176,6 +176,7 @@ func beneath(d *desk) {
 	says(d.T, s.Warnings, "unmanaged")
 	says(d.T, []string{s.LastingFix}, "chart web 1.2.3")
 	m := s.Measures[0]
+	d.shared(s.Steps[0], m)
 	if holds, detail, err := d.reconciler.ExitHolds(d.Context(), m); holds || err != nil || !strings.Contains(detail, "same chart and values") {
 		d.Errorf("%v %q %v", holds, detail, err)
 	}
@@ -188,4 +189,56 @@ func beneath(d *desk) {
 	if s, err := d.reconciler.Suspend(d.Context(), obs, rollback.Revision{}); err == nil {
 		d.Errorf("%+v", s)
 	}
+}
+
+// shared: an effect happens once for an operation and a step; a second operation holds the same one back with it, and only the
+// last that goes lets it run.
+func (d *desk) shared(step rollback.Step, m rollback.Measure) {
+	d.Helper()
+	apply := func(op string, want rollback.Outcome) rollback.Measure {
+		d.Helper()
+		res, err := d.reconciler.Apply(d.Context(), rollback.Operation{ID: op, By: "ana", Reason: "errors"}, step)
+		if err != nil || res.Outcome != want || res.Token == "" {
+			d.Errorf("%s: %+v %v", op, res, err)
+		}
+		set := m
+		set.Op, set.Token = op, res.Token
+		return set
+	}
+	inForce := func(m rollback.Measure, want bool) {
+		d.Helper()
+		if yes, detail, err := d.reconciler.Probe(d.Context(), m); err != nil || yes != want {
+			d.Errorf("in force %v: %q %v", yes, detail, err)
+		}
+	}
+	lift := func(m rollback.Measure, want rollback.Outcome) {
+		d.Helper()
+		if res, err := d.reconciler.Lift(d.Context(), rollback.Operation{ID: "lift"}, m); err != nil || res.Outcome != want {
+			d.Errorf("%+v %v", res, err)
+		}
+	}
+	one := apply("one", rollback.Applied)
+	apply("one", rollback.AlreadyApplied)
+	two := apply("two", rollback.Applied)
+	inForce(one, true)
+	lift(two, rollback.Applied)
+	inForce(two, false)
+	inForce(one, true)
+	lift(two, rollback.AlreadyApplied)
+	if got := d.suspended("helmrelease/web"); got != "true" {
+		d.Errorf("suspend is %q while somebody needs it", got)
+	}
+	lift(one, rollback.Applied)
+	lift(one, rollback.AlreadyApplied)
+	if got := d.suspended("helmrelease/web"); got != "" {
+		d.Errorf("suspend is %q, and was not there", got)
+	}
+	// Somebody suspends it by hand: that is theirs, and neither taken over nor lifted.
+	d.kubectl("-n", d.ns, "patch", "helmrelease/web", "--type=merge", "-p", `{"spec": {"suspend": true}}`)
+	res, err := d.reconciler.Apply(d.Context(), rollback.Operation{ID: "three"}, step)
+	if err != nil || res.Outcome != rollback.PreconditionFailed {
+		d.Errorf("%+v %v", res, err)
+	}
+	lift(one, rollback.PreconditionFailed)
+	d.kubectl("-n", d.ns, "patch", "helmrelease/web", "--type=json", "-p", `[{"op": "remove", "path": "/spec/suspend"}]`)
 }
