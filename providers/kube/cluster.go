@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -88,6 +89,7 @@ func (c *Cluster) connect(config *rest.Config, o Options) (err error) {
 	if c.timeout = o.Timeout; c.timeout <= 0 {
 		c.timeout = defaultTimeout
 	}
+	config.DisableCompression = config.DisableCompression || onLoopback(config.Host)
 	config.QPS, config.Burst, config.UserAgent = requestsSecond, requestsBurst, "backout"
 	if o.UserAgent != "" {
 		config.UserAgent = o.UserAgent
@@ -106,6 +108,16 @@ func (c *Cluster) connect(config *rest.Config, o Options) (err error) {
 		return providers.Permanent(fmt.Errorf("make a client for context %s: %w", c.context, err))
 	}
 	return nil
+}
+
+// onLoopback reports whether the API server, or a tunnel to it, is on this machine: then packing costs more than it saves.
+func onLoopback(host string) bool {
+	u, err := url.Parse(host)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // Close lets go of the connections. What is under way fails.

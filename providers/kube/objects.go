@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"strconv"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -26,6 +27,7 @@ type Object = unstructured.Unstructured
 type Selection struct {
 	Labels string // as kubectl's -l
 	Fields string // as kubectl's --field-selector
+	Slim   bool   // without metadata.managedFields, which are half of an object; such an object must not be written back
 }
 
 // Get reads one object. An object that is not there is an error that matches providers.ErrNotFound.
@@ -49,27 +51,52 @@ func (c *Cluster) List(ctx context.Context, r Resource, namespace string, s Sele
 
 // list gives the version that the list stands for; "" when the reader had enough.
 func (c *Cluster) list(ctx context.Context, r Resource, namespace string, s Selection, each func(*Object) bool) (version string, err error) {
-	options := metav1.ListOptions{LabelSelector: s.Labels, FieldSelector: s.Fields, Limit: pageSize}
+	known, more := map[string]string{}, ""
 	for {
-		page, err := c.page(ctx, r, namespace, options)
+		data, err := c.page(ctx, r, namespace, s, more)
 		if err != nil {
 			return "", c.wrap(err, "list", r, namespace, "")
 		}
-		for i := range page.Items {
-			if !each(&page.Items[i]) {
-				return "", nil
-			}
+		p, err := pageOf(data, known)
+		enough := false
+		if err == nil {
+			enough, err = p.each(known, s.Slim, each)
 		}
-		if options.Continue = page.GetContinue(); options.Continue == "" {
-			return page.GetResourceVersion(), nil
+		switch {
+		case err != nil:
+			return "", c.wrap(err, "list", r, namespace, "")
+		case enough:
+			return "", nil
+		case p.more == "":
+			return p.version, nil
 		}
+		more = p.more
 	}
 }
 
-func (c *Cluster) page(ctx context.Context, r Resource, namespace string, options metav1.ListOptions) (*unstructured.UnstructuredList, error) {
+// page asks for one page, from where the one before it ended.
+func (c *Cluster) page(ctx context.Context, r Resource, namespace string, s Selection, more string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	return c.in(r, namespace).List(ctx, options)
+	q := c.raw.Get().AbsPath(path(r, namespace)...).SetHeader("Accept", runtime.ContentTypeJSON).Param("limit", strconv.Itoa(pageSize))
+	for key, value := range map[string]string{"labelSelector": s.Labels, "fieldSelector": s.Fields, "continue": more} {
+		if value != "" {
+			q.Param(key, value)
+		}
+	}
+	return q.Do(ctx).Raw()
+}
+
+// path is where the API server has a kind of objects.
+func path(r Resource, namespace string) []string {
+	out := []string{"apis", r.Group, r.Version}
+	if r.Group == "" {
+		out = []string{"api", r.Version}
+	}
+	if namespace != "" {
+		out = append(out, "namespaces", namespace)
+	}
+	return append(out, r.Resource)
 }
 
 // Write says how a write is made. The zero value really writes.

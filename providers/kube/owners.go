@@ -91,9 +91,9 @@ func writers(o *Object, named []Owner) (out []Owner) {
 		if slices.ContainsFunc(named, func(n Owner) bool { return n.Kind == kind }) {
 			continue
 		}
-		for _, m := range o.GetManagedFields() {
-			if strings.HasPrefix(m.Manager, prefix) && m.Subresource == "" {
-				out = append(out, Owner{Kind: kind, Writer: providers.Clean(m.Manager)})
+		for _, m := range Managers(o) {
+			if strings.HasPrefix(m.Name, prefix) && m.Subresource == "" {
+				out = append(out, Owner{Kind: kind, Writer: providers.Clean(m.Name)})
 				break
 			}
 		}

@@ -86,14 +86,11 @@ type writer struct {
 // and in whole seconds; the time is when the manager last wrote any of its fields.
 func writerOf(o *kube.Object, path ...string) writer {
 	var last writer
-	for _, m := range o.GetManagedFields() {
-		if m.FieldsV1 == nil || (m.Subresource != "" && m.Subresource != "scale") || !owns(m.FieldsV1.GetRawBytes(), path) {
+	for _, m := range kube.Managers(o) {
+		if (m.Subresource != "" && m.Subresource != "scale") || !m.Owns(path...) {
 			continue
 		}
-		next := writer{name: providers.Clean(m.Manager), scale: m.Subresource == "scale"}
-		if m.Time != nil { // of what was written through scale no time is kept
-			next.at = m.Time.UTC()
-		}
+		next := writer{name: providers.Clean(m.Name), scale: m.Subresource == "scale", at: m.At} // scale keeps no time
 		if last.name == "" || next.at.After(last.at) {
 			last = next
 		}

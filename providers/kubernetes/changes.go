@@ -87,10 +87,7 @@ func (p *Provider) noteSetting(b *book, s *setting) (c providers.Change, news bo
 // current is everything that is there now: what a Watch has seen, or what a list of it gives. The error says what could not
 // be read, beside what may not be.
 func (p *Provider) current(ctx context.Context) (*book, error) {
-	p.mu.Lock()
-	f := p.live
-	p.mu.Unlock()
-	if f != nil {
+	if f := p.watching(); f != nil {
 		if b, err := f.settled(ctx); err == nil {
 			return b, nil
 		}
@@ -99,15 +96,29 @@ func (p *Provider) current(ctx context.Context) (*book, error) {
 		}
 	}
 	start := p.now()
-	b, err := p.list(ctx)
+	watched := p.watching()
+	b, err := p.list(ctx, watched)
+	if errors.Is(err, errWatched) {
+		return p.current(ctx)
+	}
 	if err == nil || !errors.Is(ctx.Err(), context.Canceled) {
 		p.Done(start, err)
 	}
 	return b, err
 }
 
-// list reads everything once.
-func (p *Provider) list(ctx context.Context) (*book, error) {
+// errWatched ends a list whose reader can have what a Watch reads: a large cluster is not read twice at once.
+var errWatched = errors.New("a watch began to read the same")
+
+// watching is the Watch that goes on; nil: none does.
+func (p *Provider) watching() *feed {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.live
+}
+
+// list reads everything once. It ends with errWatched when another Watch begins than the one that is known already.
+func (p *Provider) list(ctx context.Context, known *feed) (*book, error) {
 	scopes, err := p.readableScopes(ctx)
 	if err != nil {
 		return nil, err
@@ -121,7 +132,7 @@ func (p *Provider) list(ctx context.Context) (*book, error) {
 	g.SetLimit(readers)
 	for _, s := range all {
 		for _, namespace := range scopes {
-			g.Go(func() error { return p.listOne(ctx, b, s, namespace) })
+			g.Go(func() error { return p.listOne(ctx, b, s, namespace, known) })
 		}
 	}
 	if err := g.Wait(); err != nil {
@@ -130,7 +141,7 @@ func (p *Provider) list(ctx context.Context) (*book, error) {
 	return b, p.nothing(all, scopes)
 }
 
-func (p *Provider) listOne(ctx context.Context, b *book, s source, namespace string) error {
+func (p *Provider) listOne(ctx context.Context, b *book, s source, namespace string, known *feed) error {
 	what := s.what(namespace)
 	for o, err := range p.cluster.List(ctx, s.resource, namespace, s.selection) {
 		if err != nil && providers.ClassOf(err) == providers.ClassPermanent {
@@ -139,6 +150,9 @@ func (p *Provider) listOne(ctx context.Context, b *book, s source, namespace str
 		}
 		if err != nil {
 			return err
+		}
+		if f := p.watching(); f != nil && f != known {
+			return errWatched
 		}
 		if !p.cluster.Covers(o.GetNamespace()) {
 			continue

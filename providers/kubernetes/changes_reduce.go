@@ -1,9 +1,7 @@
 package kubernetes
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
@@ -119,21 +117,6 @@ func when(s string) time.Time {
 	return t.UTC()
 }
 
-// owns reports whether the fields of a manager (FieldsV1) hold the one at path.
-func owns(raw []byte, path []string) bool {
-	for i, name := range path {
-		var fields map[string]json.RawMessage
-		key := "f:" + name
-		if !bytes.Contains(raw, []byte(key)) || json.Unmarshal(raw, &fields) != nil || fields[key] == nil {
-			return false
-		}
-		if raw = fields[key]; i == len(path)-1 {
-			return true
-		}
-	}
-	return len(path) > 0
-}
-
 func (p *Provider) meta(o *kube.Object, kind string, template map[string]any) meta {
 	labels := o.GetLabels()
 	inner := texts(template, "metadata", "labels")
@@ -149,7 +132,7 @@ func (p *Provider) meta(o *kube.Object, kind string, template map[string]any) me
 	}
 	return meta{
 		owners: owners,
-		place: place{kind, o.GetNamespace(), o.GetName()}, uid: string(o.GetUID()), created: o.GetCreationTimestamp().UTC(),
+		place:  place{kind, o.GetNamespace(), o.GetName()}, uid: string(o.GetUID()), created: o.GetCreationTimestamp().UTC(),
 		service: providers.Clean(service),
 		told:    p.set.Annotations.toldBy(o.GetAnnotations(), labels, texts(template, "metadata", "annotations"), inner),
 	}
@@ -246,8 +229,9 @@ func (p *Provider) reduceReplicaSet(o *kube.Object) *revision {
 		return nil
 	}
 	template := object(o.Object, "spec", "template")
-	r := &revision{meta: p.meta(o, "replicaset", template), owner: owner, template: servedDigest(template, o.GetAnnotations()), images: strings.Join(imagesOf(template), " ")}
 	notes := o.GetAnnotations()
+	r := &revision{meta: p.meta(o, "replicaset", template), owner: owner, images: strings.Join(imagesOf(template), " ")}
+	r.template = spentDigest(template, notes) // the last that is read of the object
 	for _, s := range append(strings.Split(notes[revisionsKey], ","), notes[revisionKey]) {
 		if n, err := strconv.ParseInt(s, 10, 64); err == nil && !slices.Contains(r.numbers, n) {
 			r.numbers = append(r.numbers, n)

@@ -160,12 +160,12 @@ const notHelm = "type!=helm.sh/release.v1,type!=kubernetes.io/service-account-to
 // sources are the kinds to read. The first are those without which there is nothing to tell.
 func (p *Provider) sources(ctx context.Context) ([]source, error) {
 	all := append(p.workloadSources(), []source{
-		{resource: replicaSets, reduce: optional(p.reduceReplicaSet)},
-		{resource: controllerRevisions, reduce: optional(p.reduceControllerRevision)},
+		{resource: replicaSets, selection: kube.Selection{Slim: true}, reduce: optional(p.reduceReplicaSet)},
+		{resource: controllerRevisions, selection: kube.Selection{Slim: true}, reduce: optional(p.reduceControllerRevision)},
 		{resource: configMaps, reduce: optional(p.reduceConfigMap)},
 		{resource: cronJobs, reduce: optional(p.reduceCronJob)},
 		{resource: autoscalers, reduce: optional(p.reduceAutoscaler)},
-		{resource: services, reduce: optional(p.reduceRoute)},
+		{resource: services, selection: kube.Selection{Slim: true}, reduce: optional(p.reduceRoute)},
 	}...)
 	if p.set.Secrets != nil && !*p.set.Secrets {
 		return all, nil
@@ -186,7 +186,7 @@ func (p *Provider) workloadSources() []source {
 		{resource: deployments, reduce: workloads("deployment")},
 		{resource: statefulSets, reduce: workloads("statefulset")},
 		{resource: daemonSets, reduce: workloads("daemonset")},
-		{resource: pods, reduce: optional(p.reducePod)},
+		{resource: pods, selection: kube.Selection{Slim: true}, reduce: optional(p.reducePod)},
 	}
 }
 

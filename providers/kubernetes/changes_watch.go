@@ -76,6 +76,7 @@ func (p *Provider) Watch(ctx context.Context) iter.Seq2[providers.Event, error] 
 		pause.MaxInterval = time.Minute
 		for ctx.Err() == nil {
 			start := p.now()
+			f := p.begin()
 			err := p.chronicle.load(ctx)
 			var scopes []string
 			var all []source
@@ -86,9 +87,11 @@ func (p *Provider) Watch(ctx context.Context) iter.Seq2[providers.Event, error] 
 				all, err = p.sources(ctx)
 			}
 			if err == nil {
-				p.follow(ctx, scopes, all, yield)
+				f.all, f.scopes = all, scopes
+				p.follow(ctx, f, yield)
 				return
 			}
+			p.end(f)
 			if ctx.Err() != nil {
 				return
 			}
@@ -104,31 +107,45 @@ func (p *Provider) Watch(ctx context.Context) iter.Seq2[providers.Event, error] 
 	}
 }
 
-func (p *Provider) follow(ctx context.Context, scopes []string, all []source, yield func(providers.Event, error) bool) {
+// begin lets who asks meanwhile wait for what a Watch reads.
+func (p *Provider) begin() *feed {
 	f := &feed{
-		p: p, book: newBook(), all: all, scopes: scopes, pending: map[string]bool{}, trouble: map[string]failure{}, early: map[string]bool{}, told: map[string]bool{},
+		p: p, book: newBook(), pending: map[string]bool{}, trouble: map[string]failure{}, early: map[string]bool{}, told: map[string]bool{},
 		ready: make(chan struct{}), ended: make(chan struct{}), due: map[place]time.Time{},
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.live = f
+	return f
+}
+
+// end lets nobody wait for it any more.
+func (p *Provider) end(f *feed) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.live == f {
+		p.live = nil
+	}
+	close(f.ended)
+}
+
+func (p *Provider) follow(ctx context.Context, f *feed, yield func(providers.Event, error) bool) {
 	ctx, cancel := context.WithCancel(ctx)
 	in := make(chan heard, 64)
 	var wg sync.WaitGroup
-	for _, s := range all {
-		for _, namespace := range scopes {
+	for _, s := range f.all {
+		for _, namespace := range f.scopes {
 			f.pending[s.what(namespace)] = true
+		}
+	}
+	for _, s := range f.all {
+		for _, namespace := range f.scopes {
 			wg.Go(func() { p.hear(ctx, s, namespace, in) })
 		}
 	}
-	p.mu.Lock()
-	p.live = f
-	p.mu.Unlock()
 	defer func() {
 		cancel()
-		p.mu.Lock()
-		if p.live == f {
-			p.live = nil
-		}
-		p.mu.Unlock()
-		close(f.ended)
+		p.end(f)
 		wg.Wait()
 	}()
 	f.run(ctx, in, yield)

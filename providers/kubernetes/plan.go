@@ -154,9 +154,9 @@ func (l *look) told(prop *rollback.Proposal) {
 // templateManagers are those that apply the template by server-side apply.
 func (l *look) templateManagers() []string {
 	var out []string
-	for _, m := range l.object.GetManagedFields() {
-		if m.Operation == "Apply" && m.FieldsV1 != nil && owns(m.FieldsV1.GetRawBytes(), []string{"spec", "template"}) && m.Manager != kube.FieldManager {
-			out = append(out, providers.Clean(m.Manager))
+	for _, m := range kube.Managers(l.object) {
+		if m.Applies && m.Owns("spec", "template") && m.Name != kube.FieldManager {
+			out = append(out, providers.Clean(m.Name))
 		}
 	}
 	return slices.Compact(slices.Sorted(slices.Values(out)))

@@ -39,7 +39,16 @@ func servedDigest(template map[string]any, annotations map[string]string) string
 	if template == nil {
 		return ""
 	}
-	raw, err := json.Marshal(canonicalTemplate(template, annotations)) // maps are written sorted
+	return spentDigest(runtime.DeepCopyJSON(template), annotations)
+}
+
+// spentDigest is servedDigest of a template that nobody needs afterwards: it is changed.
+func spentDigest(template map[string]any, annotations map[string]string) string {
+	if template == nil {
+		return ""
+	}
+	canonical(template, annotations)
+	raw, err := appendJSON(make([]byte, 0, 4096), template)
 	if err != nil {
 		return "" // nothing that came as JSON cannot go as JSON
 	}
@@ -47,9 +56,9 @@ func servedDigest(template map[string]any, annotations map[string]string) string
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// canonicalTemplate is a copy of a template that is the same for the same content.
-func canonicalTemplate(template map[string]any, annotations map[string]string) map[string]any {
-	t := cleanTemplate(template)
+// canonical makes a template what is the same for the same content.
+func canonical(t map[string]any, annotations map[string]string) {
+	clean(t)
 	unpin(t, annotations)
 	spec, _ := t["spec"].(map[string]any)
 	withoutDefaults(spec, podDefaults())
@@ -68,19 +77,22 @@ func canonicalTemplate(template map[string]any, annotations map[string]string) m
 	if spec != nil && spec["serviceAccount"] == spec["serviceAccountName"] {
 		delete(spec, "serviceAccount") // its old name
 	}
-	return t
 }
 
 // cleanTemplate is a copy that can be written into a workload: without what a controller added to its own copy.
 func cleanTemplate(template map[string]any) map[string]any {
 	t := runtime.DeepCopyJSON(template)
+	clean(t)
+	return t
+}
+
+func clean(t map[string]any) {
 	delete(t, "$patch")
 	dropNull(t)
 	meta, _ := t["metadata"].(map[string]any)
 	if labels, ok := meta["labels"].(map[string]any); ok {
 		delete(labels, hashLabel)
 	}
-	return t
 }
 
 func dropNull(v any) {
@@ -151,10 +163,21 @@ func withoutDefaults(m map[string]any, defaults map[string]any) {
 			continue
 		}
 		empty, _ := v.(map[string]any)
-		if _, isMap := d.(map[string]any); isMap && empty != nil && len(empty) == 0 || !isMap && fmt.Sprint(v) == fmt.Sprint(d) {
+		if _, isMap := d.(map[string]any); isMap && empty != nil && len(empty) == 0 || !isMap && isDefault(v, d) {
 			delete(m, k)
 		}
 	}
+}
+
+// isDefault reports whether a value says the same as a default, which is a text, a number or a bool.
+func isDefault(v, d any) bool {
+	switch v.(type) {
+	case map[string]any, []any:
+		return false
+	case float64:
+		return fmt.Sprint(v) == fmt.Sprint(d)
+	}
+	return v == d
 }
 
 // containersOf are the containers and init containers of a template; writing to one writes to the template.
