@@ -195,3 +195,59 @@ func contentOf(t *testing.T, checks []rollback.Check) rollback.Check {
 	t.Fatalf("no look at the content: %+v", checks)
 	return rollback.Check{}
 }
+
+// H18: Helm says that it went well when everything is applied. Whether it serves is looked at: a revision whose pods never get
+// ready is deployed, and has not arrived.
+func helmsWordIsNotHealth(t *testing.T, r *release) {
+	r.write(t, "1.0.0", map[string]string{"web.yaml": strings.Replace(deployment("web", "shop:broken"), "600", "1", 1)})
+	r.do(t, "install", r.name, r.chart)
+	r.deploy(t, "1.1.0", map[string]string{"web.yaml": deployment("web", "shop:1")})
+	p := r.writing(t, nil)
+	_, to, prop := r.plan(t, p, "v1")
+	if res := r.apply(t, p, "op1", prop.Steps[0]); res.Outcome != rollback.Applied {
+		t.Fatalf("%+v", res)
+	}
+	if got := changesOf(t, p)[0]; got.Status != "deployed" {
+		t.Errorf("Helm says %s", got.Status)
+	}
+	r.until(t, "the failure is told", func() bool {
+		c, err := p.Status(t.Context(), rollback.UnitID(r.id()), to)
+		if err != nil || c.Done {
+			t.Fatalf("%+v %v", c, err)
+		}
+		return c.Failed
+	})
+	checks, err := p.Verify(t.Context(), rollback.UnitID(r.id()), to)
+	if err != nil || checks[len(checks)-1].Name != "pods ready" || checks[len(checks)-1].State != rollback.CheckFail {
+		t.Errorf("%+v %v", checks, err)
+	}
+}
+
+// H11: the hooks of the old chart run, also a Job that an earlier run has left: it stops the rollback. The plan says so, and
+// what was begun is ended as failed instead of locking the release.
+func leftHookCollides(t *testing.T, r *release) {
+	hook := `{"apiVersion":"batch/v1","kind":"Job","metadata":{"name":"migrate","annotations":{"helm.sh/hook":"pre-rollback","helm.sh/hook-delete-policy":"hook-succeeded"}},
+ "spec":{"template":{"spec":{"restartPolicy":"Never","containers":[{"name":"main","image":"migrate:1"}]}}}}`
+	first := values("a=1")
+	first["hook.yaml"] = hook
+	for version, templates := range []map[string]string{first, values("a=2")} {
+		r.write(t, fmt.Sprintf("1.%d.0", version), templates)
+		r.do(t, "upgrade", "--install", r.name, r.chart, "--server-side=false") // by the server's side, it would be taken for this run's own
+	}
+	r.c.Do(t, hook, "create", "-n", r.namespace, "-f", "-")
+	p := r.writing(t, nil)
+	_, to, prop := r.plan(t, p, "v1")
+	if !has(prop.Warnings, "runs the pre-rollback hook Job migrate of the old chart; one that is left of an earlier run stops it") {
+		t.Errorf("%q", prop.Warnings)
+	}
+	if res := r.apply(t, p, "op1", prop.Steps[0]); res.Outcome != rollback.OutcomeUnknown || !strings.Contains(res.Detail, "already exists") {
+		t.Errorf("%+v", res)
+	}
+	if obs := r.observe(t, p); obs.InFlight != "" || obs.Stamp != "op1" {
+		t.Errorf("%+v", obs)
+	}
+	r.holds(t, "a=2")
+	if c, err := p.Status(t.Context(), rollback.UnitID(r.id()), to); err != nil || !c.Failed {
+		t.Errorf("%+v %v", c, err)
+	}
+}

@@ -198,7 +198,11 @@ func hooks(target *release, prop *rollback.Proposal) {
 			}
 			text := fmt.Sprintf("runs the %s hook %s %s of the old chart", event, h.Kind, h.Name)
 			if h.Kind == "Job" && !slices.Contains(h.DeletePolicies, "before-hook-creation") && len(h.DeletePolicies) > 0 {
-				text += "; one that is left of an earlier run stops it"
+				if target.ApplyMethod == "ssa" {
+					text += "; one that is left of an earlier run is taken for this one's, and does not run again"
+				} else {
+					text += "; one that is left of an earlier run stops it"
+				}
 			}
 			prop.Warnings = append(prop.Warnings, providers.Clean(text))
 		}

@@ -2,6 +2,7 @@ package helm_test
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -34,9 +35,13 @@ type world struct {
 // One cluster for all, each test in a namespace of its own.
 func TestOnARealCluster(t *testing.T) {
 	w := &world{helm: servers.Need(t, "helm"), home: t.TempDir()}
-	w.writer(t)
+	built := make(chan error, 1)
+	go func() { built <- w.writer(t.Context()) }()
 	w.c = servers.StartCluster(t)
-	var err error
+	err := <-built
+	if err != nil {
+		t.Fatal(err)
+	}
 	if w.k, err = kube.Open(kube.Options{Kubeconfig: w.c.Kubeconfig}); err != nil {
 		t.Fatal(err)
 	}
@@ -74,18 +79,19 @@ func tests() map[string]func(*testing.T, *release) {
 		"half": halfRollbackIsFinished, "remains": whatAFailedUpgradeLeft, "stranger": strangersAreNotTaken, "behind": leftBehindIsTold,
 		"custom": customResourcesKeepDrift, "crds": crdsStay, "sealed": secretsGoBackToo, "rotated": rotatedByHandIsSeen, "double": twoDeployed,
 		"autoscaled": autoscalerIsNamed, "beside": foreignFieldsStay, "mass": massDeletion, "exact": liveIsTheTarget, "helm3": helm3sReleases,
+		"health": helmsWordIsNotHealth, "collides": leftHookCollides,
 	}
 }
 
 // writer builds backout-helm, a module of its own.
-func (w *world) writer(t *testing.T) {
-	t.Helper()
+func (w *world) writer(ctx context.Context) error {
 	w.program = filepath.Join(w.home, "backout-helm")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-ldflags=-s -w", "-o", w.program, ".")
+	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-ldflags=-s -w", "-o", w.program, ".")
 	cmd.Dir = filepath.Join("..", "..", "cmd", "backout-helm")
 	if text, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build backout-helm: %v\n%s", err, text)
+		return fmt.Errorf("build backout-helm: %w\n%s", err, text)
 	}
+	return nil
 }
 
 // release is one Helm release of a test.
