@@ -15,6 +15,18 @@ const (
 	loopLimit = 2
 )
 
+// round reports that a plan does once more what has not lasted.
+func (p Plan) round() string {
+	for _, u := range p.Units {
+		for _, f := range u.Findings {
+			if f.Rule == ruleLoop && f.Verdict == Unknown {
+				return f.Text
+			}
+		}
+	}
+	return ""
+}
+
 // switched is one effect of a run on a unit, as the journal has it.
 type switched struct {
 	run, from, to string
@@ -35,7 +47,8 @@ func (r *Run) switches() map[UnitID]switched {
 }
 
 // looping is the loop rule: a unit that was taken from the same content to the same content not long ago is back where it was,
-// so something brings it back. After twice within an hour it is not done again: no more of the same cures it.
+// so something brings it back. After twice within an hour more of the same cures nothing: an automation is stopped, and a person has
+// to say why it is different this time.
 func (w *world) looping(id UnitID, from, to Revision) []Finding {
 	var last switched
 	n := 0
@@ -60,8 +73,8 @@ func (w *world) looping(id UnitID, from, to Revision) []Finding {
 		Text: fmt.Sprintf("%s took %s from %s to %s at %s, and it is back: something or somebody deploys it again", last.run, id, name(from), name(to), last.at.UTC().Format("15:04 UTC")),
 	}
 	if n >= loopLimit {
-		f.Verdict = Blocked
-		f.Text = fmt.Sprintf("%s was taken from %s to %s %d times within an hour (last by %s) and comes back each time: stop what deploys it, or choose another target; the same is possible again at %s",
+		f.Verdict = Unknown
+		f.Text = fmt.Sprintf("%s was taken from %s to %s %d times within an hour (last by %s) and comes back each time, so whether once more helps is not known: stop what deploys it, or choose another target; an automation may not until %s, and a person only with a reason",
 			id, name(from), name(to), n, last.run, first.Add(loopSpan).UTC().Format("15:04 UTC"))
 	}
 	return []Finding{f}

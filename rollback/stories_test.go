@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/backout-dev/backout/rollback"
+	"github.com/backout-dev/backout/rollback/policy"
 )
 
 // What went wrong with the rollbacks of systems that do not run here: progressive delivery, schedulers, pipelines, reconcilers.
@@ -259,8 +260,8 @@ func TestATargetThatCannotServeIsNone(t *testing.T) {
 	})
 }
 
-// An automatic revert went back and forth for ever. Whatever brings the bad version back, the third time within an hour is not
-// begun; numbers say nothing, because the bad version has another one each time.
+// An automatic revert went back and forth for ever. Whatever brings the bad version back, the third time within an hour no
+// automation begins it, and a person only with a reason; numbers say nothing, because the bad version has another one each time.
 func TestSomethingBringsTheBadVersionBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
@@ -303,11 +304,15 @@ func TestSomethingBringsTheBadVersionBack(t *testing.T) {
 		}
 		run(p)
 		p = again(257)
-		if v, text := loop(p); v != rollback.Blocked || !strings.Contains(text, "2 times within an hour") || !strings.Contains(text, "01:00 UTC") {
+		if v, text := loop(p); v != rollback.Unknown || !strings.Contains(text, "2 times within an hour") || !strings.Contains(text, "01:00 UTC") {
 			t.Errorf("the third time: %s %s", v, text)
 		}
-		if _, err := b.Confirm(t.Context(), p, yes(p)); !errors.Is(err, rollback.ErrRefused) {
-			t.Errorf("the third time: %v", err)
+		robot, silent := yes(p), yes(p)
+		robot.By, silent.Reason = policy.Principal{ID: "remediation", Kind: policy.Automation}, ""
+		for who, c := range map[string]rollback.Confirmation{"an automation": robot, "a person who gives no reason": silent} {
+			if _, err := b.Confirm(t.Context(), p, c); !errors.Is(err, rollback.ErrRefused) {
+				t.Errorf("the third time, %s: %v", who, err)
+			}
 		}
 		if v, _ := loop(b.plan(t, rollback.Request{To: digest("r40")})); v != "" {
 			t.Errorf("to another target: %s", v)

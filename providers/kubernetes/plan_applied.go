@@ -44,7 +44,7 @@ func (l *look) stranded(target held, prop *rollback.Proposal) {
 		}
 	}
 	if len(out) > 0 {
-		prop.Warnings = append(prop.Warnings, providers.Clean(fmt.Sprintf("the next kubectl apply of a manifest without them leaves these where they are, because what was applied last does not have them: %s; take them out by hand, or use kubectl replace",
+		prop.Warnings = append(prop.Warnings, providers.Clean(fmt.Sprintf("the next kubectl apply of a manifest without them may leave these where they are, because what was applied last does not have them: %s; take them out by hand, or use kubectl replace",
 			strings.Join(slices.Compact(out), ", "))))
 	}
 }
