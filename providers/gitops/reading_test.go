@@ -196,3 +196,17 @@ func TestUnitsAreObjects(t *testing.T) {
 		}
 	}
 }
+
+// Where an application got another source, no commit of that source is to be reverted.
+func TestTheFixIsWhereTheChangeWas(t *testing.T) {
+	const doc = `{"metadata": {"name": "shop", "namespace": "argocd"}, "status": {"history": [
+ {"revision": "a", "source": {"repoURL": "r", "targetRevision": "v1"}}, {"revision": "b", "source": {"repoURL": "r", "targetRevision": "LAST"}}]}}`
+	p := lone(t)
+	moved := p.fix(t.Context(), read(t, kube.OwnerApplication, strings.Replace(doc, "LAST", "v2", 1)), "v2 of r", "b")
+	if !strings.Contains(moved, "it was v1 of r") || strings.Contains(moved, "git revert") {
+		t.Error(moved)
+	}
+	if same := p.fix(t.Context(), read(t, kube.OwnerApplication, strings.Replace(doc, "LAST", "v1", 1)), "v1 of r", "b"); !strings.Contains(same, "git revert b") {
+		t.Error(same)
+	}
+}

@@ -21,6 +21,9 @@ import (
 func (p *Provider) rendered(ctx context.Context, leaf *node, w workload, live *kube.Object, bad string) (bool, string, error) {
 	v := &view{p: p, leaf: leaf, w: w, live: live, bad: bad, source: p.source(ctx, leaf), now: flat(at(live, w.content...))}
 	holds, detail, err := v.judge(ctx, "")
+	if err == nil && !holds {
+		err = p.moved(ctx, leaf)
+	}
 	if !holds || err != nil {
 		return false, detail, err
 	}
@@ -36,6 +39,33 @@ func (p *Provider) rendered(ctx context.Context, leaf *node, w workload, live *k
 		}
 	}
 	return true, detail, nil
+}
+
+// moved tells of an application whose parent gives it another source by now than it has: as long as the parent is held back, what
+// the application renders says nothing of what it will.
+func (p *Provider) moved(ctx context.Context, leaf *node) error {
+	up, err := p.parents(ctx, leaf)
+	if err != nil {
+		return err
+	}
+	self := workload{resource: leaf.resource, kind: leaf.kind.object, namespace: leaf.object.GetNamespace(), name: leaf.object.GetName(), content: []string{"spec"}}
+	for _, parent := range up {
+		if parent.word != kube.OwnerApplication {
+			continue
+		}
+		o, err := p.manifest(ctx, parent, self, "")
+		if errors.Is(err, providers.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		next := &node{leaf.kind, o}
+		if !same(raw(next.sources()), raw(leaf.sources())) {
+			return fmt.Errorf("%s gives %s another source by now (%s), which it gets when the former is let go: lift the highest measure first, with --force", parent, leaf, p.source(ctx, next))
+		}
+	}
+	return nil
 }
 
 // view is one look at what an application's source renders of a unit.

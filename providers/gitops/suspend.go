@@ -85,7 +85,7 @@ func (p *Provider) hold(ctx context.Context, leaf *node, of workload, s *rollbac
 	s.Warnings = append(s.Warnings, notes...)
 	s.Warnings = append(s.Warnings, p.caveats(leaf, of, up)...)
 	if s.LastingFix == "" {
-		s.LastingFix = fix(leaf, source, base[argRevision])
+		s.LastingFix = p.fix(ctx, leaf, source, base[argRevision])
 	}
 	return nil
 }
@@ -227,13 +227,46 @@ func (p *Provider) caveats(leaf *node, of workload, up []held) (out []string) {
 }
 
 // fix is what makes the rollback last.
-func fix(leaf *node, source, revision string) string {
+func (p *Provider) fix(ctx context.Context, leaf *node, source, revision string) string {
+	const lift = ", have it merged, then lift the measures, the last one first"
 	if leaf.word == kube.OwnerHelmRelease {
-		return fmt.Sprintf("change %s in the repository that declares it (%s now), then lift the measures, the last one first", leaf, source)
+		return fmt.Sprintf("change %s in the repository that declares it (%s now)%s", leaf, source, lift)
+	}
+	if was, now, moved := leaf.moved(); moved {
+		text := fmt.Sprintf("%s deploys %s since its own source was changed (it was %s): put that back where it is declared", leaf, now, was)
+		if up, err := p.parents(ctx, leaf); err == nil && len(up) > 0 { // the words stand without it too
+			text += ", by " + up[0].String() + " in " + p.source(ctx, up[0])
+		}
+		return text + ", have it merged, then lift the measures, the highest first, with --force"
 	}
 	what := "the commit that brought it"
 	if revision != "" {
 		what = fmt.Sprintf("what %s brought there (git revert %s)", revision, revision)
 	}
-	return fmt.Sprintf("in %s: revert %s, have it merged, then lift the measures, the last one first", source, what)
+	return fmt.Sprintf("in %s: revert %s%s", source, what, lift)
+}
+
+// moved tells whether the last sync of an application came with another source than the one before, and not with a commit.
+func (n *node) moved() (was, now string, moved bool) {
+	history, _ := n.at("status", "history").([]any)
+	if n.word != kube.OwnerApplication || len(history) < 2 {
+		return "", "", false
+	}
+	source := func(i int) (m map[string]any) {
+		h, _ := history[i].(map[string]any)
+		m, _ = h["source"].(map[string]any)
+		return m
+	}
+	a, b := source(len(history)-2), source(len(history)-1)
+	if a == nil || b == nil || same(raw(a), raw(b)) {
+		return "", "", false
+	}
+	words := func(m map[string]any) string {
+		return providers.Clean(strings.TrimSpace(text(m, "targetRevision") + " of " + text(m, "repoURL")))
+	}
+	was, now = words(a), words(b)
+	if was == now {
+		now += " with other parameters"
+	}
+	return was, now, true
 }

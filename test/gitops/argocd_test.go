@@ -204,6 +204,10 @@ func ofApps(d *desk) {
 	d.until("the parent sees the commit", func() bool { return d.refreshed("root").Status.Sync.Status == "OutOfSync" })
 	d.compared("child")
 	both := d.looked(rollback.MeasureInForce, rollback.TellNo, 2)
+	// The parent's source gives the child another one: what the child renders now no longer tells.
+	d.argo.Push(d.T, map[string]string{"root/child.yaml": strings.Replace(next, `"targetRevision": "main"`, `"targetRevision": "`+good+`"`, 1)})
+	says(d.T, []string{d.looked(rollback.MeasureInForce, rollback.TellUnknown, 2)[0].Detail}, "another source by now")
+	d.argo.Push(d.T, map[string]string{"root/child.yaml": next})
 	// Somebody lets the parent go: it turns the child on, and the bad version comes back. That is an alert of the record.
 	d.kubectl("-n", "argocd", "patch", "application/root", "--type=merge", "-p", `{"spec": {"syncPolicy": {"automated": `+automated+`}}}`)
 	d.until("the bad one is back", func() bool { d.refreshed("root"); return strings.HasSuffix(d.image(), "v2-broken") })
@@ -214,7 +218,6 @@ func ofApps(d *desk) {
 			d.Errorf("%q %+v %v", got.State, res, err)
 		}
 	}
-	_ = good
 }
 
 // ofSet: an ApplicationSet writes the sync policy of its applications again at once, unless it is told to leave it.
