@@ -6,6 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
 	"github.com/backout-dev/backout/config"
 )
 
@@ -33,16 +36,17 @@ contexts:
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(cfg.Verify) != 2 {
-		t.Fatalf("%+v", cfg.Verify)
+	most := 0.01
+	want := []config.Verify{
+		{
+			Unit: "kubernetes:shop/*", Environment: "prod", Hold: 2 * time.Minute, File: path, Line: 3, Dir: dir,
+			PromQL: []config.PromQL{{Name: "errors", Query: "rate(errors[1m])", Max: &most, Window: 3 * time.Minute}},
+			HTTP:   []config.HTTP{{URL: "https://shop.example.com/health", Status: 204, MaxLatency: 300 * time.Millisecond, Samples: 3}},
+		},
+		{Name: "smoke", File: path, Line: 8, Dir: dir, Command: []config.Command{{Argv: []string{"./smoke", "--fast"}, Env: []string{"SMOKE_TOKEN"}, Timeout: 20 * time.Second}}},
 	}
-	v := cfg.Verify[0]
-	if v.Hold != 2*time.Minute || v.Line != 3 || v.File != path || v.Dir != dir || len(v.PromQL) != 1 || *v.PromQL[0].Max != 0.01 ||
-		v.PromQL[0].Window != 3*time.Minute || v.HTTP[0].MaxLatency != 300*time.Millisecond || v.HTTP[0].Samples != 3 {
-		t.Errorf("%+v", v)
-	}
-	if c := cfg.Verify[1].Command[0]; cfg.Verify[1].Line != 8 || c.Argv[1] != "--fast" || c.Env[0] != "SMOKE_TOKEN" || c.Timeout != 20*time.Second {
-		t.Errorf("%+v", cfg.Verify[1])
+	if diff := cmp.Diff(want, cfg.Verify, cmpopts.IgnoreUnexported(config.Verify{})); diff != "" {
+		t.Error(diff)
 	}
 	cfg, err = config.Load(config.Options{Path: path, Providers: verifySchemas(), Context: "quiet"})
 	if err != nil || len(cfg.Verify) != 1 || cfg.Verify[0].Hold != 5*time.Second {

@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/backout-dev/backout/rollback"
 	"github.com/backout-dev/backout/rollback/ledger"
 )
@@ -40,6 +42,16 @@ func (d *declares) Look(ctx context.Context, _ rollback.Unit, c rollback.Declare
 	d.looks[c.Name] = append(d.looks[c.Name], since)
 	d.mu.Unlock()
 	return d.look(ctx, since, c)
+}
+
+// looked checks how often each check was looked at.
+func (d *declares) looked(t *testing.T, often map[string][2]int) {
+	t.Helper()
+	for name, n := range often {
+		if got := len(d.looks[name]); got < n[0] || got > n[1] {
+			t.Errorf("%s was looked at %d times, want %v", name, got, n)
+		}
+	}
 }
 
 func limit(v float64) *float64 { return &v }
@@ -79,12 +91,9 @@ func TestDeclaredChecksVerify(t *testing.T) {
 		if p.Unseen || p.Hold != 20*time.Second || len(p.Units[0].Declared) != 2 {
 			t.Fatalf("%+v", p)
 		}
-		run, err := b.Confirm(t.Context(), p, yes(p))
-		if err != nil {
-			t.Fatal(err)
-		}
+		run := b.confirmed(t, rollback.Request{})
 		began := time.Now()
-		run, err = b.Execute(t.Context(), run.ID)
+		run, err := b.Execute(t.Context(), run.ID)
 		if err != nil || run.State != rollback.RunSucceeded || !strings.HasSuffix(run.Detail, "3 checks passed, for 20s") {
 			t.Fatalf("%v %s: %s", err, run.State, run.Detail)
 		}
@@ -92,18 +101,14 @@ func TestDeclaredChecksVerify(t *testing.T) {
 			t.Errorf("held for %s", took)
 		}
 		i := slices.IndexFunc(run.Checks, func(c rollback.Check) bool { return c.Name == "error ratio" })
-		if c := run.Checks[i]; c.Goal != "at most 0.01" || c.Observed != "0.001" || *c.Value != 0.001 || c.Inside {
-			t.Errorf("%+v", c)
+		want := rollback.Check{Name: "error ratio", Goal: "at most 0.01", State: rollback.CheckPass, Observed: "0.001", Value: limit(0.001), Limit: limit(0.01)}
+		if diff := cmp.Diff(want, run.Checks[i]); diff != "" {
+			t.Error(diff)
 		}
+		d.looked(t, map[string][2]int{"error ratio": {11, 13}, "smoke": {6, 8}}) // in 20 s, every 2 and every 3 s
 		// Before anything was touched, what only asks was asked and no program was run.
 		if len(run.BeforeChecks) != 2 || run.BeforeChecks[1].Name != "error ratio" {
 			t.Errorf("before: %+v", run.BeforeChecks)
-		}
-		if n := len(d.looks["error ratio"]); n < 11 || n > 13 {
-			t.Errorf("the ratio was looked at %d times in 20 s, every 2 s", n)
-		}
-		if n := len(d.looks["smoke"]); n < 6 || n > 8 {
-			t.Errorf("the program was run %d times in 20 s, every 3 s", n)
 		}
 		if e := b.entries(t, ledger.KindVerification); len(e) != 1 || !strings.Contains(string(e[0].Body), `"name":"error ratio"`) || !strings.Contains(string(e[0].Body), `"goal":"at most 0.01"`) {
 			t.Errorf("the record: %+v", e)
@@ -115,11 +120,11 @@ func TestDeclaredChecksVerify(t *testing.T) {
 // What is not well for one moment begins the hold again, also where it is well whenever the run itself looks.
 func TestDeclaredCheckThatFlaps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		flap := func(_ context.Context, since time.Duration, c rollback.DeclaredCheck) rollback.Check {
+		flap := func(ctx context.Context, since time.Duration, c rollback.DeclaredCheck) rollback.Check {
 			if since >= 12*time.Second && since < 12500*time.Millisecond {
 				return rollback.Check{State: rollback.CheckFail, Observed: "0.4"}
 			}
-			return passes(nil, since, c)
+			return passes(ctx, since, c)
 		}
 		fast := ratio()
 		fast.Every = 100 * time.Millisecond // it fails and is well again between two looks of the run

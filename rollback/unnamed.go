@@ -55,16 +55,19 @@ func (w *world) deployedWithin(id UnitID, from, to time.Time) []string {
 	}
 	for i := range w.changes {
 		c := &w.changes[i]
-		switch {
-		case c.Service == "" || c.Service == u.Service || c.IsNote() || !sameEnvironment(c.Environment, u.Environment):
-		case c.Kind == providers.KindRollback || c.Kind == providers.KindDrill || c.Kind == providers.KindOperation || c.Kind == providers.KindScale:
-		case c.At().Before(from) || c.At().After(to):
-		case len(w.named(c.Service, u.Environment)) > 0: // its unit was looked at
-		case !slices.Contains(near, c.Service):
-			near = append(near, c.Service)
+		if at := c.At(); at.Before(from) || at.After(to) || !w.elsewhere(c, u) || slices.Contains(near, c.Service) {
+			continue
 		}
+		near = append(near, c.Service)
 	}
 	return near
+}
+
+// elsewhere reports whether a change altered what a service serves that is no unit here, beside u and in its environment.
+func (w *world) elsewhere(c *providers.Change, u Unit) bool {
+	nothing := []providers.Kind{providers.KindRollback, providers.KindDrill, providers.KindOperation, providers.KindScale}
+	other := !slices.Contains(nothing, c.Kind) && c.Service != "" && c.Service != u.Service && !c.IsNote() && sameEnvironment(c.Environment, u.Environment)
+	return other && len(w.named(c.Service, u.Environment)) == 0 // else its unit was looked at
 }
 
 // beganWithin reports whether one of the revisions, the newest first, began to serve in a span. One that does not say when it

@@ -156,11 +156,7 @@ func (x *execution) verify(ctx context.Context, started time.Time) (ending, erro
 		case over.state != "":
 			return over, nil
 		}
-		if len(bad) > 0 {
-			wellSince = time.Time{}
-		} else if broken := x.broken(); broken || wellSince.IsZero() {
-			wellSince = time.Now()
-		}
+		wellSince = x.well(wellSince, bad)
 		if !wellSince.IsZero() && time.Since(wellSince) >= x.run.Plan.Hold {
 			return end(RunSucceeded, "%s; %s, for %s", x.done(), x.wellness(), x.run.Plan.Hold), nil
 		}
@@ -179,6 +175,18 @@ func (x *execution) verify(ctx context.Context, started time.Time) (ending, erro
 		if err := sleep(ctx, x.e.cfg.Poll); err != nil {
 			return ending{}, err
 		}
+	}
+}
+
+// well is since when all has been well, after one more look; zero: it is not.
+func (x *execution) well(since time.Time, bad []string) time.Time {
+	switch {
+	case len(bad) > 0:
+		return time.Time{}
+	case x.broken() || since.IsZero():
+		return time.Now()
+	default:
+		return since
 	}
 }
 

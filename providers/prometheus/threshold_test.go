@@ -21,17 +21,33 @@ func TestThresholdOverAWindow(t *testing.T) {
 		r := ask(query, 3*time.Second)
 		return r.State == providers.CheckPass && r.Observed == "0 at worst in 3s" && r.Goal == "at most 0.05" && *r.Limit == 0.05
 	})
-	if r := ask(query, 2*time.Hour); r.State != providers.CheckUnknown || !strings.Contains(r.Observed, "no data at ") {
-		t.Errorf("a window from before the first measurement: %+v", r)
-	}
+	unknown(t, "a window from before the first measurement", ask(query, 2*time.Hour), "no data at ")
 	if r := p.Threshold(t.Context(), providers.Threshold{Query: query, Min: &least}); r.State != providers.CheckFail || r.Goal != "at least 0.5" || r.Observed != "0" {
 		t.Errorf("below the least: %+v", r)
 	}
 	for text, want := range map[string]string{"no_such_series": "no series", "0 * app_error_ratio / 0": "NaN", "sum(": "parse error", "app_error_ratio[1m]": "not a number for each series"} {
-		if r := ask(text, time.Second); r.State != providers.CheckUnknown || !strings.Contains(r.Observed, want) {
-			t.Errorf("%s: %+v, want unknown with %q", text, r, want)
-		}
+		unknown(t, text, ask(text, time.Second), want)
 	}
+	breaks(t, shop, ask)
+	// The last one of several series decides, wherever it stands.
+	if r := ask("vector(0.01) or label_replace(vector(0.9), \"x\", \"y\", \"\", \"\")", 0); r.State != providers.CheckFail || r.Observed != "0.9" {
+		t.Errorf("two series: %+v", r)
+	}
+	srv.Stop()
+	unknown(t, "nobody answers", ask(query, time.Second), "")
+}
+
+func unknown(t *testing.T, what string, r providers.CheckResult, why string) {
+	t.Helper()
+	if r.State != providers.CheckUnknown || r.Observed == "" || !strings.Contains(r.Observed, why) {
+		t.Errorf("%s: %+v, want unknown with %q", what, r, why)
+	}
+}
+
+// breaks: a service that was not well for a moment is well now, and was not all the time.
+func breaks(t *testing.T, shop *shop, ask func(string, time.Duration) providers.CheckResult) {
+	t.Helper()
+	const query = `app_error_ratio{service="pricing"}`
 	shop.set("pricing", 0.2)
 	until(t, "the ratio is seen", func() bool { return ask(query, 0).State == providers.CheckFail })
 	shop.set("pricing", 0)
@@ -39,12 +55,4 @@ func TestThresholdOverAWindow(t *testing.T) {
 		now, then := ask(query, 0), ask(query, 20*time.Second)
 		return now.State == providers.CheckPass && then.State == providers.CheckFail && then.Observed == "0.2 at worst in 20s"
 	})
-	// The last one of several series decides, wherever it stands.
-	if r := ask("vector(0.01) or label_replace(vector(0.9), \"x\", \"y\", \"\", \"\")", 0); r.State != providers.CheckFail || r.Observed != "0.9" {
-		t.Errorf("two series: %+v", r)
-	}
-	srv.Stop()
-	if r := ask(query, time.Second); r.State != providers.CheckUnknown || r.Observed == "" {
-		t.Errorf("nobody answers: %+v", r)
-	}
 }
