@@ -63,14 +63,12 @@ func (e *Engine) permit(ctx context.Context, p Plan, c Confirmation) error {
 	switch {
 	case !d.Allowed:
 		return errors.Join(fmt.Errorf("%w: %s", ErrRefused, strings.Join(d.Reasons, "; ")), listErr)
-	case c.By.Kind != policy.Human && p.round() != "":
-		return fmt.Errorf("%w: %s", ErrRefused, p.round())
 	case d.Confirm == policy.ConfirmName && c.Typed != d.Name && c.Typed != string(p.Units[0].Unit.ID): // the whole id always does
 		return fmt.Errorf("%w: type %q to confirm", ErrRefused, d.Name)
 	case d.NeedsReason && strings.TrimSpace(c.Reason) == "" && strings.TrimSpace(p.Reason) == "":
 		return fmt.Errorf("%w: something about this plan is unknown, give a reason", ErrRefused)
 	}
-	if err := errors.Join(agreed(d.Destroys, c.Destroys), p.whole()); err != nil {
+	if err := errors.Join(agreed(d.Destroys, c.Destroys), p.round(c.By), p.whole()); err != nil {
 		return err
 	}
 	return e.still(ctx, p, known, listErr)

@@ -3,6 +3,8 @@ package rollback
 import (
 	"fmt"
 	"time"
+
+	"github.com/backout-dev/backout/rollback/policy"
 )
 
 const (
@@ -15,16 +17,16 @@ const (
 	loopLimit = 2
 )
 
-// round reports that a plan does once more what has not lasted.
-func (p Plan) round() string {
+// round refuses anybody but a person a plan that does once more what has not lasted.
+func (p Plan) round(by policy.Principal) error {
 	for _, u := range p.Units {
 		for _, f := range u.Findings {
-			if f.Rule == ruleLoop && f.Verdict == Unknown {
-				return f.Text
+			if by.Kind != policy.Human && f.Rule == ruleLoop && f.Verdict == Unknown {
+				return fmt.Errorf("%w: %s", ErrRefused, f.Text)
 			}
 		}
 	}
-	return ""
+	return nil
 }
 
 // switched is one effect of a run on a unit, as the journal has it.

@@ -42,10 +42,10 @@ func (x *execution) step(ctx context.Context, i int) (ending, error) {
 		if o.Frozen != "" {
 			return x.stopped(s, attempted, fmt.Sprintf("%s is frozen: %s", s.Unit, o.Frozen)), nil
 		}
-		if over := x.mayTry(s, tries, attempted); over.state != "" {
-			return over, nil
+		over, waited, err := x.mayTry(s, tries, attempted), false, error(nil)
+		if over.state == "" {
+			over, waited, err = x.gate(ctx, s, began, attempted)
 		}
-		over, waited, err := x.gate(ctx, s, began, attempted)
 		if err != nil || over.state != "" {
 			return over, err
 		}

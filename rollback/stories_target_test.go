@@ -45,20 +45,26 @@ func TestAForgottenSuspensionIsOverdueAndItsResumptionIsVerified(t *testing.T) {
 		if err != nil || len(seen) != 1 || seen[0].InForce != rollback.TellYes || seen[0].State != rollback.MeasureInForce {
 			t.Errorf("looked at: %+v %v", seen, err)
 		}
-		lift := rollback.LiftRequest{By: ana, Force: true, Reason: "the emergency is over"}
-		got, res, err := b.Lift(t.Context(), m.ID, lift)
-		if err != nil || got.State != rollback.MeasureLifting || res.Outcome != rollback.OutcomeUnknown || !strings.Contains(res.Detail, "not seen to be gone") {
-			t.Errorf("the target says that it resumed: %q %+v %v", got.State, res, err)
-		}
-		if all, err = b.Measures(t.Context()); err != nil || !all[0].Overdue(time.Now()) {
-			t.Errorf("it is forgotten: %+v %v", all, err)
-		}
-		d.listens = true
-		if got, _, err = b.Lift(t.Context(), m.ID, lift); err != nil || got.State != rollback.MeasureLifted || g.Suspended() || got.Overdue(time.Now()) {
-			t.Errorf("when it does: %q %v, suspended %v", got.State, err, g.Suspended())
-		}
-		b.sound(t)
+		d.resumed(t, b, m)
 	})
+}
+
+// resumed lifts the measure, first in vain.
+func (d *deaf) resumed(t *testing.T, b *bench, m rollback.MeasureRun) {
+	t.Helper()
+	lift := rollback.LiftRequest{By: ana, Force: true, Reason: "the emergency is over"}
+	got, res, err := b.Lift(t.Context(), m.ID, lift)
+	if err != nil || got.State != rollback.MeasureLifting || res.Outcome != rollback.OutcomeUnknown || !strings.Contains(res.Detail, "not seen to be gone") {
+		t.Errorf("the target says that it resumed: %q %+v %v", got.State, res, err)
+	}
+	if all, err := b.Measures(t.Context()); err != nil || !all[0].Overdue(time.Now()) {
+		t.Errorf("it is forgotten: %+v %v", all, err)
+	}
+	d.listens = true
+	if got, _, err = b.Lift(t.Context(), m.ID, lift); err != nil || got.State != rollback.MeasureLifted || d.Suspended() || got.Overdue(time.Now()) {
+		t.Errorf("when it does: %q %v, suspended %v", got.State, err, d.Suspended())
+	}
+	b.sound(t)
 }
 
 // An upgrade and its remediation took turns for ever. What is not known is tried a bounded number of times, each after a fresh

@@ -260,39 +260,48 @@ func TestATargetThatCannotServeIsNone(t *testing.T) {
 	})
 }
 
+// redeployed has the bad content back under another number, and plans to leave it again.
+func (b *bench) redeployed(t *testing.T, u *fakeUnit, number int) rollback.Plan {
+	t.Helper()
+	r := rev("r42", "bad", 0)
+	r.Label = fmt.Sprint("r", number)
+	if number > 42 {
+		b.target.foreign(u, r)
+	}
+	return b.plan(t, rollback.Request{To: digest("r41")})
+}
+
+// lasts runs a plan to its end and lets time pass.
+func (b *bench) lasts(t *testing.T, p rollback.Plan, d time.Duration) {
+	t.Helper()
+	run, err := b.Confirm(t.Context(), p, yes(p))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if run, err = b.Execute(t.Context(), run.ID); err != nil || run.State != rollback.RunSucceeded {
+		t.Fatalf("%q: %s %v", run.State, run.Detail, err)
+	}
+	time.Sleep(d)
+}
+
+// loop is what a plan says of the same having been done before.
+func loop(p rollback.Plan) (v rollback.Verdict, text string) {
+	for _, f := range p.Units[0].Findings {
+		if f.Rule == "loop" {
+			v, text = f.Verdict, f.Text
+		}
+	}
+	return v, text
+}
+
 // An automatic revert went back and forth for ever. Whatever brings the bad version back, the third time within an hour no
 // automation begins it, and a person only with a reason; numbers say nothing, because the bad version has another one each time.
 func TestSomethingBringsTheBadVersionBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
 		u := b.pricing()
-		again := func(number int) rollback.Plan {
-			r := rev("r42", "bad", 0)
-			r.Label = fmt.Sprint("r", number)
-			if number > 42 {
-				b.target.foreign(u, r)
-			}
-			return b.plan(t, rollback.Request{To: digest("r41")})
-		}
-		run := func(p rollback.Plan) {
-			t.Helper()
-			r, err := b.Confirm(t.Context(), p, yes(p))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if r, err = b.Execute(t.Context(), r.ID); err != nil || r.State != rollback.RunSucceeded {
-				t.Fatalf("%q: %s %v", r.State, r.Detail, err)
-			}
-			time.Sleep(10 * time.Minute)
-		}
-		loop := func(p rollback.Plan) (v rollback.Verdict, text string) {
-			for _, f := range p.Units[0].Findings {
-				if f.Rule == "loop" {
-					v, text = f.Verdict, f.Text
-				}
-			}
-			return v, text
-		}
+		again := func(number int) rollback.Plan { return b.redeployed(t, u, number) }
+		run := func(p rollback.Plan) { b.lasts(t, p, 10*time.Minute) }
 		p := again(42)
 		if v, _ := loop(p); v != "" {
 			t.Errorf("the first time: %s", v)

@@ -15,25 +15,8 @@ func TestStoriesExist(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	source := func(dirs ...string) string {
-		var text strings.Builder
-		for _, dir := range dirs {
-			files, err := filepath.Glob(filepath.Join("..", "..", filepath.FromSlash(dir), "*_test.go"))
-			if err != nil || len(files) == 0 {
-				t.Errorf("%s has no tests: %v", dir, err)
-			}
-			for _, f := range files {
-				data, err := os.ReadFile(f)
-				if err != nil {
-					t.Fatal(err)
-				}
-				text.Write(data)
-			}
-		}
-		return text.String()
-	}
-	workloads, runs := source("providers/kubernetes"), source("test/kubernetes")
-	functions := source("rollback", "providers/kubernetes", "test/kubernetes")
+	workloads, runs := source(t, "providers/kubernetes"), source(t, "test/kubernetes")
+	functions := source(t, "rollback", "providers/kubernetes", "test/kubernetes")
 	named := 0
 	for _, m := range regexp.MustCompile("`(Test[A-Za-z]+)").FindAllStringSubmatch(string(page), -1) {
 		if named++; !strings.Contains(functions, "func "+m[1]+"(") {
@@ -57,4 +40,24 @@ func TestStoriesExist(t *testing.T) {
 	if named < 30 {
 		t.Errorf("only %d tests are named: is the page still read as it is written?", named)
 	}
+}
+
+// source is the text of all tests of some packages.
+func source(t *testing.T, dirs ...string) string {
+	t.Helper()
+	var text strings.Builder
+	for _, dir := range dirs {
+		files, err := filepath.Glob(filepath.Join("..", "..", filepath.FromSlash(dir), "*_test.go"))
+		if err != nil || len(files) == 0 {
+			t.Errorf("%s has no tests: %v", dir, err)
+		}
+		for _, f := range files {
+			data, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text.Write(data)
+		}
+	}
+	return text.String()
 }
