@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/backout-dev/backout/providers"
@@ -116,12 +117,7 @@ func (p *Provider) parents(ctx context.Context, n *node) (out []*node, err error
 const applier = "argocd-controller"
 
 func applied(o *kube.Object) bool {
-	for _, m := range o.GetManagedFields() {
-		if m.Manager == applier {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(kube.Managers(o), func(m kube.Manager) bool { return m.Name == applier })
 }
 
 // declares tells whether the source of a reconciler's parent says itself that the reconciler runs. Known is false where nothing
@@ -134,22 +130,11 @@ func (n *node) declares(parent *node) (yes, known bool) {
 		}
 	}
 	manager := map[string]string{kube.OwnerApplication: applier, kube.OwnerKustomization: "kustomize-controller", kube.OwnerHelmRelease: "helm-controller"}[parent.word]
-	for _, m := range n.object.GetManagedFields() {
-		if m.Manager != manager || m.FieldsV1 == nil || m.Subresource != "" {
+	for _, m := range kube.Managers(n.object) {
+		if m.Name != manager || m.Subresource != "" {
 			continue
 		}
-		var v map[string]any
-		if json.Unmarshal(m.FieldsV1.GetRawBytes(), &v) != nil {
-			continue
-		}
-		known = true
-		for _, key := range n.field {
-			v, yes = v["f:"+key].(map[string]any)
-			if !yes {
-				break
-			}
-		}
-		if yes {
+		if known = true; m.Owns(n.field...) {
 			return true, true
 		}
 	}

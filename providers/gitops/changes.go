@@ -25,7 +25,7 @@ func (p *Provider) Changes(ctx context.Context, w providers.Window) iter.Seq2[pr
 			if k.word == ownerSet {
 				continue
 			}
-			err := p.each(ctx, k, kube.Selection{}, func(n *node) bool {
+			err := p.each(ctx, k, kube.Selection{Slim: true}, func(n *node) bool {
 				found++
 				for _, c := range p.changesOf(n) {
 					if w.Contains(c.At()) && !yield(c, nil) {

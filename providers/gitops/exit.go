@@ -122,9 +122,9 @@ func (n *node) resourceState(w workload) string {
 
 // written is when somebody last wrote an object itself, not its status.
 func written(o *kube.Object) (last time.Time) {
-	for _, m := range o.GetManagedFields() {
-		if m.Subresource != "status" && m.Time != nil && m.Time.After(last) {
-			last = m.Time.Time
+	for _, m := range kube.Managers(o) {
+		if m.Subresource != "status" && m.At.After(last) {
+			last = m.At
 		}
 	}
 	return last
