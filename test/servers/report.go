@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/term"
@@ -13,7 +14,37 @@ import (
 // every so often. When a build is over, its line is finished by done.
 func Report(out *os.File) (tell func(Progress), done func()) {
 	r := &reporter{out: out, terminal: term.IsTerminal(int(out.Fd())), began: time.Now(), now: time.Now}
-	return r.tell, r.done
+	if !r.terminal {
+		return r.tell, r.done
+	}
+	over, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		r.goOn(over)
+	}()
+	return r.tell, func() {
+		close(over)
+		<-ended
+		r.done()
+	}
+}
+
+// goOn lets the time of what was told last go on: a program that is linked tells nothing for a minute.
+func (r *reporter) goOn(over <-chan struct{}) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-over:
+			return
+		case <-tick.C:
+		}
+		r.mu.Lock()
+		if r.width > 0 {
+			r.show(r.last)
+		}
+		r.mu.Unlock()
+	}
 }
 
 const quiet = 20 * time.Second // the longest that nothing is said of a build outside a terminal while it goes on
@@ -25,18 +56,21 @@ type reporter struct {
 	said     time.Time
 	words    string
 	width    int
+	mu       sync.Mutex
+	last     Progress
 	now      func() time.Time
 }
 
 func (r *reporter) tell(p Progress) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	now := r.now()
 	words := progressWords(p)
+	r.last = p
 	next := strings.HasPrefix(words, "link") && words != r.words
 	if r.terminal {
 		if next || now.Sub(r.said) >= 100*time.Millisecond {
-			line := fmt.Sprintf("%s %s: %s, %s", p.Server.Name, p.Server.Version, words, now.Sub(r.began).Round(time.Second))
-			fmt.Fprintf(r.out, "\r%-*s", r.width, line)
-			r.said, r.words, r.width = now, words, len(line)
+			r.show(p)
 		}
 		return
 	}
@@ -44,6 +78,14 @@ func (r *reporter) tell(p Progress) {
 		fmt.Fprintf(r.out, "%s %s: %s, %s\n", p.Server.Name, p.Server.Version, words, now.Sub(r.began).Round(time.Second))
 		r.said, r.words = now, words
 	}
+}
+
+// show writes the line of a terminal.
+func (r *reporter) show(p Progress) {
+	now, words := r.now(), progressWords(p)
+	line := fmt.Sprintf("%s %s: %s, %s", p.Server.Name, p.Server.Version, words, now.Sub(r.began).Round(time.Second))
+	fmt.Fprintf(r.out, "\r%-*s", r.width, line)
+	r.said, r.words, r.width = now, words, len(line)
 }
 
 func (r *reporter) done() {

@@ -64,7 +64,7 @@ func (c *cluster) start(ctx context.Context, s *spawner) error {
 	if err != nil {
 		return err
 	}
-	c.say("starting a control plane (etcd, API server, controllers, scheduler) and a node that runs pods as processes")
+	c.say("bringing up a control plane, and a node that runs pods as processes")
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), program, "-json", "-images", c.at("images"), "-dir", c.at("cluster"), "-with", "helm,backout-helm")
 	cmd.Dir, cmd.Env = c.checkout, c.goEnv()
 	if c.progress != nil {
