@@ -210,6 +210,7 @@ func TestWholeRollbacks(t *testing.T) {
 		both(newDesk(t, c, ns, ways{}), newDesk(t, c, ns, ways{}))
 	})
 	t.Run("two consoles at once, two hundred times", func(t *testing.T) { races(t, c) })
+	t.Run("two consoles at once on a ConfigMap", func(t *testing.T) { racesForConfiguration(t, c) })
 	t.Run("stories", func(t *testing.T) { stories(t, c) })
 	t.Run("the program twice at once", func(t *testing.T) { programs(t, c) })
 	t.Run("the control plane goes away", func(t *testing.T) { goesAway(t, c) })

@@ -68,6 +68,7 @@ type racer struct {
 	wire *wire
 	stop atomic.Pointer[stop]
 	op   string // of its newest run
+	ask  rollback.Request
 }
 
 func newRacer(t *testing.T, c *servers.Cluster, ns string) *racer {
@@ -102,6 +103,7 @@ func newRacer(t *testing.T, c *servers.Cluster, ns string) *racer {
 		return true
 	}
 	r.wire.asked.Store(&asked)
+	r.ask = rollback.Request{Unit: r.unit("shop"), Reason: "errors"}
 	return r
 }
 
@@ -179,6 +181,13 @@ func (h told) plain(op string) bool {
 func (l *lane) round(n int) {
 	l.Helper()
 	before := deploy(l.console[0].desk, l.shop, "shop", fmt.Sprintf("v%d-broken", n+2))
+	heard, how := l.race()
+	l.judge(n, before, heard, how)
+}
+
+// race has both take the unit back, one of them stopped on the way.
+func (l *lane) race() (heard [2]told, how string) {
+	l.Helper()
 	points := stops()
 	s := &stop{at: points[rand.IntN(len(points))], other: make(chan struct{}), limit: time.Minute}
 	if s.at != longGivenUp && rand.IntN(2) == 0 {
@@ -189,7 +198,6 @@ func (l *lane) round(n int) {
 	together := rand.IntN(4) > 0 // both have confirmed before either acts
 	var confirmed, all sync.WaitGroup
 	confirmed.Add(2)
-	var heard [2]told
 	for i, d := range l.console {
 		all.Go(func() {
 			if i != stopped {
@@ -211,12 +219,12 @@ func (l *lane) round(n int) {
 		d.stop.Store(nil)
 		d.wire.under.Wait()
 	}
-	l.judge(n, before, heard, fmt.Sprintf("console %d stopped at %s for up to %s", stopped, s.at, s.limit))
+	return heard, fmt.Sprintf("console %d stopped at %s for up to %s", stopped, s.at, s.limit)
 }
 
 // ready plans and confirms.
 func (r *racer) ready() (rollback.Run, error) {
-	p, err := r.Plan(r.Context(), rollback.Request{Unit: r.unit("shop"), Reason: "errors"})
+	p, err := r.Plan(r.Context(), r.ask)
 	if err != nil {
 		return rollback.Run{}, err
 	}
