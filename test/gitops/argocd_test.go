@@ -35,6 +35,7 @@ func TestReconcilersLeaveARollbackAlone(t *testing.T) {
 	t.Run("the promises of every provider", func(t *testing.T) { conforms(newDesk(t, c, nil, fresh(t, "conforms"), servers.Admin)) })
 	a := servers.StartArgoCD(t, c)
 	t.Run("an application that heals itself", func(t *testing.T) { heals(newDesk(t, c, a, fresh(t, "heals"), servers.Admin)) })
+	t.Run("a sync that waits", func(t *testing.T) { waits(newDesk(t, c, a, fresh(t, "waves"), servers.Admin)) })
 	t.Run("an application of applications", func(t *testing.T) { ofApps(newDesk(t, c, a, fresh(t, "child"), servers.Admin)) })
 	t.Run("an ApplicationSet", func(t *testing.T) {
 		a.StartApplicationSets(t)
@@ -176,6 +177,30 @@ func (d *desk) told(commit string) {
 	}
 	if !found {
 		d.Errorf("the bad sync is not told; the last one is %+v", last)
+	}
+}
+
+// waits: a sync of the bad commit waits for what it deployed to get well. It would go on with the rest of that commit as soon as
+// the good version is back, so it is ended.
+func waits(d *desk) {
+	const later = `{apiVersion: v1, kind: ConfigMap, metadata: {name: later, annotations: {argocd.argoproj.io/sync-wave: "1"}}}`
+	d.argo.Push(d.T, map[string]string{"waves/shop.yaml": "# first" + shop})
+	d.c.Do(d.T, app(d.argo, "waves", d.ns), "apply", "-f", "-")
+	d.served("waves", "waves/shop.yaml")
+	d.argo.Push(d.T, map[string]string{"waves/shop.yaml": bad, "waves/later.yaml": later})
+	d.until("the sync waits for the bad one", func() bool {
+		d.refreshed("waves")
+		return strings.HasSuffix(d.image(), "v2-broken") && strings.Contains(d.field("application/waves", ".status.operationState.message"), "waiting for")
+	})
+	p := d.planned()
+	says(d.T, []string{p.Units[0].Steps[0].Title}, "end the sync that runs")
+	d.done(p)
+	if got := d.field("application/waves", ".operation") + d.field("application/waves", ".status.operationState.phase"); got != "Failed" {
+		d.Errorf("the sync is %s", got)
+	}
+	d.compared("waves")
+	if out, err := d.c.Kubectl(d.Context(), "", "-n", d.ns, "get", "configmap/later"); err == nil {
+		d.Errorf("the sync went on: %s", out)
 	}
 }
 

@@ -174,8 +174,8 @@ func (d *desk) synced(name, commit string) {
 	})
 }
 
-// broken deploys a version that served and then one that cannot, both through git; it gives the good commit and the bad one.
-func (d *desk) broken(name, path string) (good, culprit string) {
+// served deploys a version through git, and waits until it is known to be good.
+func (d *desk) served(name, path string) (good string) {
 	d.Helper()
 	good = d.argo.Push(d.T, map[string]string{path: shop})
 	d.synced(name, good)
@@ -184,6 +184,13 @@ func (d *desk) broken(name, path string) (good, culprit string) {
 		o, err := d.workloads.Observe(d.Context(), d.unit())
 		return err == nil && len(o.Current.Good) > 0
 	})
+	return good
+}
+
+// broken deploys a version that served and then one that cannot; it gives the good commit and the bad one.
+func (d *desk) broken(name, path string) (good, culprit string) {
+	d.Helper()
+	good = d.served(name, path)
 	culprit = d.argo.Push(d.T, map[string]string{path: bad})
 	d.synced(name, culprit)
 	d.until("the bad one is there", func() bool { return strings.HasSuffix(d.image(), "v2-broken") })
