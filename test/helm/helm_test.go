@@ -103,7 +103,7 @@ func (w *world) engine(t *testing.T) *rollback.Engine {
 func run(t *testing.T, e *rollback.Engine, p rollback.Plan) rollback.Run {
 	t.Helper()
 	confirmed, err := e.Confirm(t.Context(), p, rollback.Confirmation{
-		PlanHash: p.Hash, By: policy.Principal{ID: "ana", Kind: policy.Human}, Typed: p.Decision.Name, Reason: "errors", Via: "command line",
+		PlanHash: p.Hash, By: policy.Principal{ID: "ana", Kind: policy.Human}, Typed: p.Decision.Name, Destroys: p.Decision.Destroys, Reason: "errors", Via: "command line",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -159,6 +159,41 @@ func TestTheGoodRevisionIsChosenAndVerified(t *testing.T) {
 	}
 
 	w.outage(t, e)
+	w.destroys(t, e)
+}
+
+// destroys goes back to where a volume was not: what is destroyed has to be named, and then it goes.
+func (w *world) destroys(t *testing.T, e *rollback.Engine) {
+	t.Helper()
+	before := w.newest(t)
+	claim := filepath.Join(w.chart, "templates", "claim.yaml")
+	text := "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: orders}\nspec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}\n"
+	if err := os.WriteFile(claim, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.deploy(t, "1.5.0", "pay:2")
+	plan, err := e.Plan(t.Context(), rollback.Request{Unit: unit, To: before})
+	if err != nil || len(plan.Decision.Destroys) != 1 {
+		t.Fatalf("%+v %v", plan, err)
+	}
+	_, err = e.Confirm(t.Context(), plan, rollback.Confirmation{
+		PlanHash: plan.Hash, By: policy.Principal{ID: "ana", Kind: policy.Human}, Typed: plan.Decision.Name, Reason: "errors", Via: "command line",
+	})
+	if err == nil || !strings.Contains(err.Error(), "--destroy persistentvolumeclaim/default/orders") {
+		t.Errorf("without a word on the volume: %v", err)
+	}
+	if ended := run(t, e, plan); ended.State != rollback.RunSucceeded {
+		t.Errorf("%s: %s", ended.State, ended.Detail)
+	}
+	if left := w.c.Do(t, "", "get", "pvc", "-o", "name"); left != "" {
+		t.Errorf("left: %s", left)
+	}
+}
+
+// newest is the label of the newest revision.
+func (w *world) newest(t *testing.T) string {
+	t.Helper()
+	return "v" + w.c.Do(t, "", "get", "secrets", "-l", "owner=helm", "--sort-by=.metadata.creationTimestamp", "-o", "jsonpath={.items[-1:].metadata.labels.version}")
 }
 
 // outage takes the API server away while a run is at work, and back: it ends with what is true.
