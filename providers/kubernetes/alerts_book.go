@@ -132,13 +132,35 @@ func (b *alertBook) flush(ctx context.Context, m *chronicle) error {
 	if !b.dirty {
 		return nil
 	}
-	data, err := json.Marshal(all)
-	if err == nil {
-		err = m.archive.Put(ctx, m.provider, m.prefix+"alerts", data)
-	}
+	err := providers.Update(ctx, m.archive, m.provider, m.prefix+"alerts", func(old []byte) ([]byte, error) {
+		var theirs []providers.Alert
+		if json.Unmarshal(old, &theirs) != nil {
+			theirs = nil // it is only a memory
+		}
+		return json.Marshal(beside(all, theirs))
+	})
 	if err != nil {
 		return fmt.Errorf("keep the alerts of %s: %w", m.provider, err)
 	}
 	b.dirty = false
 	return nil
+}
+
+// beside adds to one's own alerts those that another process saw end, the newest of them where they become too many.
+func beside(mine, theirs []providers.Alert) []providers.Alert {
+	known := map[string]bool{}
+	for i := range mine {
+		known[mine[i].ID] = true
+	}
+	out := mine
+	for _, a := range theirs {
+		if !known[a.ID] && !a.EndsAt.IsZero() {
+			out = append(out, a)
+		}
+	}
+	if len(out) > 2*maxEnded {
+		slices.SortFunc(out, func(a, b providers.Alert) int { return a.StartsAt.Compare(b.StartsAt) })
+		out = out[len(out)-2*maxEnded:]
+	}
+	return out
 }

@@ -33,7 +33,7 @@ type kept struct {
 }
 
 // chronicle is the archive as far as it was read, written through in shards so that a large cluster does not become as many
-// files. What several processes write at once is joined; the last one wins where they differ.
+// files. What several processes write at once is joined, object by object and change by change.
 type chronicle struct {
 	archive  providers.Archive
 	provider string
@@ -42,7 +42,7 @@ type chronicle struct {
 	mu      sync.Mutex
 	loaded  bool
 	objects map[place]*kept
-	dirty   map[byte]bool
+	dirty   map[place]*news
 	sealed  []byte // the key of the digests of Secrets
 }
 
@@ -50,7 +50,7 @@ func newChronicle(env providers.Environment, server string) *chronicle {
 	sum := sha256.Sum256([]byte(server))
 	return &chronicle{
 		archive: env.Archive, provider: env.Name, prefix: hex.EncodeToString(sum[:4]) + "/",
-		objects: map[place]*kept{}, dirty: map[byte]bool{},
+		objects: map[place]*kept{}, dirty: map[place]*news{},
 	}
 }
 
@@ -126,7 +126,7 @@ func (m *chronicle) note(at place, v version) {
 	defer m.mu.Unlock()
 	k := m.object(at)
 	if k.Last == nil || k.Last.Digest != v.Digest {
-		k.Last, m.dirty[at.shard()] = &v, true
+		k.Last, m.news(at).last = &v, true
 	}
 }
 
@@ -147,17 +147,14 @@ func (m *chronicle) keep(at place, c providers.Change) (whole providers.Change, 
 			c = joined(c, old)
 			changed = !same(&c, old)
 			if changed {
-				k.Changes[i], m.dirty[at.shard()] = c, true
+				k.Changes[i], m.news(at).changes[c.ID] = c, true
 			}
 			return c, changed
 		}
 	}
 	k.Changes = append(k.Changes, c)
-	if n := len(k.Changes) - maxKept; n > 0 {
-		slices.SortStableFunc(k.Changes, func(a, b providers.Change) int { return a.At().Compare(b.At()) })
-		k.Changes = slices.Delete(k.Changes, 0, n)
-	}
-	m.dirty[at.shard()] = true
+	k.bound()
+	m.news(at).changes[c.ID] = true
 	return c, true
 }
 
@@ -207,63 +204,6 @@ func same(a, b *providers.Change) bool {
 	return errX == nil && errY == nil && string(x) == string(y)
 }
 
-// flush writes what is new.
-func (m *chronicle) flush(ctx context.Context) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for shard := range m.dirty {
-		if err := m.write(ctx, shard); err != nil {
-			return err
-		}
-		delete(m.dirty, shard)
-	}
-	return nil
-}
-
-func (m *chronicle) write(ctx context.Context, shard byte) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	mine := map[place]*kept{}
-	for at, k := range m.objects {
-		if at.shard() == shard {
-			mine[at] = k
-		}
-	}
-	theirs, err := m.read(ctx, shard)
-	if err != nil {
-		return err
-	}
-	for at, k := range theirs {
-		if mine[at] == nil {
-			mine[at], m.objects[at] = k, k
-		}
-	}
-	data, err := json.Marshal(mine)
-	for err == nil && len(data) > maxShard && thin(mine) {
-		data, err = json.Marshal(mine)
-	}
-	if err == nil {
-		err = m.archive.Put(ctx, m.provider, m.key(shard), data)
-	}
-	if err != nil {
-		return fmt.Errorf("keep the history of %s: %w", m.provider, err)
-	}
-	return nil
-}
-
-// thin drops the older half of each object's changes.
-func thin(objects map[place]*kept) bool {
-	dropped := false
-	for _, k := range objects {
-		if n := len(k.Changes) / 2; n > 0 {
-			k.Changes = slices.Delete(k.Changes, 0, n)
-			dropped = true
-		}
-	}
-	return dropped
-}
-
 // secretKey is the key of the digests of Secrets, made once; an archive that keeps nothing gives each process its own.
 func (m *chronicle) secretKey(ctx context.Context) ([]byte, error) {
 	m.mu.Lock()
@@ -271,21 +211,20 @@ func (m *chronicle) secretKey(ctx context.Context) ([]byte, error) {
 	if m.sealed != nil {
 		return m.sealed, nil
 	}
-	name := m.prefix + "key"
-	key, err := m.archive.Get(ctx, m.provider, name)
-	if err == nil && len(key) == secretKeyLen {
-		m.sealed = key
+	var key []byte
+	err := providers.Update(ctx, m.archive, m.provider, m.prefix+"key", func(old []byte) ([]byte, error) {
+		if len(old) == secretKeyLen {
+			key = old
+			return nil, nil
+		}
+		key = make([]byte, secretKeyLen)
+		if _, err := rand.Read(key); err != nil {
+			return nil, err
+		}
 		return key, nil
-	}
-	if err != nil && !errors.Is(err, providers.ErrNotFound) {
-		return nil, fmt.Errorf("read the key of the digests: %w", err)
-	}
-	key = make([]byte, secretKeyLen)
-	if _, err := rand.Read(key); err != nil {
-		return nil, fmt.Errorf("make a key for the digests: %w", err)
-	}
-	if err := m.archive.Put(ctx, m.provider, name, key); err != nil {
-		return nil, fmt.Errorf("keep the key of the digests: %w", err)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("the key of the digests: %w", err)
 	}
 	m.sealed = key
 	return key, nil

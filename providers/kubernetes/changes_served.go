@@ -79,7 +79,12 @@ func (m *chronicle) sight(at place, digest string, s sighting) {
 	if k.Served == nil {
 		k.Served = map[string]sighting{}
 	}
-	k.Served[digest], m.dirty[at.shard()] = s, true
+	k.Served[digest], m.news(at).served[digest] = s, true
+	k.forget()
+}
+
+// forget drops the oldest sighting where there are too many.
+func (k *kept) forget() {
 	if len(k.Served) > maxSightings {
 		oldest := slices.MinFunc(slices.Collect(maps.Keys(k.Served)), func(a, b string) int { return k.Served[a].At.Compare(k.Served[b].At) })
 		delete(k.Served, oldest)

@@ -117,7 +117,11 @@ func (p *Provider) observeConfig(ctx context.Context, id rollback.UnitID) (rollb
 	if err != nil {
 		return rollback.Observation{}, err
 	}
-	readers, err := p.readers(ctx, c.at())
+	lives, err := p.recent(ctx, c.setting.namespace)
+	if err != nil {
+		return rollback.Observation{}, err
+	}
+	readers, err := p.reading(ctx, c.at(), lives)
 	if err != nil {
 		return rollback.Observation{}, err
 	}

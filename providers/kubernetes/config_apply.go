@@ -167,7 +167,8 @@ func restartOperations(w *live, op rollback.Operation, step int, now time.Time) 
 	return append(out, kube.Operation{Op: "add", Path: annotationPath(opAnnotation), Value: written(fmt.Sprintf("%s %d %s", op.ID, step, digest))})
 }
 
-// statusConfig: the content is there, and no workload that has to begin anew to read it is still at it.
+// statusConfig: the content is there, and what the operation that set it restarted is there again. Who else reads it need not be
+// well: its own way back may wait for this.
 func (p *Provider) statusConfig(ctx context.Context, id rollback.UnitID, to rollback.Revision) (rollback.Convergence, error) {
 	c, err := p.config(ctx, id)
 	if err != nil {
@@ -184,7 +185,7 @@ func (p *Provider) statusConfig(ctx context.Context, id rollback.UnitID, to roll
 	for i := range readers {
 		r := &readers[i]
 		n := r.count()
-		if r.ref.AtStart && r.how().Type != "OnDelete" && (r.status.ObservedGeneration < r.object.GetGeneration() || n.updated < r.updatable() || n.available < n.updated) {
+		if op := stamp(r.live); op != "" && op == c.stamp() && r.how().Type != "OnDelete" && (r.status.ObservedGeneration < r.object.GetGeneration() || n.updated < r.updatable() || n.available < n.updated) {
 			out.Done = false
 			out.Detail += fmt.Sprintf("; %s: %d of %d pods updated, %d available", r.title(), n.updated, n.desired, n.available)
 		}

@@ -29,7 +29,8 @@ func names(readers []reader) []string {
 	return out
 }
 
-// usersFor is how long a list of the workloads of a namespace is good for: one plan looks at every ConfigMap of it.
+// usersFor is how long a list of the workloads of a namespace is good for observations: one plan looks at every ConfigMap of it.
+// What a plan says and does rests on a list of its own.
 const usersFor = 2 * time.Second
 
 // usage is one list of the workloads of a namespace.
@@ -38,14 +39,19 @@ type usage struct {
 	lives []*live
 }
 
-// lives are the workloads of a namespace, as they were at most usersFor ago: who reads what, and not how it is.
-func (p *Provider) lives(ctx context.Context, namespace string) ([]*live, error) {
+// recent are the workloads of a namespace, as they were at most usersFor ago: who reads what, and not how it is.
+func (p *Provider) recent(ctx context.Context, namespace string) ([]*live, error) {
 	p.using.Lock()
 	known, ok := p.used[namespace]
 	p.using.Unlock()
 	if ok && p.now().Sub(known.at) < usersFor {
 		return known.lives, nil
 	}
+	return p.lives(ctx, namespace)
+}
+
+// lives are the workloads of a namespace.
+func (p *Provider) lives(ctx context.Context, namespace string) ([]*live, error) {
 	u := usage{at: p.now()}
 	for _, kind := range workloadKinds() {
 		for o, err := range p.cluster.List(ctx, kind.resource, namespace, kube.Selection{}) {
@@ -75,6 +81,11 @@ func (p *Provider) readers(ctx context.Context, at place) ([]reader, error) {
 	if err != nil {
 		return nil, err
 	}
+	return p.reading(ctx, at, lives)
+}
+
+// reading are those of some workloads whose pods read a ConfigMap.
+func (p *Provider) reading(ctx context.Context, at place, lives []*live) ([]reader, error) {
 	var out []reader
 	for _, w := range lives {
 		for _, ref := range kube.References(w.template) {

@@ -80,10 +80,18 @@ func (p *Provider) remember(ctx context.Context, l *look) {
 		if m.Template == nil || old && m.Label == before.Label && m.Kept == before.Kept && (!serves || fresh) {
 			continue
 		}
-		data, err := json.Marshal(m)
-		if err == nil {
-			err = p.env.Archive.Put(ctx, p.name, memoryKey(l.live, h.digest), data)
-		}
+		err := providers.Update(ctx, p.env.Archive, p.name, memoryKey(l.live, h.digest), func(old []byte) ([]byte, error) {
+			var theirs memory // what another process saw meanwhile
+			if json.Unmarshal(old, &theirs) == nil {
+				m.Served, m.Took = max(m.Served, theirs.Served), cmp.Or(m.Took, theirs.Took)
+				m.SeenAt = newerOf(m.SeenAt, theirs.SeenAt)
+				m.Ready = cmp.Or(m.Ready, theirs.Ready)
+				if m.Digests == nil {
+					m.Digests = theirs.Digests
+				}
+			}
+			return json.Marshal(m)
+		})
 		if err != nil && ctx.Err() == nil {
 			p.Note("a revision is not kept: " + err.Error())
 		}

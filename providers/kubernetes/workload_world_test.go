@@ -19,6 +19,7 @@ import (
 
 // shelf is an archive in memory.
 type shelf struct {
+	turn sync.Mutex // of who updates
 	mu   sync.Mutex
 	data map[string][]byte
 }

@@ -1,3 +1,5 @@
+//go:build unix
+
 package kubernetes_test
 
 import (
@@ -17,7 +19,7 @@ func settings(line string) string {
 }
 
 func reading(tag, key string) string {
-	manifest := strings.Replace(shop, "shop:v1", "shop:"+tag, 1)
+	manifest := strings.NewReplacer("shop:v1", "shop:"+tag, "{rollingUpdate: {maxSurge: 3}}", "{type: Recreate}").Replace(shop) // nothing serves meanwhile
 	return manifest + "        env: [{name: POOL, valueFrom: {configMapKeyRef: {name: settings, key: " + key + "}}}]\n"
 }
 
