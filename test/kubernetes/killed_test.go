@@ -26,13 +26,24 @@ import (
 	"github.com/backout-dev/backout/test/servers"
 )
 
+// place is a directory for what the tests share.
+var place string
+
+func TestMain(m *testing.M) { os.Exit(inPlace(m)) }
+
+func inPlace(m *testing.M) int {
+	var err error
+	if place, err = os.MkdirTemp("", "backout-kubernetes-"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(place)
+	return m.Run()
+}
+
 // program is the backout executable, built once for the tests that run it.
 var program = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "backout-kubernetes-")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "backout")
+	path := filepath.Join(place, "backout")
 	if out, err := exec.Command("go", "build", "-o", path, "../../cmd/backout").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build backout: %w: %s", err, out)
 	}

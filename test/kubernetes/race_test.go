@@ -84,6 +84,7 @@ func newRacer(t *testing.T, c *servers.Cluster, ns string) *racer {
 		},
 		tune: func(cfg *rollback.Config) {
 			cfg.Hold, cfg.Poll, cfg.ApplyTimeout = time.Millisecond, 200*time.Millisecond, 3*time.Second
+			cfg.Deadline = 5 * time.Minute // on a slow machine the first of the two arrives late, and still arrives
 			cfg.NewID = func() string {
 				r.op = ulid.Make().String()
 				return r.op
