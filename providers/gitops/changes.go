@@ -71,7 +71,12 @@ func (p *Provider) changesOf(n *node) (out []providers.Change) {
 func (p *Provider) change(n *node, id string) providers.Change {
 	namespace := n.text("spec", "destination", "namespace")
 	namespace = cmp.Or(namespace, n.text("spec", "targetNamespace"), n.object.GetNamespace())
+	by := kube.Owner{Kind: n.word, Namespace: n.object.GetNamespace(), Name: n.object.GetName()}
+	if n.word == kube.OwnerApplication {
+		by.Namespace = "" // what an application deploys does not name the namespace of its Argo CD
+	}
 	return providers.Change{
+		Delivers: by.String(),
 		ID: n.object.GetNamespace() + "/" + n.object.GetName() + "@" + id, Provider: p.name, Kind: providers.KindDeploy,
 		Service: kube.DefaultServiceLabel().Of(n.object.GetLabels(), n.object.GetName()), Environment: p.cluster.EnvironmentOf(namespace),
 	}
