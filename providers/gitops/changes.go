@@ -77,7 +77,7 @@ func (p *Provider) change(n *node, id string) providers.Change {
 	}
 	return providers.Change{
 		Delivers: by.String(),
-		ID: n.object.GetNamespace() + "/" + n.object.GetName() + "@" + id, Provider: p.name, Kind: providers.KindDeploy,
+		ID:       n.object.GetNamespace() + "/" + n.object.GetName() + "@" + id, Provider: p.name, Kind: providers.KindDeploy,
 		Service: kube.DefaultServiceLabel().Of(n.object.GetLabels(), n.object.GetName()), Environment: p.cluster.EnvironmentOf(namespace),
 	}
 }
