@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,7 +41,7 @@ func TestAgainstARealAPIServer(t *testing.T) {
 	c := servers.StartCluster(t)
 	t.Run("writes hold their condition", func(t *testing.T) { writes(t, opened(t, c, servers.Admin)) })
 	t.Run("what it serves and what it allows is told", func(t *testing.T) { serves(t, opened(t, c, servers.Admin)) })
-	t.Run("what may not be read is said", func(t *testing.T) { limits(t, opened(t, c, servers.Limited)) })
+	t.Run("what may not be read is said", func(t *testing.T) { limits(t, c) })
 	t.Run("kubeconfigs are merged", func(t *testing.T) { merged(t, c) })
 	t.Run("together", func(t *testing.T) {
 		for name, f := range map[string]func(*testing.T, *servers.Cluster){
@@ -108,7 +109,8 @@ func serves(t *testing.T, k *kube.Cluster) {
 	}
 }
 
-func limits(t *testing.T, k *kube.Cluster) {
+func limits(t *testing.T, c *servers.Cluster) {
+	k := opened(t, c, servers.Limited)
 	for _, err := range k.List(t.Context(), configMaps, "", kube.Selection{}) {
 		if providers.ClassOf(err) != providers.ClassPermanent {
 			t.Errorf("a list without the right: %v", err)
@@ -116,6 +118,20 @@ func limits(t *testing.T, k *kube.Cluster) {
 	}
 	if yes, _, err := k.May(t.Context(), "list", configMaps, "", "", ""); err != nil || yes {
 		t.Errorf("the limited user may list: %v %v", yes, err)
+	}
+	// A right in some namespaces is used there, and what is said of the others names them.
+	c.Do(t, "", "create", "namespace", "theirs")
+	c.Do(t, "", "create", "role", "look", "-n", "theirs", "--verb=list", "--resource=configmaps")
+	c.Do(t, "", "create", "rolebinding", "look", "-n", "theirs", "--role=look", "--user="+servers.Limited)
+	for _, err := range k.List(t.Context(), configMaps, "theirs", kube.Selection{}) {
+		if err != nil {
+			t.Errorf("a list with the right: %v", err)
+		}
+	}
+	for _, err := range k.List(t.Context(), configMaps, "default", kube.Selection{}) {
+		if providers.ClassOf(err) != providers.ClassPermanent || !strings.Contains(err.Error(), "list configmaps in namespace default in limited") {
+			t.Errorf("a list in another namespace: %v", err)
+		}
 	}
 }
 

@@ -180,13 +180,17 @@ func expiry(t *testing.T, c *servers.Cluster) {
 	// The API server allows a minute for clocks that differ, and keeps a yes for ten seconds.
 	l.gives(serviceToken(t, c, uid, time.Now().Add(-52*time.Second)))
 	k := l.open()
-	if err := look(t, k); err != nil {
-		t.Fatal(err)
+	for tries := 0; look(t, k) != nil; tries++ { // a machine that stands still for eight seconds lets it run out before it is used
+		if tries == 3 {
+			t.Fatal(look(t, k))
+		}
+		l.gives(serviceToken(t, c, uid, time.Now().Add(-52*time.Second)))
 	}
+	before := len(l.asked())
 	l.gives(serviceToken(t, c, uid, time.Now().Add(time.Hour)))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	for len(l.asked()) == 1 {
+	for len(l.asked()) == before {
 		if err := look(t, k); err != nil && providers.ClassOf(err) != providers.ClassAuth {
 			t.Fatal(err)
 		}

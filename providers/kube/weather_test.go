@@ -197,10 +197,11 @@ func throttled(t *testing.T, c *servers.Cluster) {
 		t.Cleanup(func() { _ = k.Close() })
 		return k
 	}
+	c.Do(t, "", "wait", "--for=condition=Dangling=False", "flowschema/one-at-a-time", "--timeout=30s") // the server knows its new rules
 	release := hold(t, c, token)
 	impatient := open(2500 * time.Millisecond)
 	var err error
-	for end := time.Now().Add(30 * time.Second); err == nil && time.Now().Before(end); { // the server takes a moment until it knows its new rules
+	for end := time.Now().Add(30 * time.Second); err == nil && time.Now().Before(end); { // until the one that holds the place has arrived
 		err = look(t, impatient)
 	}
 	if providers.ClassOf(err) != providers.ClassRateLimited || providers.RetryAfter(err) <= 0 {
