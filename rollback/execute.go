@@ -31,6 +31,11 @@ type execution struct {
 	grew bool
 	// steady is since when each check has been well, as its target said when all were well last.
 	steady map[string]time.Time
+	// newer are the alerts that opened since the effect, askedOpened when that was asked last, and openedUnknown why nobody
+	// could tell then.
+	newer         []AlertRef
+	askedOpened   time.Time
+	openedUnknown error
 	// looking looks at the declared checks while the run is verified; nil before.
 	looking *onlookers
 	// probed is when this executor last looked at what the run set.

@@ -26,8 +26,9 @@ func (p *Plan) symptomsOf(s *set, c *providers.Change) {
 	if began.IsZero() {
 		return
 	}
+	p.Onset = began.Add(-onsetSlack)
 	all := p.Alerts
-	before := func(a AlertRef) bool { return !a.StartsAt.IsZero() && a.StartsAt.Before(began.Add(-onsetSlack)) }
+	before := func(a AlertRef) bool { return !a.StartsAt.IsZero() && a.StartsAt.Before(p.Onset) }
 	p.Alerts = slices.DeleteFunc(slices.Clone(all), before)
 	for _, a := range all {
 		if before(a) {

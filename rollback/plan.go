@@ -74,6 +74,7 @@ type Plan struct {
 	Atomic    bool            `json:"atomic,omitempty"` // its units need each other in a circle: none is well until all are back
 	Alerts    []AlertRef      `json:"alerts,omitempty"`
 	Earlier   []AlertRef      `json:"earlier_alerts,omitempty"` // were open before what is taken back: not its symptoms
+	Onset     time.Time       `json:"onset,omitzero"`           // an alert that opened from here on may be a symptom; zero where nobody knows
 	Unseen    bool            `json:"unseen,omitempty"`         // nothing will look at it from outside: it will end as applied, unverified
 	Hold      time.Duration   `json:"hold_ns"`                  // how long all has to be well before it counts as verified
 	Deadline  time.Duration   `json:"deadline_ns"`

@@ -221,7 +221,8 @@ func (x *execution) inspect(ctx context.Context) (bad []string, over ending) {
 	if a.vacuous {
 		bad = append(bad, "nothing serves, so nothing is verified: "+strings.Join(a.details, "; "))
 	}
-	x.run.Checks, x.run.Symptoms = x.check(ctx), x.symptoms(ctx)
+	x.opened(ctx)
+	x.run.Checks, x.run.Symptoms = append(x.check(ctx), x.unseenNewcomers()...), x.symptoms(ctx)
 	x.trace(x.run.Checks, x.run.Symptoms)
 	bad = append(bad, unwell(x.run.Checks, x.run.Symptoms, x.run.AppliedAt)...)
 	bad = append(bad, x.fallen(ctx)...)
@@ -291,12 +292,13 @@ func segment(id UnitID) string {
 
 // symptoms asks how the plan's alerts stand.
 func (x *execution) symptoms(ctx context.Context) []Symptom {
-	if len(x.run.Plan.Alerts) == 0 {
+	alerts := slices.Concat(x.run.Plan.Alerts, x.newer)
+	if len(alerts) == 0 {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	return x.e.symptoms(ctx, x.run.Plan.Alerts)
+	return x.e.symptoms(ctx, alerts)
 }
 
 // unwell says what is not well. A resolved alert counts only if its source gave a complete answer after the effect.

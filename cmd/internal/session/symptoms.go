@@ -2,7 +2,9 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/backout-dev/backout/providers"
@@ -42,6 +44,31 @@ func (s *Session) States(ctx context.Context, alerts []rollback.AlertRef) ([]rol
 		}
 	}
 	return out, nil
+}
+
+// Opened implements [rollback.Newcomers]. Of a provider that takes units back itself the checks of its units say as much, and
+// what backout alerts of itself is no symptom.
+func (s *Session) Opened(ctx context.Context, services []string, since time.Time) ([]rollback.AlertRef, error) {
+	var out []rollback.AlertRef
+	var errs []error
+	for _, p := range s.providers {
+		source, ok := p.(providers.AlertSource)
+		_, takesBack := p.(rollback.Reverser)
+		if !ok || takesBack || p.Name() == recordName || s.alertStates(p.Name()) == nil {
+			continue
+		}
+		for a, err := range source.Alerts(ctx, providers.Window{Since: since}) {
+			if err != nil {
+				errs = append(errs, fmt.Errorf("%s: %w", p.Name(), err))
+				break
+			}
+			open := a.EndsAt.IsZero() && a.State != providers.AlertSuppressed && a.State != providers.AlertResolved
+			if open && !a.StartsAt.Before(since) && slices.Contains(services, a.Service) {
+				out = append(out, rollback.AlertRef{Provider: p.Name(), ID: a.ID, Name: a.Name, Service: a.Service, StartsAt: a.StartsAt})
+			}
+		}
+	}
+	return out, errors.Join(errs...)
 }
 
 func (s *Session) alertStates(name string) providers.AlertStates {
