@@ -16,6 +16,18 @@ type Gater interface {
 	Gate(ctx context.Context, step Step) (Convergence, error)
 }
 
+// mayBegin says whether a step that was seen to be still to do may be tried now. Waited: after another look.
+func (x *execution) mayBegin(ctx context.Context, s *StepRun, o Observation, began time.Time, tries int) (over ending, waited bool, err error) {
+	attempted := s.loose()
+	if o.Frozen != "" {
+		return x.stopped(s, attempted, fmt.Sprintf("%s is frozen: %s", s.Unit, o.Frozen)), false, nil
+	}
+	if over = x.mayTry(s, tries, attempted); over.state != "" {
+		return over, false, nil
+	}
+	return x.gate(ctx, s, began, attempted)
+}
+
 // gate waits until a step that was begun at a time may try. Waited reports that it did, so that what was seen before is old.
 func (x *execution) gate(ctx context.Context, s *StepRun, began time.Time, attempted bool) (over ending, waited bool, err error) {
 	r, err := x.e.applier(&s.Step)

@@ -25,7 +25,7 @@ func (x *execution) step(ctx context.Context, i int) (ending, error) {
 	if s.State == StepApplied {
 		return ending{}, nil
 	}
-	began := time.Now()
+	began, paused := time.Now(), x.waited
 	for tries := 0; ; {
 		attempted := s.loose()
 		o, unseen, err := x.lookUntil(ctx, s, attempted)
@@ -39,13 +39,7 @@ func (x *execution) step(ctx context.Context, i int) (ending, error) {
 		if what != sightReady {
 			return x.settled(ctx, s, what, o)
 		}
-		if o.Frozen != "" {
-			return x.stopped(s, attempted, fmt.Sprintf("%s is frozen: %s", s.Unit, o.Frozen)), nil
-		}
-		over, waited, err := x.mayTry(s, tries, attempted), false, error(nil)
-		if over.state == "" {
-			over, waited, err = x.gate(ctx, s, began, attempted)
-		}
+		over, waited, err := x.mayBegin(ctx, s, o, began.Add(x.waited-paused), tries)
 		if err != nil || over.state != "" {
 			return over, err
 		}
