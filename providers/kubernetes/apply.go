@@ -65,7 +65,7 @@ func (p *Provider) applyTemplate(ctx context.Context, op rollback.Operation, ste
 		if res, ok := ready(w, op, step); !ok {
 			return res
 		}
-		if why := p.frozen(w); why != "" {
+		if why := p.frozen(w.object.GetAnnotations()); why != "" {
 			return result(rollback.Failed, "nothing was done: it is frozen: %s", why)
 		}
 		if target == nil {

@@ -70,7 +70,23 @@ func TestTwoChroniclesLoseNothing(t *testing.T) {
 	if err := mine.flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	after := open()
+	whole(t, open(), at)
+	keys := map[string]bool{}
+	for _, m := range []*chronicle{mine, theirs, open()} {
+		key, err := m.secretKey(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys[string(key)] = true
+	}
+	if len(keys) != 1 {
+		t.Errorf("%d keys", len(keys))
+	}
+}
+
+// whole checks what both wrote.
+func whole(t *testing.T, after *chronicle, at place) {
+	t.Helper()
 	if v := after.last(at); v == nil || v.Digest != "sha256:new" {
 		t.Errorf("it is known to hold %+v", v)
 	}
@@ -86,16 +102,5 @@ func TestTwoChroniclesLoseNothing(t *testing.T) {
 	}
 	if held, err := after.contents(t.Context(), at); err != nil || len(held) != 10 {
 		t.Errorf("%d contents, %v", len(held), err)
-	}
-	keys := map[string]bool{}
-	for _, m := range []*chronicle{mine, theirs, after} {
-		key, err := m.secretKey(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		keys[string(key)] = true
-	}
-	if len(keys) != 1 {
-		t.Errorf("%d keys", len(keys))
 	}
 }

@@ -127,7 +127,7 @@ func (p *Provider) observeConfig(ctx context.Context, id rollback.UnitID) (rollb
 	}
 	held = p.attest(ctx, c, held, readers)
 	obs := rollback.Observation{
-		Unit: p.describeConfig(c), At: p.now().UTC(), Token: configToken(c), Stamp: c.stamp(), Owners: kube.OwnerWords(kube.OwnersOf(c.object)),
+		Unit: p.describeConfig(c), At: p.now().UTC(), Frozen: p.frozen(c.object.GetAnnotations()), Token: configToken(c), Stamp: c.stamp(), Owners: kube.OwnerWords(kube.OwnersOf(c.object)),
 	}
 	for i := range held {
 		until := time.Time{}

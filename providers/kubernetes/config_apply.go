@@ -26,6 +26,9 @@ func (p *Provider) applyContent(ctx context.Context, op rollback.Operation, step
 		if res, ok := c.ready(op, step); !ok {
 			return res
 		}
+		if why := p.frozen(c.object.GetAnnotations()); why != "" {
+			return result(rollback.Failed, "nothing was done: it is frozen, %s", why)
+		}
 		held, err := p.chronicle.contents(ctx, c.at())
 		if err != nil {
 			return before(ctx, err)
@@ -123,8 +126,8 @@ func (p *Provider) applyRestart(ctx context.Context, op rollback.Operation, step
 			return result(rollback.PreconditionFailed, "nothing was restarted: the ConfigMap holds %s", c.setting.Summary)
 		case token(w) != step.Args[argToken]:
 			return result(rollback.PreconditionFailed, "nothing was restarted: somebody changed %s since it was looked at", w.id)
-		case w.spec.Paused:
-			return result(rollback.Failed, "nothing was restarted: its rollouts are paused")
+		case w.spec.Paused || p.frozen(w.object.GetAnnotations()) != "":
+			return result(rollback.Failed, "nothing was restarted: its rollouts are paused, or it is frozen")
 		}
 		_, err = p.cluster.Patch(ctx, w.kind.resource, w.namespace(), w.object.GetName(), restartOperations(w, op, step.N, p.now()), kube.Write{})
 		switch {

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/providers/kube"
@@ -59,7 +60,7 @@ func (p *Provider) planConfig(ctx context.Context, obs rollback.Observation, to 
 	if err != nil {
 		return prop, err
 	}
-	p.restarts(c, readers, to, with, &prop)
+	p.restarts(c, held[len(held)-1].Since, readers, to, with, &prop)
 	p.toldOfReaders(c, readers, &prop)
 	return prop, p.configRights(ctx, c, &prop)
 }
@@ -115,28 +116,29 @@ func (p *Provider) tryContent(ctx context.Context, c *config, target content, pr
 
 // restarts adds a step for each workload whose pods began with what is taken back and read it at no other time. One that goes
 // back itself gets new pods by that.
-func (p *Provider) restarts(c *config, readers []reader, to rollback.Revision, with []rollback.Companion, prop *rollback.Proposal) {
-	pods, went := 0, 0
+func (p *Provider) restarts(c *config, since time.Time, readers []reader, to rollback.Revision, with []rollback.Companion, prop *rollback.Proposal) {
+	pods := 0
 	for i := range readers {
 		r := &readers[i]
-		alone := !slices.ContainsFunc(with, func(w rollback.Companion) bool { return w.Unit == r.id })
-		if !alone {
-			went++
+		if slices.ContainsFunc(with, func(w rollback.Companion) bool { return w.Unit == r.id }) {
 			continue
 		}
 		began := 0
 		for _, q := range r.pods {
-			if !q.leaving && !q.created.Before(c.since()) {
+			// A container that began anew in an older pod is seen by when the pod became ready, or stopped being so.
+			if !q.leaving && (!q.created.Before(since) || q.since.After(since)) {
 				began++
 			}
 		}
 		if !r.ref.AtStart || began == 0 {
 			continue
 		}
-		switch {
-		case r.spec.Paused || r.how().Type == "OnDelete":
+		if r.spec.Paused || r.how().Type == "OnDelete" {
 			prop.Warnings = append(prop.Warnings, fmt.Sprintf("%s reads it when a pod begins, and is not restarted: it is paused or OnDelete; delete its pods when it suits", r.title()))
 			continue
+		}
+		if why := p.frozen(r.object.GetAnnotations()); why != "" {
+			prop.Missing = append(prop.Missing, providers.Clean(fmt.Sprintf("leave to restart %s: it is frozen, %s", r.title(), why)))
 		}
 		pods += began
 		prop.Steps = append(prop.Steps, rollback.Step{
@@ -150,7 +152,7 @@ func (p *Provider) restarts(c *config, readers []reader, to rollback.Revision, w
 		prop.Blast = "1 pod"
 	case pods > 0:
 		prop.Blast = fmt.Sprintf("%d pods", pods)
-	case went == 0:
+	default:
 		prop.Blast = "1 ConfigMap"
 	}
 }

@@ -181,7 +181,12 @@ func configStuck(r *room) {
 	says(r.T, r.plan(obs, obs.History[0]).Warnings, "who does is not known")
 	says(r.T, r.plan(obs, rollback.Revision{Digest: "sha256:00", Label: "gone"}).Missing, "not in the archive")
 	r.kubectl("patch", "configmap", "settings", "-p", `{"immutable": true}`)
-	says(r.T, r.plan(r.observe(r.settings()), obs.History[0]).Missing, "is immutable")
+	r.kubectl("annotate", "configmap", "settings", "backout.dev/freeze=until the audit is over")
+	frozen := r.observe(r.settings())
+	says(r.T, r.plan(frozen, obs.History[0]).Missing, "is immutable")
+	if !strings.Contains(frozen.Frozen, "until the audit is over") {
+		r.Errorf("frozen: %q", frozen.Frozen)
+	}
 	units := 0
 	for u, err := range r.p.Units(r.Context()) {
 		if err != nil {

@@ -7,13 +7,13 @@ import (
 	"github.com/backout-dev/backout/providers"
 )
 
-// freezeAnnotation is by which anybody says on a workload that it must not be switched: a reason, after a time in RFC 3339
+// freezeAnnotation is by which anybody says on a workload or ConfigMap that it must not be switched: a reason, after a time in RFC 3339
 // until which it counts, where it is not to count for ever. Every backout that looks at the workload heeds it.
 const freezeAnnotation = "backout.dev/freeze"
 
-// frozen is why a workload must not be switched now, "" it may.
-func (p *Provider) frozen(w *live) string {
-	text, ok := w.object.GetAnnotations()[freezeAnnotation]
+// frozen is why an object with these annotations must not be switched now, "" it may.
+func (p *Provider) frozen(notes map[string]string) string {
+	text, ok := notes[freezeAnnotation]
 	if !ok {
 		return ""
 	}

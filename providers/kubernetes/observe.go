@@ -114,7 +114,7 @@ func (p *Provider) Observe(ctx context.Context, id rollback.UnitID) (rollback.Ob
 		Asks:       kube.Asks(l.object.GetAnnotations()),
 		References: requirements(l.template).names(), Current: rollback.Revision{Digest: l.digest, Label: "not rolled out yet"},
 	}
-	obs.Frozen = p.frozen(l.live)
+	obs.Frozen = p.frozen(l.object.GetAnnotations())
 	if l.spec.Paused {
 		obs.InFlight = "its rollouts are paused (kubectl rollout resume lets them go on)"
 	}

@@ -83,12 +83,7 @@ func (p *Provider) remember(ctx context.Context, l *look) {
 		err := providers.Update(ctx, p.env.Archive, p.name, memoryKey(l.live, h.digest), func(old []byte) ([]byte, error) {
 			var theirs memory // what another process saw meanwhile
 			if json.Unmarshal(old, &theirs) == nil {
-				m.Served, m.Took = max(m.Served, theirs.Served), cmp.Or(m.Took, theirs.Took)
-				m.SeenAt = newerOf(m.SeenAt, theirs.SeenAt)
-				m.Ready = cmp.Or(m.Ready, theirs.Ready)
-				if m.Digests == nil {
-					m.Digests = theirs.Digests
-				}
+				m.join(&theirs)
 			}
 			return json.Marshal(m)
 		})
@@ -96,6 +91,16 @@ func (p *Provider) remember(ctx context.Context, l *look) {
 			p.Note("a revision is not kept: " + err.Error())
 		}
 		l.known[h.digest] = m
+	}
+}
+
+// join takes over what another process saw.
+func (m *memory) join(theirs *memory) {
+	m.Served, m.Took = max(m.Served, theirs.Served), cmp.Or(m.Took, theirs.Took)
+	m.SeenAt = newerOf(m.SeenAt, theirs.SeenAt)
+	m.Ready = cmp.Or(m.Ready, theirs.Ready)
+	if m.Digests == nil {
+		m.Digests = theirs.Digests
 	}
 }
 
