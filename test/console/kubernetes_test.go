@@ -87,7 +87,7 @@ func TestClusterDemoIsCuredByHand(t *testing.T) {
 }
 
 // suspectedRollout is the cursor on the release of pricing that broke it, with all three alerts there.
-const suspectedRollout = `(?s)ALERT.*ALERT.*ALERT.*>\S+ deploy\s+pricing\s+pricing:2\.38\.15`
+const suspectedRollout = `(?s)ALERT.*ALERT.*ALERT.*>\S+ deploy\s+pricing\s+pricing:2\.38\.16`
 
 // kill ends the demo's own process as a crash would.
 func kill(t *testing.T, dir string) {

@@ -22,8 +22,10 @@ func (w *World) Break(ctx context.Context) error {
 	if w.closed || len(w.children) == 0 || w.truth.Happened {
 		return errors.New("break the shop: it is not running, or is broken already")
 	}
-	if err := w.stick(ctx); err != nil {
-		return err
+	if w.cluster != nil {
+		if err := w.stick(ctx); err != nil {
+			return err
+		}
 	}
 	now := w.now().UTC()
 	hashes := make([]string, len(w.scenario.comes))
@@ -56,39 +58,47 @@ func (w *World) Break(ctx context.Context) error {
 	return nil
 }
 
-// goLive releases what landed as these commits, the last one first.
+// goLive releases what landed as these commits, the last one first, and in a cluster waits until all of it serves.
 func (w *World) goLive(ctx context.Context, hashes []string) error {
+	var live []string
 	for i := len(hashes) - 1; i >= 0; i-- {
 		for _, service := range w.scenario.comes[i].releases {
 			if err := w.ground().release(ctx, w.repo.at(hashes[i]), service, w.scenario.comes[i], w.now()); err != nil {
 				return err
 			}
-			if w.cluster == nil {
-				continue
-			}
-			if err := w.cluster.complete(ctx, service); err != nil {
-				return err
-			}
+			live = append(live, service)
+		}
+	}
+	if w.cluster == nil {
+		return nil
+	}
+	for _, service := range live {
+		if err := w.cluster.complete(ctx, service); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// stick releases what never serves, and waits until that is seen.
+// stick releases what does no harm, and then what never serves, and waits until that is seen.
 func (w *World) stick(ctx context.Context) error {
-	l := w.scenario.stuck
-	if l == nil {
-		return nil
-	}
-	if _, err := w.repo.land(ctx, *l, w.now().UTC().Add(-l.age), ""); err != nil {
-		return err
-	}
-	for _, service := range l.releases {
-		if err := w.ground().release(ctx, w.repo, service, *l, w.now()); err != nil {
+	for _, step := range []struct {
+		l    *landing
+		seen func(ctx context.Context, service string) error
+	}{{w.scenario.early, w.cluster.complete}, {w.scenario.stuck, w.cluster.stands}} {
+		if step.l == nil {
+			continue
+		}
+		if _, err := w.repo.land(ctx, *step.l, w.now().UTC().Add(-step.l.age), ""); err != nil {
 			return err
 		}
-		if err := w.cluster.stands(ctx, service); err != nil {
-			return err
+		for _, service := range step.l.releases {
+			if err := w.ground().release(ctx, w.repo, service, *step.l, w.now()); err != nil {
+				return err
+			}
+			if err := step.seen(ctx, service); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -19,7 +19,8 @@ type scenario struct {
 	back        []string      // the services that have to go back together, in order
 	edges       []edge
 	clustered   bool     // the shop runs in a cluster, which a checkout brings up
-	stuck       *landing // goes live before that and never serves; the release before it goes on
+	early       *landing // goes live before all that and does no harm
+	stuck       *landing // goes live after that and never serves; the release before it goes on
 }
 
 // edge is one entry of the catalogue's edges.
@@ -58,7 +59,7 @@ func scenarioOf(name string) (scenario, error) {
 }
 
 func scenarios() []scenario {
-	never := strayComma()
+	harmless, never := bystander(), strayComma()
 	return []scenario{
 		{
 			name: Default, about: "one release among a dozen harmless changes breaks a service, and two others with it",
@@ -78,7 +79,7 @@ func scenarios() []scenario {
 		},
 		{
 			name: "kubernetes", about: "the shop in a Kubernetes cluster: a rollout that never got ready, and the one after it that breaks three services",
-			clustered: true, stuck: &never, comes: []landing{bystander(), cartLimitsAndComma()}, culprit: 1, back: []string{shop.Pricing},
+			clustered: true, early: &harmless, stuck: &never, comes: []landing{cartLimitsAndComma()}, back: []string{shop.Pricing},
 		},
 	}
 }
@@ -109,7 +110,7 @@ func cartLimits() landing {
 // strayComma cannot be read as JSON, so that no pod of it ever gets ready.
 func strayComma() landing {
 	return landing{
-		age: 100 * time.Second, author: samuel, committer: forge, changeSet: "#1178", message: "Raise the bulk discount to six percent (#1178)\n",
+		age: 40 * time.Second, author: samuel, committer: forge, changeSet: "#1178", message: "Raise the bulk discount to six percent (#1178)\n",
 		edits:    []edit{{"services/pricing/discounts.json", `"percent": 5}`, `"percent": 6,}`}},
 		releases: []string{shop.Pricing},
 	}
