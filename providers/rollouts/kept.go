@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -88,8 +87,23 @@ func (p *Provider) remember(ctx context.Context, s *sight) {
 		all[x.digest] = kept{Numbers: x.numbers, Created: x.created, Cause: x.cause, Template: seal.Withhold(x.template), Images: images}
 	}
 	thin(all)
-	if is, err := json.Marshal(all); err == nil && string(is) != string(was) {
-		p.keep(ctx, keptKey(s), all)
+	if is, err := json.Marshal(all); err != nil || string(is) == string(was) {
+		return
+	}
+	err = providers.Update(ctx, p.archive, p.name, keptKey(s), func(old []byte) ([]byte, error) {
+		theirs := map[string]kept{} // what another process kept meanwhile
+		if json.Unmarshal(old, &theirs) == nil {
+			for digest, k := range theirs {
+				if _, mine := all[digest]; !mine && len(k.Numbers) > 0 {
+					all[digest] = k
+				}
+			}
+			thin(all)
+		}
+		return json.Marshal(all)
+	})
+	if err != nil {
+		p.Note("revisions are not kept: " + providers.Clean(err.Error()))
 	}
 }
 
@@ -119,16 +133,20 @@ const sealKeyLen = 32
 
 // seal is made with the archive's own key, which is made once.
 func (p *Provider) seal(ctx context.Context) (*kube.Seal, error) {
-	key, err := p.archive.Get(ctx, p.name, "key")
-	if err == nil && len(key) == sealKeyLen {
-		return kube.NewSeal(key), nil
+	var key []byte
+	err := providers.Update(ctx, p.archive, p.name, "key", func(old []byte) ([]byte, error) {
+		if len(old) == sealKeyLen {
+			key = old
+			return nil, nil
+		}
+		key = make([]byte, sealKeyLen)
+		if _, err := rand.Read(key); err != nil {
+			return nil, err
+		}
+		return key, nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("the archive's key: %w", err)
 	}
-	if err != nil && !errors.Is(err, providers.ErrNotFound) {
-		return nil, fmt.Errorf("read the key of the archive: %w", err)
-	}
-	key = make([]byte, sealKeyLen)
-	if _, err := rand.Read(key); err != nil {
-		return nil, fmt.Errorf("make a key for the archive: %w", err)
-	}
-	return kube.NewSeal(key), p.archive.Put(ctx, p.name, "key", key)
+	return kube.NewSeal(key), nil
 }
