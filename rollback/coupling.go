@@ -57,6 +57,13 @@ func (w *world) shared(id UnitID, ch choice, c *providers.Change) []Finding {
 	u, _ := w.unit(id)
 	var mute []string
 	for _, v := range w.units {
+		if w.delivers(id, v.ID) {
+			continue // it goes back with what brings it
+		}
+		if w.delivers(v.ID, id) {
+			out = append(out, w.partOf(id, v.ID))
+			continue
+		}
 		if v.ID == id || !sameEnvironment(v.Environment, u.Environment) {
 			continue
 		}
@@ -84,6 +91,20 @@ func (w *world) shared(id UnitID, ch choice, c *providers.Change) []Finding {
 		})
 	}
 	return out
+}
+
+// delivers reports whether one unit is what brings another.
+func (w *world) delivers(a, b UnitID) bool {
+	by := w.obs[a].Delivers
+	return a != b && by != "" && slices.Contains(w.obs[b].Owners, by)
+}
+
+// partOf is the finding for a unit that goes back without what brings it.
+func (w *world) partOf(id, whole UnitID) Finding {
+	return Finding{
+		Rule: ruleShared, Verdict: Conditional, Source: "history", Evidence: w.obs[whole].Delivers, SeenAt: w.obs[whole].At,
+		Text: fmt.Sprintf("it is a part of %s, which stays at %s: plan %s to take the whole back", whole, name(w.obs[whole].Current), whole),
+	}
 }
 
 // sharedWith compares one other unit. Silent: it does not say what it carries, and time does not clear it either.

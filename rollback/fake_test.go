@@ -68,6 +68,7 @@ type fakeUnit struct {
 	stamp    string
 	inFlight string
 	owners   []string
+	delivers string
 	raw      json.RawMessage
 	done     map[string]bool
 }
@@ -113,7 +114,7 @@ func (f *fake) Observe(_ context.Context, id rollback.UnitID) (rollback.Observat
 	}
 	return rollback.Observation{
 		Unit: u.unit, At: time.Now(), Current: u.current, Token: fmt.Sprint(u.token), Stamp: u.stamp, InFlight: u.inFlight,
-		Owners: u.owners, History: slices.Clone(u.history), Raw: u.raw,
+		Owners: u.owners, Delivers: u.delivers, History: slices.Clone(u.history), Raw: u.raw,
 	}, nil
 }
 

@@ -61,8 +61,10 @@ type Observation struct {
 	InFlight string    `json:"in_flight,omitempty"` // what is under way, "" nothing
 	// Frozen is why somebody has said on the target itself that it must not be switched now (a migration has passed its point of
 	// no return, say), "" nobody has. Nothing is begun meanwhile, whoever asks.
-	Frozen     string          `json:"frozen,omitempty"`
-	Owners     []string        `json:"owners,omitempty"`  // reconcilers that would undo a rollback
+	Frozen string   `json:"frozen,omitempty"`
+	Owners []string `json:"owners,omitempty"` // reconcilers that would undo a rollback
+	// Delivers is what the Owners of other units call this one where it brings them: they go back with it, not beside it.
+	Delivers   string          `json:"delivers,omitempty"`
 	History    []Revision      `json:"history,omitempty"` // newest first, without Current
 	References []string        `json:"references,omitempty"`
 	Raw        json.RawMessage `json:"raw,omitempty"`

@@ -46,7 +46,7 @@ func (w *world) deployedWithin(id UnitID, from, to time.Time) []string {
 	u, _ := w.unit(id)
 	var near []string
 	for _, v := range w.units {
-		if v.ID == id || !sameEnvironment(v.Environment, u.Environment) || w.errs[v.ID] != nil {
+		if v.ID == id || w.delivers(id, v.ID) || !sameEnvironment(v.Environment, u.Environment) || w.errs[v.ID] != nil {
 			continue
 		}
 		if beganWithin(revisions(w.obs[v.ID]), from, to) {

@@ -91,7 +91,7 @@ func (p *Provider) change(records []*record, i int) providers.Change {
 		Environment: p.cluster.EnvironmentOf(r.namespace), Unit: string(p.id(r.coordinates)), Status: r.status, EffectiveFrom: r.at,
 		To: cmp.Or(r.title, "revision "+r.label()), Author: providers.Author{Name: r.said(authorKeys)},
 		Commit: r.said(commitKeys), ChangeSet: r.said(changeSetKeys), URL: r.said(urlKeys),
-		Delivers: kube.Owner{Kind: kube.OwnerChart, Namespace: r.namespace, Name: r.coordinates.release}.String(),
+		Delivers: p.chart(r.coordinates),
 	}
 	if r.digest != "" {
 		c.Artifacts = []string{r.digest}

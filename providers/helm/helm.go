@@ -101,6 +101,11 @@ func (p *Provider) id(c coordinates) rollback.UnitID {
 	return rollback.UnitID(p.name + ":" + c.namespace + "/" + c.release)
 }
 
+// chart is what the objects of a release name as their owner.
+func (p *Provider) chart(c coordinates) string {
+	return kube.Owner{Kind: kube.OwnerChart, Namespace: c.namespace, Name: c.release}.String()
+}
+
 // locate takes a unit's id apart.
 func (p *Provider) locate(id rollback.UnitID) (coordinates, error) {
 	rest, ours := strings.CutPrefix(string(id), p.name+":")

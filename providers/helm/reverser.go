@@ -55,7 +55,7 @@ func (p *Provider) Observe(ctx context.Context, id rollback.UnitID) (obs rollbac
 		return obs, fmt.Errorf("%s: what serves cannot be identified: %w", id, newest.broken)
 	}
 	now := p.now().UTC()
-	obs = rollback.Observation{Unit: p.unit(c), At: now, Token: newest.token(), Stamp: newest.operation()}
+	obs = rollback.Observation{Unit: p.unit(c), At: now, Token: newest.token(), Stamp: newest.operation(), Delivers: p.chart(c)}
 	revisions := p.revisions(records)
 	obs.Current, obs.History = revisions[0], revisions[1:]
 	p.doubt(&obs, records, now)
