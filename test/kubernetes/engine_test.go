@@ -127,7 +127,7 @@ func newDesk(t *testing.T, c *servers.Cluster, ns string, w ways) *desk {
 	}
 	cfg := rollback.Config{
 		Store: journal, Reversers: map[string]rollback.Reverser{"k8s": d.provider}, Tier: func(string) string { return policy.TierDev },
-		Hold: time.Second, Deadline: time.Minute, Poll: 100 * time.Millisecond, Executor: "here:1", Fail: w.fail,
+		Hold: time.Second, Deadline: 3 * time.Minute, Poll: 100 * time.Millisecond, Executor: "here:1", Fail: w.fail,
 	}
 	if w.tune != nil {
 		w.tune(&cfg)
@@ -145,7 +145,7 @@ func (d *desk) kubectl(args ...string) string {
 
 func (d *desk) until(what string, holds func() bool) {
 	d.Helper()
-	for end := time.Now().Add(30 * time.Second); !holds(); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); !holds(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
 			d.Fatalf("never: %s", what)
 		}

@@ -139,6 +139,7 @@ type killedRun struct {
 	*outage
 	desk  *desk
 	kind  dynamic.ResourceInterface
+	begun func()
 	there chan struct{}
 	reach sync.Once
 	over  atomic.Bool // killed, or failed
@@ -174,7 +175,7 @@ func newKilling(t *testing.T, c *servers.Cluster, pipeline dynamic.Interface, o 
 func (s *killedRun) ruined() (good rollback.Revision, generation int64) {
 	s.Helper()
 	defer s.ready.Wait()
-	defer s.ready.Done()
+	defer s.begun()
 	good = s.desk.good(s.desk.unit("shop"))
 	return good, deploy(s.desk, s.kind, "shop", "v2-broken").GetGeneration()
 }
