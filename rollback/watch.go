@@ -38,7 +38,7 @@ func (x *execution) watch(ctx context.Context) (ending, error) {
 // converge waits until the units serve their targets.
 func (x *execution) converge(ctx context.Context, units []UnitPlan) (ending, error) {
 	started := time.Now()
-	for {
+	for n := 0; ; n++ {
 		a := x.arrived(ctx, units)
 		switch {
 		case ctx.Err() != nil:
@@ -56,11 +56,15 @@ func (x *execution) converge(ctx context.Context, units []UnitPlan) (ending, err
 		if time.Since(started) >= x.run.Plan.Deadline {
 			return x.unfinished(units, fmt.Sprintf("it did not arrive within %s", x.run.Plan.Deadline), a.details), nil
 		}
-		if err := sleep(ctx, x.e.cfg.Poll); err != nil {
+		if err := sleep(ctx, x.e.soon(n)); err != nil {
 			return ending{}, err
 		}
 	}
 }
+
+// soon is how long after the n-th look at units that move the next one comes. Most arrive within seconds, so the first looks
+// come sooner than the poll.
+func (e *Engine) soon(n int) time.Duration { return e.cfg.Poll >> max(3-n, 0) }
 
 // unfinished ends a run in the middle of its convergence: half way where other units have still to move.
 func (x *execution) unfinished(units []UnitPlan, why string, details []string) ending {

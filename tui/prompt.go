@@ -43,7 +43,9 @@ func newReason(c *console, s *planScreen) *prompt {
 			s.because(text)
 			return s.run()
 		},
-		hint: func(string) string { return "the policy asks why, for the record   enter goes on to the confirmation, esc drops" },
+		hint: func(string) string {
+			return "the policy asks why, for the record   enter goes on to the confirmation, esc drops"
+		},
 	}
 }
 

@@ -51,11 +51,12 @@ func pageOf(data []byte, known map[string]string) (p page, err error) {
 			return nil
 		case "kind", "apiVersion", "metadata":
 			v, err := d.value(0)
-			switch m, _ := v.(map[string]any); {
-			case key == "metadata":
+			switch key {
+			case "metadata":
+				m, _ := v.(map[string]any)
 				p.version, _ = m["resourceVersion"].(string)
 				p.more, _ = m["continue"].(string)
-			case key == "kind":
+			case "kind":
 				p.kind, _ = v.(string)
 			default:
 				p.apiVersion, _ = v.(string)
@@ -183,8 +184,8 @@ func (d *decoder) value(depth int) (any, error) {
 	if depth > maxDepth {
 		return nil, fmt.Errorf("%w: it is too deep", errNotJSON)
 	}
-	switch c := d.next(); {
-	case c == '{':
+	switch d.next() {
+	case '{':
 		m := map[string]any{}
 		slim := d.slim && depth == 0
 		err := d.object(func(key string) error {
@@ -198,7 +199,7 @@ func (d *decoder) value(depth int) (any, error) {
 			return err
 		})
 		return m, err
-	case c == '[':
+	case '[':
 		l := []any{}
 		err := d.array(func() error {
 			v, err := d.value(depth + 1)
@@ -206,7 +207,7 @@ func (d *decoder) value(depth int) (any, error) {
 			return err
 		})
 		return l, err
-	case c == '"':
+	case '"':
 		return d.text()
 	}
 	return d.scalar()

@@ -43,7 +43,27 @@ func alertsOpenAndEnd(t *testing.T, c *servers.Cluster) {
 	crash := w.alert("that a pod crashes", func(a *providers.Alert) bool { return a.Name == "CrashLooping" })
 	c.Do(t, "", "set", "image", "-n", "ill", "deployment/cart", "app=registry.test/cart:v2")
 	open := map[string]bool{pull.ID: true, stuck.ID: true, crash.ID: true}
-	for len(open) > 0 { // those that ended while another was waited for are told by Alerts
+	allEnd(t, p, w, open)
+	c.Do(t, "", "rollout", "status", "-n", "ill", "deployment/cart", "--timeout=60s")
+	ended := 0
+	await(t, "the end of all of it in the archive", func() bool {
+		ended = 0
+		for a := range reading(t, c, kept, "namespaces: [ill]").Alerts(t.Context(), providers.Window{}) {
+			if a.State == providers.AlertResolved {
+				ended++
+			}
+		}
+		return ended >= 3
+	})
+	if s := ask(crash.ID); s.State != providers.AlertResolved {
+		t.Errorf("asked after the end: %+v", s)
+	}
+}
+
+// allEnd waits until the open alerts have ended. Those that ended while another was waited for are told by Alerts.
+func allEnd(t *testing.T, p providers.AlertSource, w *watching, open map[string]bool) {
+	t.Helper()
+	for len(open) > 0 {
 		for a, err := range p.Alerts(t.Context(), providers.Window{}) {
 			if err != nil {
 				t.Fatal(err)
@@ -58,19 +78,5 @@ func alertsOpenAndEnd(t *testing.T, c *servers.Cluster) {
 		if len(open) > 0 {
 			w.alert("an end", func(a *providers.Alert) bool { return a.State == providers.AlertResolved })
 		}
-	}
-	c.Do(t, "", "rollout", "status", "-n", "ill", "deployment/cart", "--timeout=60s")
-	ended := 0
-	await(t, "the end of all of it in the archive", func() bool {
-		ended = 0
-		for a := range reading(t, c, kept, "namespaces: [ill]").Alerts(t.Context(), providers.Window{}) {
-			if a.State == providers.AlertResolved {
-				ended++
-			}
-		}
-		return ended >= 3
-	})
-	if s := ask(crash.ID); s.State != providers.AlertResolved {
-		t.Errorf("asked after the end: %+v", s)
 	}
 }

@@ -9,6 +9,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -18,6 +19,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -27,10 +29,12 @@ import (
 
 func main() {
 	only := flag.String("only", "", "only the tools whose name holds this")
+	rounds := flag.Int("rounds", 3, "how often each of them takes it back; medians are told")
+	calls := flag.Bool("calls", false, "tell what each call was, and when")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	ok, err := run(ctx, os.Stdout, *only)
+	ok, err := run(ctx, os.Stdout, *only, max(*rounds, 1), *calls)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "sidebyside:", err)
 		stop()
@@ -41,7 +45,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, out io.Writer, only string) (ok bool, err error) {
+func run(ctx context.Context, out io.Writer, only string, rounds int, calls bool) (ok bool, err error) {
 	dir, err := os.MkdirTemp("", "backout-sidebyside-*")
 	if err != nil {
 		return false, err
@@ -62,22 +66,61 @@ func run(ctx context.Context, out io.Writer, only string) (ok bool, err error) {
 		return false, err
 	}
 	defer w.cluster.Stop()
-	var results []result
-	for _, tool := range tools() {
-		if !strings.Contains(tool.name, only) {
-			continue
+	tried := map[string][]result{}
+	for round := range rounds {
+		list := tools()
+		if round%2 == 1 { // so that none has always the same before it
+			slices.Reverse(list)
 		}
-		r, err := w.try(ctx, tool)
-		if err != nil {
-			r.trouble = err.Error()
-		}
-		r.tool = tool
-		results = append(results, r)
-		if ctx.Err() != nil {
-			return false, ctx.Err()
+		for _, tool := range list {
+			if !strings.Contains(tool.name, only) {
+				continue
+			}
+			r, err := w.try(ctx, tool, round)
+			if ctx.Err() != nil {
+				return false, ctx.Err()
+			}
+			if err != nil {
+				r.trouble = err.Error()
+			}
+			r.tool = tool
+			tried[tool.name] = append(tried[tool.name], r)
+			if calls {
+				fmt.Fprintf(out, "%s, round %d\n  %s\n", tool.name, round+1, strings.Join(r.asked, "\n  "))
+			}
 		}
 	}
+	var results []result
+	for _, tool := range tools() {
+		if all := tried[tool.name]; len(all) > 0 {
+			results = append(results, typical(all))
+		}
+	}
+	fmt.Fprintf(out, "%d rounds, alternated; the medians:\n\n", rounds)
 	return report(out, results)
+}
+
+// typical is the last result with the medians of the times and the calls. One that chose wrong, or could not be tried, stands for all.
+func typical(all []result) result {
+	r := all[len(all)-1]
+	for _, other := range all {
+		if other.trouble != "" || other.chose != good {
+			r = other
+		}
+	}
+	r.converged, r.known = median(all, func(r result) time.Duration { return r.converged }), median(all, func(r result) time.Duration { return r.known })
+	r.told = median(all, func(r result) time.Duration { return r.told })
+	r.calls = median(all, func(r result) int { return r.calls })
+	return r
+}
+
+func median[T cmp.Ordered](all []result, of func(result) T) T {
+	var values []T
+	for _, r := range all {
+		values = append(values, of(r))
+	}
+	slices.Sort(values)
+	return values[len(values)/2]
 }
 
 // result is what a tool made of the Deployment.
@@ -85,9 +128,11 @@ type result struct {
 	tool      tool
 	chose     string        // the image's version afterwards
 	converged time.Duration // from the command until the Deployment was what was chosen, and available; zero: it never was
+	known     time.Duration // from the command until the tool itself knew that, and began to verify; zero: it does not verify
 	told      time.Duration // from the command until it ended
 	exit      int
 	calls     int
+	asked     []string // each call, with its time
 	writes    []string // those that changed something
 	other     []string // what else is different in the Deployment
 	said      string   // the last line that the tool wrote, where it ended badly
@@ -122,17 +167,23 @@ func report(out io.Writer, results []result) (bool, error) {
 		return backout.chose == good, nil
 	}
 	share := float64(backout.converged)/float64(kubectl.told) - 1
-	fmt.Fprintf(out, "\nbackout, from its command to converged: %s; kubectl, told the good revision, with rollout status: %s (%+.0f %%, at most +5 %% was promised)\n",
-		seconds(backout.converged), seconds(kubectl.told), share*100)
+	word := "pass"
+	if share > 0.05 {
+		word = "FAIL"
+	}
+	fmt.Fprintf(out, "\nbackout, from its command to converged: %s; kubectl, told the good revision, with rollout status: %s: %+.0f %%, at most +5 %% was promised: %s\n",
+		seconds(backout.converged), seconds(kubectl.told), share*100, word)
+	fmt.Fprintf(out, "backout knew it after %s (%+.0f %%), and verified until %s, %s of that being the hold that is configured\n",
+		seconds(backout.known), (float64(backout.known)/float64(kubectl.told)-1)*100, seconds(backout.told), hold)
 	return backout.chose == good && share <= 0.05, nil
 }
 
 func table(out io.Writer, results []result) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "TOOL\tCHOSE\t\tCONVERGED\tCOMMAND ENDED\tEXIT\tCALLS\tWRITES")
+	fmt.Fprintln(w, "TOOL\tCHOSE\t\tCONVERGED\tKNOWN\tCOMMAND ENDED\tEXIT\tCALLS\tWRITES")
 	for _, r := range results {
 		if r.trouble != "" {
-			fmt.Fprintf(w, "%s\t-\tERROR\t\t\t\t\t%s\n", r.tool.name, strings.ReplaceAll(r.trouble, "\n", " "))
+			fmt.Fprintf(w, "%s\t-\tERROR\t\t\t\t\t\t%s\n", r.tool.name, strings.ReplaceAll(r.trouble, "\n", " "))
 			continue
 		}
 		word, converged := "not the good one", "never"
@@ -142,7 +193,11 @@ func table(out io.Writer, results []result) error {
 		if r.converged > 0 {
 			converged = seconds(r.converged)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\n", r.tool.name, r.chose, word, converged, seconds(r.told), r.exit, r.calls, len(r.writes))
+		known := "-"
+		if r.known > 0 {
+			known = seconds(r.known)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\n", r.tool.name, r.chose, word, converged, known, seconds(r.told), r.exit, r.calls, len(r.writes))
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -151,7 +206,7 @@ func table(out io.Writer, results []result) error {
 	return err
 }
 
-func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
+func seconds(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()) }
 
 func orNone(list []string) string {
 	if len(list) == 0 {

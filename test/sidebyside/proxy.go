@@ -2,12 +2,14 @@ package main
 
 import (
 	"crypto/tls"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
 	"strings"
 	"sync"
+	"time"
 )
 
 // counter is a proxy before the API server that counts the calls of one tool.
@@ -16,7 +18,8 @@ type counter struct {
 	addr   string
 
 	mu     sync.Mutex
-	calls  int
+	since  time.Time
+	asked  []string
 	writes []string
 }
 
@@ -50,7 +53,7 @@ func count(server string) (*counter, error) {
 func (c *counter) saw(r *http.Request) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.calls++
+	c.asked = append(c.asked, fmt.Sprintf("%6.2f s  %s %s", time.Since(c.since).Seconds(), r.Method, r.URL.RequestURI()))
 	// A review asks what one may do, and a dry run is none.
 	if r.Method == http.MethodGet || strings.Contains(r.URL.Path, "accessreviews") || strings.Contains(r.URL.Path, "selfsubject") || r.URL.Query().Has("dryRun") {
 		return
@@ -59,17 +62,17 @@ func (c *counter) saw(r *http.Request) {
 	c.writes = append(c.writes, r.Method+" "+strings.Join(parts[max(0, len(parts)-2):], "/"))
 }
 
-func (c *counter) seen() (calls int, writes []string) {
+func (c *counter) seen() (calls, writes []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.calls, append([]string(nil), c.writes...)
+	return c.asked, append([]string(nil), c.writes...)
 }
 
 // reset forgets what was counted.
 func (c *counter) reset() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.calls, c.writes = 0, nil
+	c.asked, c.writes, c.since = nil, nil, time.Now()
 }
 
 func (c *counter) close() { _ = c.server.Close() }

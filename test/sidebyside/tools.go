@@ -15,6 +15,8 @@ type tool struct {
 	name    string
 	history func(context.Context, *world) error               // makes the three revisions
 	back    func(context.Context, *world) (exit int, _ error) // the commands that are timed
+	// known is when the tool itself knew that all had arrived, from its own record; nil: it keeps none.
+	known func(context.Context, *world) (time.Duration, error)
 }
 
 const (
@@ -30,7 +32,7 @@ func tools() []tool {
 			_, code, err := w.command(ctx, w.helm, "rollback", "pay", "--wait", "--timeout=20s")
 			return code, err
 		}},
-		{name: backoutAlone, history: watched, back: takenBack},
+		{name: backoutAlone, history: watched, back: takenBack, known: verifying},
 	}
 }
 
@@ -119,12 +121,44 @@ func undo(args ...string) func(context.Context, *world) (int, error) {
 	}
 }
 
+// hold is how long backout watches afterwards before it calls a rollback verified.
+const hold = 2 * time.Second
+
+// verifying is when a run of backout began to verify, which it does when all has arrived.
+func verifying(ctx context.Context, w *world) (time.Duration, error) {
+	var list struct{ Items []struct{ ID string } }
+	out, _, err := w.command(ctx, w.backout, "runs", "list", "-o", "json")
+	if err == nil {
+		err = json.Unmarshal([]byte(out), &list)
+	}
+	if err != nil || len(list.Items) == 0 {
+		return 0, fmt.Errorf("list the runs: %w: %s", err, out)
+	}
+	var run struct {
+		Log []struct {
+			At   time.Time
+			Text string
+		}
+	}
+	if out, _, err = w.command(ctx, w.backout, "runs", "show", list.Items[0].ID, "-o", "json"); err == nil {
+		err = json.Unmarshal([]byte(out), &run)
+	}
+	for _, line := range run.Log {
+		if strings.HasPrefix(line.Text, "verifying") || strings.HasPrefix(line.Text, unverifiedText) {
+			return line.At.Sub(w.started), err
+		}
+	}
+	return 0, fmt.Errorf("it never began to verify: %w: %s", err, out)
+}
+
+const unverifiedText = "applied, unverified"
+
 // soak is how long a revision must have served to count as good here, where the whole history takes half a minute.
 const soak = time.Second
 
 // configured gives backout its configuration.
 func configured(w *world) error {
-	text := fmt.Sprintf("environment: test\nproviders:\n  k8s: {type: kubernetes, kubeconfig: %q, namespaces: [%s], min_soak: %s, hold: 2s}\n", w.kubeconfig, w.namespace, soak)
+	text := fmt.Sprintf("environment: test\nrollback: {hold: %[4]s}\nproviders:\n  k8s: {type: kubernetes, kubeconfig: %[1]q, namespaces: [%[2]s], min_soak: %[3]s}\n", w.kubeconfig, w.namespace, soak, hold)
 	return os.WriteFile(filepath.Join(w.home, "backout.yaml"), []byte(text), 0o600)
 }
 

@@ -27,7 +27,8 @@ type world struct {
 	home          string // of the tool that is tried
 	kubeconfig    string // through the proxy
 	namespace     string
-	said          string // the last line of a tool that ended badly
+	started       time.Time // of the command that is timed
+	said          string    // the last line of a tool that ended badly
 }
 
 // versions are the revisions, in their order.
@@ -47,8 +48,8 @@ spec:
 `
 
 // try makes the broken Deployment, lets the tool take it back, and looks what became of it.
-func (w *world) try(ctx context.Context, tool tool) (r result, err error) {
-	w.namespace = strings.ReplaceAll(tool.name, ", ", "-")
+func (w *world) try(ctx context.Context, tool tool, round int) (r result, err error) {
+	w.namespace = fmt.Sprintf("%s-%d", strings.ReplaceAll(tool.name, ", ", "-"), round+1)
 	w.home = filepath.Join(w.dir, w.namespace)
 	if err := os.Mkdir(w.home, 0o700); err != nil {
 		return r, err
@@ -83,7 +84,13 @@ func (w *world) try(ctx context.Context, tool tool) (r result, err error) {
 	if err != nil {
 		return r, err
 	}
-	r.calls, r.writes = proxy.seen()
+	r.asked, r.writes = proxy.seen()
+	r.calls = len(r.asked)
+	if tool.known != nil && r.exit != 1 {
+		if r.known, err = tool.known(ctx, w); err != nil {
+			return r, err
+		}
+	}
 	if r.exit != 0 {
 		r.said = w.said
 	}
@@ -100,6 +107,7 @@ func (w *world) run(ctx context.Context, tool tool, r *result) (after map[string
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	start := time.Now()
+	w.started = start
 	ended := make(chan error, 1)
 	go func() {
 		exit, err := tool.back(ctx, w)
