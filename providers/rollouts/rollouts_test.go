@@ -1,6 +1,7 @@
 package rollouts_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
@@ -105,6 +106,26 @@ func (s *shop) foreign(ctx context.Context, to rollback.Revision) error {
 	return fmt.Errorf("no revision %s", to.Label)
 }
 
+// settled waits until no rollout is under way: the way back would be its abort for as long as one is.
+func (s *shop) settled(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
+	defer cancel()
+	for {
+		o, err := s.w.k.Get(ctx, rolloutsKind, s.ns, "cart")
+		if err == nil {
+			status, _ := o.Object["status"].(map[string]any)
+			if status["phase"] == "Healthy" && status["currentPodHash"] == status["stableRS"] && status["observedGeneration"] == fmt.Sprint(o.GetGeneration()) {
+				return nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("a rollout is still under way: %w", cmp.Or(err, ctx.Err()))
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
 // seen waits until the controller has numbered what was deployed.
 func (s *shop) seen(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
@@ -129,7 +150,7 @@ func promises(t *testing.T, w *world) {
 	s.apply("cart:2", strategy(obj{"canary": obj{}}))
 	s.until("Healthy")
 	rollbacktest.Run(t, rollbacktest.Suite{
-		Reverser: s.p, Unit: s.id, Timeout: 20 * time.Second, Foreign: s.foreign,
+		Reverser: s.p, Unit: s.id, Timeout: 20 * time.Second, Foreign: s.foreign, Settled: s.settled,
 		State: func(ctx context.Context) (string, error) {
 			o, err := w.k.Get(ctx, rolloutsKind, s.ns, "cart")
 			if err != nil {

@@ -75,6 +75,9 @@ func (b *bench) state(ctx context.Context) string {
 
 // home puts the unit back to where the suite found it.
 func (b *bench) home(ctx context.Context) bool {
+	if !b.atRest(ctx) {
+		return false
+	}
 	obs, ok := b.observe(ctx)
 	if !ok {
 		return false
@@ -90,7 +93,18 @@ func (b *bench) home(ctx context.Context) bool {
 		b.fault("back to %s for the next check: %s %s", name(b.from), got, detail)
 		return false
 	}
-	return b.serves(ctx, b.from, "after going back for the next check")
+	return b.serves(ctx, b.from, "after going back for the next check") && b.atRest(ctx)
+}
+
+func (b *bench) atRest(ctx context.Context) bool {
+	if b.Settled == nil {
+		return true
+	}
+	err := b.Settled(ctx)
+	if err != nil {
+		b.fault("the target does not come to rest: %v", err)
+	}
+	return err == nil
 }
 
 // ready brings the unit home and plans the way to the other revision.

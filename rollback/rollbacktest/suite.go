@@ -26,6 +26,9 @@ type Suite struct {
 	State func(ctx context.Context) (string, error)
 	// Foreign switches the target to a revision as somebody else would, without the reverser.
 	Foreign func(ctx context.Context, to rollback.Revision) error
+	// Settled waits until nothing is under way on the target, where what would be the way back depends on that. A plan that was
+	// made while something went on is rightly refused once it ended.
+	Settled func(ctx context.Context) error
 	// Relabel puts the content of the current revision under one more label, not switched to.
 	Relabel func(ctx context.Context) error
 	// Kill runs Apply in a process of its own and kills that at a random instant. It returns when the process is gone.
