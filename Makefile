@@ -1,14 +1,17 @@
 # What people do daily. Everything here is plain commands: nothing to install first.
 
-.PHONY: all build test race lint fmt demo bench measure servers cluster record snapshot clean
+.PHONY: all build test clusters race lint fmt demo bench measure servers cluster record snapshot clean
 
 all: lint test build
 
 build: ## the program, as ./backout
 	go build -o backout ./cmd/backout
 
-test: ## the inner loop; what needs a missing server skips, loudly
+test: ## the inner loop; what needs a missing server or a cluster skips, loudly
 	go test ./...
+
+clusters: servers ## with the tests on Kubernetes clusters, two packages at a time
+	BACKOUT_TEST_CLUSTERS=true go test -p 2 ./...
 
 race: servers ## as CI does: with the race detector, and nothing may skip
 	CI=true go test -race ./...

@@ -22,7 +22,7 @@ import (
 // where the user's cache is, which holds them.
 func clusterDemo(t *testing.T) (dir string, env []string) {
 	t.Helper()
-	servers.Need(t, "controlplane")
+	servers.NeedCluster(t)
 	servers.Need(t, "helm")
 	cache, err := os.UserCacheDir()
 	if err != nil {

@@ -46,8 +46,7 @@ type Cluster struct {
 // StartCluster starts one for the test.
 func StartCluster(t testing.TB) *Cluster {
 	t.Helper()
-	path := Need(t, "controlplane")
-	c, err := RunCluster(t.Context(), path, t.TempDir())
+	c, err := RunCluster(t.Context(), NeedCluster(t), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +71,7 @@ func RunWithoutNodes(ctx context.Context, program, dir string) (*Cluster, error)
 // StartWithoutNodes is RunWithoutNodes for the test.
 func StartWithoutNodes(t testing.TB) *Cluster {
 	t.Helper()
-	c, err := RunWithoutNodes(t.Context(), Need(t, "controlplane"), t.TempDir())
+	c, err := RunWithoutNodes(t.Context(), NeedCluster(t), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,9 @@
 //
 // puts the pinned versions, built as Go modules. A test whose server is missing is skipped on a laptop and fails where
 // the environment has CI=true.
+//
+// A test on a cluster takes a minute or more, and several at once all the memory that a laptop has. So go test leaves them
+// out, loudly, unless CI=true or BACKOUT_TEST_CLUSTERS=true.
 package servers
 
 import (
@@ -140,6 +143,15 @@ func Need(t testing.TB, name string) string {
 	}
 	lacks(t, err)
 	return ""
+}
+
+// NeedCluster is Need for what runs on a cluster of its own: it skips the test also where only the inner loop was asked for.
+func NeedCluster(t testing.TB) string {
+	t.Helper()
+	if os.Getenv("CI") != "true" && os.Getenv("BACKOUT_TEST_CLUSTERS") != "true" {
+		t.Skip("SKIPPED, too long for the inner loop: BACKOUT_TEST_CLUSTERS=true runs it, make race runs all")
+	}
+	return Need(t, "controlplane")
 }
 
 // needInstalled is Need for a program that is installed by the system's packages.
