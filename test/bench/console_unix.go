@@ -84,6 +84,9 @@ func firstFrame(ctx context.Context, b *built, dir string) (result, error) {
 	if err := os.WriteFile(filepath.Join(dir, "backout.yaml"), []byte(unreachable(dead, silent)), 0o600); err != nil {
 		return result{}, err
 	}
+	if err := os.WriteFile(filepath.Join(dir, "kubeconfig"), []byte(strings.NewReplacer("DEAD", dead, "SILENT", silent).Replace(clusters)), 0o600); err != nil {
+		return result{}, err
+	}
 	var first time.Duration
 	var took []time.Duration
 	for i := range 8 {
@@ -152,8 +155,25 @@ providers:
     ssh_args: [-F, none, -p, "PORT", -o, StrictHostKeyChecking=no, -o, UserKnownHostsFile=/dev/null]
     units: [{name: far, path: /not-there}]
   exec: {commands: {changes: [sleep, "60"]}}
+  kubernetes: {kubeconfig: kubeconfig, context: dead}
+  kubernetes-silent: {type: kubernetes, kubeconfig: kubeconfig, context: silent}
+  helm: {kubeconfig: kubeconfig, context: silent}
+  argo-rollouts: {kubeconfig: kubeconfig, context: silent}
+  gitops: {kubeconfig: kubeconfig, context: silent}
 `)
 }
+
+const clusters = `apiVersion: v1
+kind: Config
+current-context: silent
+contexts:
+- {name: dead, context: {cluster: dead, user: nobody}}
+- {name: silent, context: {cluster: silent, user: nobody}}
+clusters:
+- {name: dead, cluster: {server: "https://DEAD"}}
+- {name: silent, cluster: {server: "https://SILENT"}}
+users: [{name: nobody, user: {}}]
+`
 
 // million is one console that has a million events before it, shared by the measurements.
 type million struct {

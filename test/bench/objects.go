@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 
@@ -135,7 +136,7 @@ func template(app string, revision int, hash string) string {
 	text, err := json.Marshal(map[string]any{
 		"metadata": map[string]any{"labels": labels, "annotations": map[string]string{"prometheus.io/scrape": "true"}},
 		"spec": map[string]any{"containers": []any{map[string]any{
-			"name": "app", "image": fmt.Sprintf("registry.test/%s@sha256:%064x", app, revision), "env": env,
+			"name": "app", "image": fmt.Sprintf("registry.test/%s@sha256:%x", app, sha256.Sum256(fmt.Append(nil, app, revision))), "env": env,
 			"ports": []any{map[string]any{"containerPort": 8080}}, "readinessProbe": probe, "livenessProbe": probe,
 			"resources": map[string]any{"requests": map[string]string{"cpu": "100m", "memory": "128Mi"}, "limits": map[string]string{"memory": "256Mi"}},
 		}}},
