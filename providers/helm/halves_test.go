@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/backout-dev/backout/rollback"
 )
@@ -211,6 +212,8 @@ func helmsWordIsNotHealth(t *testing.T, r *release) {
 		t.Errorf("Helm says %s", got.Status)
 	}
 	r.until(t, "the failure is told", func() bool {
+		// The controller sets no alarm for the deadline of a rollout that it took for complete at first: it has to look again.
+		r.c.Do(t, "", "annotate", "-n", r.namespace, "deployment", "web", "--overwrite", fmt.Sprint("looked=", time.Now().UnixNano()))
 		c, err := p.Status(t.Context(), rollback.UnitID(r.id()), to)
 		if err != nil || c.Done {
 			t.Fatalf("%+v %v", c, err)
