@@ -20,26 +20,8 @@ const slack = 5 * time.Second
 // delivered puts what was delivered by another change into that change: the rollout that a release made is the release. A
 // delivery may bring several changes of one provider. Of deliveries by the same hand the last one before a change brought it.
 func delivered(groups [][]*entry) [][]*entry {
-	heads := map[int]*entry{}
-	for i, g := range groups {
-		for _, e := range g {
-			if heads[i] == nil && e.event.Change.Delivers != "" {
-				heads[i] = e
-			}
-		}
-	}
-	hosts := map[int]int{}
-	for i, g := range groups {
-		for j, head := range heads {
-			// What delivers something itself may have been brought by what stands before it: so nothing goes in circles.
-			if i == j || (heads[i] != nil && j > i) || !delivers(head, g) {
-				continue
-			}
-			if h, ok := hosts[i]; !ok || closer(g[0], head, heads[h]) {
-				hosts[i] = j
-			}
-		}
-	}
+	heads := headsOf(groups)
+	hosts := hostsOf(groups, heads)
 	stand(groups, heads, hosts)
 	brought := map[int][]*entry{}
 	for i, g := range groups {
@@ -56,6 +38,36 @@ func delivered(groups [][]*entry) [][]*entry {
 		out = append(out, append(g, brought[i]...))
 	}
 	return out
+}
+
+// headsOf are the reports that name themselves as a delivery, by the group that they stand in.
+func headsOf(groups [][]*entry) map[int]*entry {
+	heads := map[int]*entry{}
+	for i, g := range groups {
+		for _, e := range g {
+			if heads[i] == nil && e.event.Change.Delivers != "" {
+				heads[i] = e
+			}
+		}
+	}
+	return heads
+}
+
+// hostsOf says which group brought which other one, as far as the reports tell.
+func hostsOf(groups [][]*entry, heads map[int]*entry) map[int]int {
+	hosts := map[int]int{}
+	for i, g := range groups {
+		for j, head := range heads {
+			// What delivers something itself may have been brought by what stands before it: so nothing goes in circles.
+			if i == j || (heads[i] != nil && j > i) || !delivers(head, g) {
+				continue
+			}
+			if h, ok := hosts[i]; !ok || closer(g[0], head, heads[h]) {
+				hosts[i] = j
+			}
+		}
+	}
+	return hosts
 }
 
 // stand takes out of hosts what no delivery has brought or may hide. Once was the delivery, twice was somebody else as well.

@@ -92,7 +92,8 @@ const maxTitle = 90
 
 // whatOf says what a change was: its title, with the revisions where they are known and it does not name them itself.
 func whatOf(c *providers.Change) string {
-	if c.To != "" && c.From != "" && !(strings.Contains(c.Title, c.To) && strings.Contains(c.Title, c.From)) {
+	named := strings.Contains(c.Title, c.To) && strings.Contains(c.Title, c.From)
+	if c.To != "" && c.From != "" && !named {
 		return ansi.Truncate(providers.Clean(c.Title), maxTitle, "~") + fmt.Sprintf(" (%s <- %s)", c.To, c.From)
 	}
 	return ansi.Truncate(providers.Clean(c.Title), maxTitle, "~")

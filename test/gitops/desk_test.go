@@ -2,6 +2,7 @@ package gitops_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -156,10 +157,21 @@ type application struct {
 	}
 }
 
-// refreshed asks Argo CD to compare an application with its source now, and gives what came of it.
+// refreshed asks Argo CD to compare an application with its source now, and gives what came of it. Its server answers when it
+// has seen the comparison begin and end; where another controller writes the application meanwhile it may wait for ever, so
+// that it is asked again.
 func (d *desk) refreshed(name string) (a application) {
 	d.Helper()
-	if err := d.argo.Ask(d.Context(), http.MethodGet, "/api/v1/applications/"+name+"?refresh=normal", nil, &a); err != nil {
+	var err error
+	for range 6 {
+		ctx, cancel := context.WithTimeout(d.Context(), 10*time.Second)
+		err = d.argo.Ask(ctx, http.MethodGet, "/api/v1/applications/"+name+"?refresh=normal", nil, &a)
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) {
+			break
+		}
+	}
+	if err != nil {
 		d.Fatal(err)
 	}
 	return a
