@@ -117,10 +117,14 @@ func (c *Cluster) start(ctx context.Context, program string, kwok bool) error {
 		if err := p.start(ctx); err != nil {
 			return err
 		}
-		if p.name == "kube-apiserver" {
+		switch p.name {
+		case "etcd":
+		case "kube-apiserver":
 			if err := c.kubeconfig(); err != nil {
 				return err
 			}
+		default: // the scheduler ends itself where an API server that came back contradicts what it remembers
+			go p.keep(ctx)
 		}
 	}
 	return nil

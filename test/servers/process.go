@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -30,6 +31,9 @@ type process struct {
 	well            func(context.Context) bool // whether it is ready; nil: a page that Prometheus and Alertmanager have
 	cmd             *exec.Cmd
 	ended           chan struct{}
+
+	mu   sync.Mutex
+	over bool // stop was called
 }
 
 // up starts a server on a free loopback port and waits until it says that it is ready. args is called with the address.
@@ -86,6 +90,16 @@ func (p *process) start(ctx context.Context) error {
 	return p.ready(ctx)
 }
 
+// keep starts the server again where it ends by itself, as whoever supervises it would, until it is stopped.
+func (p *process) keep(ctx context.Context) {
+	for again := true; again; {
+		<-p.ended
+		p.mu.Lock()
+		again = !p.over && p.start(ctx) == nil
+		p.mu.Unlock()
+	}
+}
+
 func (p *process) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -126,6 +140,9 @@ func ok(ctx context.Context, client *http.Client, url string) bool {
 
 // stop ends the server: politely, and after a while for good.
 func (p *process) stop() {
+	p.mu.Lock()
+	p.over = true
+	p.mu.Unlock()
 	if p.cmd == nil || p.cmd.Process == nil {
 		return
 	}
