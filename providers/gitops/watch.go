@@ -3,7 +3,6 @@ package gitops
 import (
 	"context"
 	"iter"
-	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -15,58 +14,48 @@ import (
 type news struct {
 	kind  *kind
 	event kube.Event
-	err   error
 }
 
 // Watch implements providers.Watcher: what a reconciler deploys from now on, and how that ends. A kind that the cluster does
 // not know is looked for again now and then.
 func (p *Provider) Watch(ctx context.Context) iter.Seq2[providers.Event, error] {
 	return func(yield func(providers.Event, error) bool) {
-		ctx, cancel := context.WithCancel(ctx)
-		var all sync.WaitGroup
-		defer all.Wait()
-		defer cancel()
-		came := make(chan news)
+		var watches []func(context.Context) iter.Seq2[news, error]
 		for _, k := range kinds {
 			if k.word == ownerSet {
 				continue
 			}
 			for _, namespace := range p.cluster.Namespaces() {
-				all.Go(func() { p.follow(ctx, k, namespace, came) })
+				watches = append(watches, func(ctx context.Context) iter.Seq2[news, error] { return p.follow(ctx, k, namespace) })
 			}
 		}
 		known := map[types.UID]map[string]string{}
-		for {
-			select {
-			case <-ctx.Done():
+		for n, err := range kube.Merge(ctx, watches...) {
+			if !p.tell(n, err, known, yield) {
 				return
-			case n := <-came:
-				if !p.tell(n, known, yield) {
-					return
-				}
 			}
 		}
 	}
 }
 
-func (p *Provider) follow(ctx context.Context, k *kind, namespace string, came chan<- news) {
-	for e, err := range p.cluster.Follow(ctx, k.resource, namespace, kube.Selection{}) {
-		if err != nil && p.unknown(ctx, k, err) {
-			continue
-		}
-		select {
-		case came <- news{k, e, err}:
-		case <-ctx.Done():
-			return
+func (p *Provider) follow(ctx context.Context, k *kind, namespace string) iter.Seq2[news, error] {
+	return func(yield func(news, error) bool) {
+		for e, err := range p.cluster.Follow(ctx, k.resource, namespace, kube.Selection{}) {
+			if err != nil && p.unknown(ctx, k, err) {
+				continue
+			}
+			if !yield(news{k, e}, err) {
+				return
+			}
 		}
 	}
 }
 
 // tell hands on what is new of a reconciler; false when the reader had enough.
-func (p *Provider) tell(n news, known map[types.UID]map[string]string, yield func(providers.Event, error) bool) bool {
+func (p *Provider) tell(n news, err error, known map[types.UID]map[string]string, yield func(providers.Event, error) bool) bool {
 	switch o := n.event.Object; {
-	case n.err != nil:
-		return yield(providers.Event{}, n.err)
+	case err != nil:
+		return yield(providers.Event{}, err)
 	case o == nil || !p.cluster.Covers(o.GetNamespace()):
 		return true
 	case n.event.Deleted:

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/providers/kube"
@@ -156,52 +155,26 @@ func (p *Provider) changeID(r *record) string {
 
 // Watch implements providers.Watcher by following the records. What was there before is Changes' to tell.
 func (p *Provider) Watch(ctx context.Context) iter.Seq2[providers.Event, error] {
-	return func(yield func(providers.Event, error) bool) {
-		ctx, cancel := context.WithCancel(ctx)
-		var followers sync.WaitGroup
-		defer followers.Wait()
-		defer cancel()
-		events := make(chan seen)
-		for _, namespace := range p.cluster.Namespaces() {
-			followers.Go(func() { p.follow(ctx, namespace, events) })
-		}
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case s := <-events:
-				e := providers.Event{}
-				if s.err == nil {
-					e.Change = &s.change
-				}
-				if !yield(e, s.err) {
-					return
-				}
-			}
-		}
+	var watches []func(context.Context) iter.Seq2[providers.Event, error]
+	for _, namespace := range p.cluster.Namespaces() {
+		watches = append(watches, func(ctx context.Context) iter.Seq2[providers.Event, error] {
+			return func(yield func(providers.Event, error) bool) { p.follow(ctx, namespace, yield) }
+		})
 	}
-}
-
-type seen struct {
-	change providers.Change
-	err    error
+	return kube.Merge(ctx, watches...)
 }
 
 // follow tells of each record that comes or changes after the first list.
-func (p *Provider) follow(ctx context.Context, namespace string, out chan<- seen) {
+func (p *Provider) follow(ctx context.Context, namespace string, yield func(providers.Event, error) bool) {
 	releases := map[string]map[int]*record{}
 	live := false
-	tell := func(s seen) {
-		select {
-		case out <- s:
-		case <-ctx.Done():
-		}
-	}
 	for e, err := range p.cluster.Follow(ctx, p.resource(), namespace, kube.Selection{Labels: "owner=helm"}) {
 		start := p.now()
 		if err != nil {
 			p.vitals.Done(start, err)
-			tell(seen{err: providers.Retryable(p.hint(err))})
+			if !yield(providers.Event{}, providers.Retryable(p.hint(err))) {
+				return
+			}
 			continue
 		}
 		if e.Complete {
@@ -229,6 +202,9 @@ func (p *Provider) follow(ctx context.Context, namespace string, out chan<- seen
 		p.vitals.Done(start, nil)
 		records := slices.Collect(maps.Values(mine))
 		newestFirst(records)
-		tell(seen{change: p.change(records, slices.Index(records, r))})
+		c := p.change(records, slices.Index(records, r))
+		if !yield(providers.Event{Change: &c}, nil) {
+			return
+		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -12,60 +11,39 @@ import (
 	"github.com/backout-dev/backout/providers/kube"
 )
 
-// news is what one watch brought.
-type news struct {
-	event kube.Event
-	err   error
-}
-
 // Watch implements providers.Watcher: a Rollout whose revision, share, pause or phase moved is told with its newest change,
 // and with the alert that began or ended.
 func (p *Provider) Watch(ctx context.Context) iter.Seq2[providers.Event, error] {
 	return func(yield func(providers.Event, error) bool) {
-		ctx, cancel := context.WithCancel(ctx)
-		var all sync.WaitGroup
-		defer all.Wait()
-		defer cancel()
-		came := make(chan news)
+		var watches []func(context.Context) iter.Seq2[kube.Event, error]
 		for _, namespace := range p.cluster.Namespaces() {
-			all.Go(func() {
-				for e, err := range p.cluster.Follow(ctx, rolloutsKind, namespace, kube.Selection{}) {
-					select {
-					case came <- news{e, err}:
-					case <-ctx.Done():
-						return
-					}
-				}
+			watches = append(watches, func(ctx context.Context) iter.Seq2[kube.Event, error] {
+				return p.cluster.Follow(ctx, rolloutsKind, namespace, kube.Selection{})
 			})
 		}
 		known := map[types.UID]string{}
-		for {
-			select {
-			case <-ctx.Done():
+		for e, err := range kube.Merge(ctx, watches...) {
+			if !p.tell(ctx, e, err, known, yield) {
 				return
-			case n := <-came:
-				if !p.tell(ctx, n, known, yield) {
-					return
-				}
 			}
 		}
 	}
 }
 
 // tell hands on what is new; false when the reader had enough.
-func (p *Provider) tell(ctx context.Context, n news, known map[types.UID]string, yield func(providers.Event, error) bool) bool {
+func (p *Provider) tell(ctx context.Context, e kube.Event, err error, known map[types.UID]string, yield func(providers.Event, error) bool) bool {
 	switch {
-	case n.err != nil:
-		return yield(providers.Event{}, explain(n.err))
-	case n.event.Object == nil || !p.cluster.Covers(n.event.Object.GetNamespace()):
+	case err != nil:
+		return yield(providers.Event{}, explain(err))
+	case e.Object == nil || !p.cluster.Covers(e.Object.GetNamespace()):
 		return true
 	}
-	uid := n.event.Object.GetUID()
-	if n.event.Deleted {
+	uid := e.Object.GetUID()
+	if e.Deleted {
 		delete(known, uid)
 		return true
 	}
-	s, err := sighted(n.event.Object)
+	s, err := sighted(e.Object)
 	if err != nil {
 		return yield(providers.Event{}, err)
 	}
