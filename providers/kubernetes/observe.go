@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"time"
 
 	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/providers/kube"
@@ -58,6 +59,7 @@ func (p *Provider) unitsIn(ctx context.Context, kind workloadKind, namespace str
 // look is one look at a workload with everything that belongs to it.
 type look struct {
 	*live
+	at    time.Time // the one moment that every duration of it is measured to: what is evidence now is so in memory too
 	revs  []held
 	pods  []pod
 	known map[string]memory
@@ -73,6 +75,7 @@ func (p *Provider) surround(ctx context.Context, w *live) (*look, error) {
 	if l.pods, err = p.pods(ctx, w); err != nil {
 		return nil, err
 	}
+	l.at = p.now()
 	return l, nil
 }
 
@@ -110,7 +113,7 @@ func (p *Provider) Observe(ctx context.Context, id rollback.UnitID) (rollback.Ob
 		return rollback.Observation{}, err
 	}
 	obs := rollback.Observation{
-		Unit: p.describe(l.live), At: p.now().UTC(), Token: token(l.live), Stamp: stamp(l.live), Owners: kube.OwnerWords(kube.OwnersOf(l.object)),
+		Unit: p.describe(l.live), At: l.at.UTC(), Token: token(l.live), Stamp: stamp(l.live), Owners: kube.OwnerWords(kube.OwnersOf(l.object)),
 		Asks:       kube.Asks(l.object.GetAnnotations()),
 		References: requirements(l.template).names(), Current: rollback.Revision{Digest: l.digest, Label: "not rolled out yet"},
 	}

@@ -15,7 +15,7 @@ func (p *Provider) evidence(l *look, i int) []string {
 	var out []string
 	mine := of(h, l.pods)
 	if ready, since := readySince(mine); ready > 0 && int(ready) == len(mine) && ready >= l.wanted(h) {
-		if served := p.now().Sub(since); served >= soak {
+		if served := l.at.Sub(since); served >= soak {
 			out = append(out, fmt.Sprintf("%d of %d pods ready now, the first for %s", ready, len(mine), served.Round(time.Second)))
 		}
 	}

@@ -33,6 +33,7 @@ func environs() []edge {
 		{"promises deployment", func(r *room) { promises(r, "deployment") }},
 		{"promises daemonset", func(r *room) { promises(r, "daemonset") }},
 		{"evidence of the controller", controllersWord},
+		{"evidence is remembered", rememberedEvidence},
 	}
 }
 
@@ -352,4 +353,32 @@ func promises(r *room, kind string) {
 		},
 		Kill: r.kill, Hang: w.hang, Garbage: w.spoil,
 	})
+}
+
+// rememberedEvidence: what was known good in one look is so for ever, also where the soak ended in the midst of that look. The
+// clock goes on by a tenth of the soak whenever it is read.
+func rememberedEvidence(r *room) {
+	r.served(deployment("v1", "", ""))
+	began := time.Now()
+	for start := range 12 {
+		p := r.provider(r.p.set)
+		var read atomic.Int64
+		p.now = func() time.Time { return began.Add(soak / 10 * time.Duration(int64(start)+read.Add(1))) }
+		r.p.set.MinSoak, p.set.MinSoak = soak, began.Sub(r.observe(r.shop()).Current.Since)+soak
+		obs, err := p.Observe(r.Context(), r.shop())
+		if err != nil {
+			r.Fatal(err)
+		}
+		w, err := p.workload(r.Context(), r.shop())
+		if err != nil {
+			r.Fatal(err)
+		}
+		kept, err := p.remembered(r.Context(), w)
+		if err != nil {
+			r.Fatal(err)
+		}
+		if now, later := len(obs.Current.Good) > 0, kept[obs.Current.Digest].Served >= p.set.MinSoak; now != later {
+			r.Errorf("%d tenths of the soak: known good %v, remembered as that %v", start, now, later)
+		}
+	}
 }

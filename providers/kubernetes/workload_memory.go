@@ -76,7 +76,7 @@ func (p *Provider) remember(ctx context.Context, l *look) {
 			}
 		}
 		// Only what changes something is written, so that looking often costs nothing.
-		fresh := before.Served >= p.set.MinSoak && p.now().Sub(before.SeenAt) < time.Minute
+		fresh := before.Served >= p.set.MinSoak && l.at.Sub(before.SeenAt) < time.Minute
 		if m.Template == nil || old && m.Label == before.Label && m.Kept == before.Kept && (!serves || fresh) {
 			continue
 		}
@@ -119,7 +119,7 @@ func (p *Provider) recall(l *look, i int, m memory) (memory, bool) {
 	if m.Since.IsZero() || since.After(m.SeenAt) {
 		m.Since = since
 	}
-	m.SeenAt, m.Ready, m.Served = p.now().UTC(), ready, max(m.Served, p.now().Sub(since))
+	m.SeenAt, m.Ready, m.Served = l.at.UTC(), ready, max(m.Served, l.at.Sub(since))
 	m.Digests = mine[0].digests
 	if took := rolledOut(l.live, h, mine); took > 0 {
 		m.Took = took
