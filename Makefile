@@ -34,7 +34,7 @@ measure: ## how good the ranking is on incident files: make measure FILES=...
 servers: ## build the pinned servers that tests use into the user's cache
 	go run ./test/servers/get
 
-cluster: ## a Kubernetes control plane to try things on, without containers, until interrupted: make cluster WITH=-rollouts
+cluster: ## a Kubernetes control plane to try things on, without containers, until interrupted: make cluster WITH=-rollouts (or -flux)
 	@go run ./test/servers/up $(WITH)
 
 record: ## the screenshots in docs/, from the real program (tmux, rsvg-convert)

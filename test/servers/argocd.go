@@ -38,7 +38,7 @@ type ArgoCD struct {
 	URL     string // of its API
 	Token   string // of the user admin
 	RepoURL string // what an application's source says
-	work    string // the repository's working tree
+	work    tree
 	cluster *Cluster
 	program string
 	files   string
@@ -103,7 +103,7 @@ func (a *ArgoCD) prepare(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("make the cluster know Argo CD: %w", err)
 	}
-	for _, d := range []string{"bin", "tls", "ssh", "gpg/keys", "gpg/source", "plugins", "repos/shop"} {
+	for _, d := range []string{"bin", "tls", "ssh", "gpg/keys", "gpg/source", "plugins"} {
 		if err := os.MkdirAll(filepath.Join(a.dir, filepath.FromSlash(d)), 0o700); err != nil {
 			return err
 		}
@@ -128,8 +128,8 @@ func (a *ArgoCD) prepare(ctx context.Context) error {
 	if err := os.WriteFile(filepath.Join(a.dir, "kubeconfig"), own, 0o600); err != nil {
 		return err
 	}
-	a.work = filepath.Join(a.dir, "repos", "shop")
-	return a.git(ctx, "init", "-q", "-b", "main")
+	a.work = tree(filepath.Join(a.dir, "repos", "shop"))
+	return a.work.begin(ctx)
 }
 
 func (a *ArgoCD) start(ctx context.Context, redis string) error {
@@ -260,33 +260,7 @@ func (a *ArgoCD) Ask(ctx context.Context, method, path string, in, out any) erro
 // Push writes files, commits them on main, and gives the commit.
 func (a *ArgoCD) Push(t testing.TB, files map[string]string) string {
 	t.Helper()
-	for name, text := range files {
-		to := filepath.Join(a.work, filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(to, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, args := range [][]string{{"add", "-A"}, {"commit", "-q", "-m", "change"}} {
-		if err := a.git(t.Context(), args...); err != nil {
-			t.Fatal(err)
-		}
-	}
-	out, err := exec.CommandContext(t.Context(), "git", "-C", a.work, "rev-parse", "HEAD").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.TrimSpace(string(out))
-}
-
-func (a *ArgoCD) git(ctx context.Context, args ...string) error {
-	cmd := exec.CommandContext(ctx, "git", append([]string{"-C", a.work, "-c", "user.name=test", "-c", "user.email=test@example.test", "-c", "commit.gpgsign=false"}, args...)...)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("git %v: %w: %s", args, err, out)
-	}
-	return nil
+	return a.work.push(t, files)
 }
 
 // Stop ends it.

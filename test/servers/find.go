@@ -53,6 +53,9 @@ func All() []Server {
 			// Without these the API server says that it is v0.0.0-master.
 			LDFlags: "-s -w -X k8s.io/component-base/version.gitVersion=v1.37.2 -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37",
 		},
+		fluxServer("helm-controller", "v1.6.1", "helm.toolkit.fluxcd.io_helmreleases.yaml"),
+		fluxServer("kustomize-controller", "v1.9.1", "kustomize.toolkit.fluxcd.io_kustomizations.yaml"),
+		fluxServer("source-controller", "v1.9.1", fluxSources...),
 		{
 			Name: "helm", Version: "v4.3.1", Package: "helm.sh/helm/v4/cmd/helm",
 			LDFlags: "-s -w -X helm.sh/helm/v4/internal/version.version=v4.3.1",

@@ -1,6 +1,6 @@
 // Command up starts the control plane that tests use, for a person:
 //
-//	go run ./test/servers/up [-rollouts] [-images DIR]
+//	go run ./test/servers/up [-rollouts] [-flux] [-images DIR]
 //
 // It builds what is missing, prints where the kubeconfig is and how to use it, runs until it is interrupted, and leaves
 // nothing behind. No container runs in it: pods become ready, and fail where their image is called so. With -images pods run
@@ -28,12 +28,14 @@ import (
 // options are what was asked for.
 type options struct {
 	rollouts, json    bool
+	flux              bool
 	images, dir, with string
 }
 
 func main() {
 	var o options
 	flag.BoolVar(&o.rollouts, "rollouts", false, "with the Argo Rollouts controller and its kubectl plugin")
+	flag.BoolVar(&o.flux, "flux", false, "with Flux's controllers, and a git repository that they may read")
 	flag.StringVar(&o.images, "images", "", "a directory of images, as test/nodeagent says: pods run as processes of this machine")
 	flag.StringVar(&o.dir, "dir", "", "the directory to make it in, which is left there; default: one that is removed at the end")
 	flag.StringVar(&o.with, "with", "", "programs to have beside kubectl, with commas between: helm, backout-helm")
@@ -104,13 +106,11 @@ func run(ctx context.Context, o options) (err error) {
 		defer node.stop()
 		ctx = node.ctx // it ends when the node does
 	}
-	if o.rollouts {
-		r, err := servers.RunRollouts(ctx, c, programs["rollouts-controller"], programs["kubectl-argo-rollouts"])
-		if err != nil {
-			return err
-		}
-		defer r.Stop()
+	f, stop, err := o.controllers(ctx, c, programs, dir)
+	if err != nil {
+		return err
 	}
+	defer stop()
 	bin, err := links(dir, programs)
 	if err != nil {
 		return err
@@ -118,7 +118,7 @@ func run(ctx context.Context, o options) (err error) {
 	if err := <-writer; err != nil {
 		return err
 	}
-	if err := o.tell(c, bin, time.Since(began)); err != nil {
+	if err := o.tell(c, f, bin, time.Since(began)); err != nil {
 		return err
 	}
 	<-ctx.Done()
@@ -129,6 +129,27 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 	return nil
+}
+
+// controllers starts those that were asked for. The Flux is nil where it was not; stop ends them all.
+func (o options) controllers(ctx context.Context, c *servers.Cluster, programs map[string]string, dir string) (f *servers.Flux, stop func(), err error) {
+	stop = func() {}
+	if o.rollouts {
+		r, err := servers.RunRollouts(ctx, c, programs["rollouts-controller"], programs["kubectl-argo-rollouts"])
+		if err != nil {
+			return nil, nil, err
+		}
+		stop = r.Stop
+	}
+	if !o.flux {
+		return nil, stop, nil
+	}
+	if f, err = servers.RunFlux(ctx, c, programs, filepath.Join(dir, "flux")); err != nil {
+		stop()
+		return nil, nil, err
+	}
+	rest := stop
+	return f, func() { f.Stop(); rest() }, nil
 }
 
 // directory is where everything is made, and what is done with it at the end.
@@ -163,6 +184,9 @@ func (o options) have(ctx context.Context) (map[string]string, <-chan error, err
 	names := []string{"controlplane"}
 	if o.rollouts {
 		names = append(names, "rollouts-controller", "kubectl-argo-rollouts")
+	}
+	if o.flux {
+		names = append(names, servers.FluxControllers()...)
 	}
 	writer := make(chan error, 1)
 	paths := map[string]string{}
