@@ -6,6 +6,7 @@ import (
 	"iter"
 	"strconv"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/backout-dev/backout/providers"
@@ -116,16 +117,18 @@ func TestEveryFlawIsFound(t *testing.T) {
 	w := providers.Window{Since: noon.Add(time.Minute), Until: noon.Add(5 * time.Minute)}
 	for flaw, rule := range flaws {
 		t.Run(flaw, func(t *testing.T) {
-			s := newSlice(10)
-			s.flaw = flaw
-			defer close(s.block)
-			found := conformance.Check(t.Context(), s, w)
-			for _, p := range found {
-				if p.Rule == rule {
-					return
+			synctest.Test(t, func(t *testing.T) {
+				s := newSlice(10)
+				s.flaw = flaw
+				defer close(s.block)
+				found := conformance.Check(t.Context(), s, w)
+				for _, p := range found {
+					if p.Rule == rule {
+						return
+					}
 				}
-			}
-			t.Fatalf("rule %q did not notice; found only %v", rule, found)
+				t.Fatalf("rule %q did not notice; found only %v", rule, found)
+			})
 		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/backout-dev/backout/rollback"
@@ -77,6 +78,7 @@ func TestAUnitWithoutAnObservationIsOneProblem(t *testing.T) {
 // mutant is a target with one promise broken.
 type mutant struct {
 	*rollbacktest.Target
+	end     context.Context // of the test
 	mu      sync.Mutex
 	observe func(o *rollback.Observation)
 	plan    func(p *rollback.Proposal)
@@ -141,7 +143,7 @@ func TestEachBrokenPromiseIsFound(t *testing.T) {
 		},
 		"deadline that has passed": func(m *mutant) {
 			m.apply = func(ctx context.Context, op rollback.Operation, s rollback.Step) (rollback.Result, error) {
-				res, err := m.Target.Apply(context.WithoutCancel(ctx), op, s)
+				res, err := m.Target.Apply(m.end, op, s) // deaf to its caller
 				if ctx.Err() != nil {
 					res.Outcome = rollback.Failed
 				}
@@ -185,15 +187,17 @@ func TestEachBrokenPromiseIsFound(t *testing.T) {
 		},
 	} {
 		t.Run(check, func(t *testing.T) {
-			m := &mutant{Target: target()}
-			brk(m)
-			got := rollbacktest.Check(t.Context(), suite(m.Target, m))
-			for _, p := range got {
-				if p.Check == check && !p.Skipped {
-					return
+			synctest.Test(t, func(t *testing.T) { // some wait for what is late, or never comes
+				m := &mutant{Target: target(), end: t.Context()}
+				brk(m)
+				got := rollbacktest.Check(t.Context(), suite(m.Target, m))
+				for _, p := range got {
+					if p.Check == check && !p.Skipped {
+						return
+					}
 				}
-			}
-			t.Errorf("not found; the problems were %v", got)
+				t.Errorf("not found; the problems were %v", got)
+			})
 		})
 	}
 }

@@ -43,6 +43,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	servers.NeedCluster(t) // before anything is built for it
 	w := &world{helm: servers.Need(t, "helm"), chart: filepath.Join(t.TempDir(), "pay"), program: filepath.Join(t.TempDir(), "backout-helm")}
 	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-ldflags=-s -w", "-o", w.program, ".")
 	build.Dir = filepath.Join("..", "..", "cmd", "backout-helm")
