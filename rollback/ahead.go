@@ -110,7 +110,7 @@ func together(run *Run, id UnitID, set []UnitID) Finding {
 // partners are other units that served the same change once and do not now.
 func (w *world) partners(id UnitID, target Revision, set []UnitID) []Finding {
 	var out []Finding
-	u, _ := w.unit(id)
+	u := w.unit(id)
 	for _, v := range w.units {
 		revs := revisions(w.obs[v.ID])
 		if slices.Contains(set, v.ID) || !sameEnvironment(v.Environment, u.Environment) || sameCommit(revs[0].Commit, target.Commit) {

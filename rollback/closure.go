@@ -91,7 +91,7 @@ func (w *world) join(s *set, p part, v UnitID, limit int) {
 		s.over = append(s.over, v)
 		return
 	}
-	u, _ := w.unit(v)
+	u := w.unit(v)
 	ch := choice{revs: revisions(w.obs[v]), found: true, target: -1}
 	if at := w.bears(u, w.identify(p.id, p.choice, nil)); at >= 0 {
 		ch.culprit = at

@@ -24,7 +24,7 @@ func (w *world) identify(id UnitID, ch choice, c *providers.Change) identity {
 	if c != nil {
 		n.commits, n.sets = append(n.commits, c.Commit), append(n.sets, c.ChangeSet)
 	}
-	u, _ := w.unit(id)
+	u := w.unit(id)
 	for _, r := range ch.taken() {
 		n.commits = append(n.commits, r.Commit)
 		known := r.Commit != "" || (c != nil && r.Digest == ch.revs[ch.culprit].Digest && (c.Commit != "" || c.ChangeSet != ""))
@@ -54,14 +54,14 @@ func (w *world) shared(id UnitID, ch choice, c *providers.Change) []Finding {
 	if w.listErr != nil {
 		out = append(out, unknown("not all units could be listed: %v", w.listErr))
 	}
-	u, _ := w.unit(id)
+	u := w.unit(id)
 	var mute []string
 	for _, v := range w.units {
 		if w.delivers(id, v.ID) {
 			continue // it goes back with what brings it
 		}
 		if w.delivers(v.ID, id) {
-			out = append(out, w.partOf(id, v.ID))
+			out = append(out, w.partOf(v.ID))
 			continue
 		}
 		if v.ID == id || !sameEnvironment(v.Environment, u.Environment) {
@@ -100,7 +100,7 @@ func (w *world) delivers(a, b UnitID) bool {
 }
 
 // partOf is the finding for a unit that goes back without what brings it.
-func (w *world) partOf(id, whole UnitID) Finding {
+func (w *world) partOf(whole UnitID) Finding {
 	return Finding{
 		Rule: ruleShared, Verdict: Conditional, Source: "history", Evidence: w.obs[whole].Delivers, SeenAt: w.obs[whole].At,
 		Text: fmt.Sprintf("it is a part of %s, which stays at %s: plan %s to take the whole back", whole, name(w.obs[whole].Current), whole),
@@ -195,7 +195,7 @@ func (w *world) homeless(u Unit, n identity) []Finding {
 }
 
 func (w *world) declared(a, b UnitID, kind providers.EdgeKind) (providers.Edge, bool) {
-	ua, _ := w.unit(a)
+	ua := w.unit(a)
 	for _, e := range w.edges {
 		if e.Kind != kind {
 			continue

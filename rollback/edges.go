@@ -20,7 +20,7 @@ const togetherFor = 10 * time.Minute
 // bound judges the declared edges of a unit. An edge whose other end served for a while before anything that would be
 // taken back began is cleared by that: the two have proven to work together. Units that are in the plan anyway are left out.
 func (w *world) bound(id UnitID, ch choice, in []UnitID) []Finding {
-	u, _ := w.unit(id)
+	u := w.unit(id)
 	var out []Finding
 	for _, e := range w.edges {
 		if !couples(e.Kind) {
@@ -72,7 +72,7 @@ func (w *world) edgeFinding(e providers.Edge, v Verdict, units []UnitID, text st
 // precedes reports, for two units that go back together, whether an edge says that a goes before b: consumers go back
 // before what they need. Calls count only where nothing stronger is known of the set.
 func (w *world) precedes(a, b UnitID, calls bool) bool {
-	ua, _ := w.unit(a)
+	ua := w.unit(a)
 	for _, e := range w.edges {
 		if !couples(e.Kind) && (!calls || e.Kind != providers.EdgeCalls) {
 			continue

@@ -139,7 +139,7 @@ func (e *Engine) fill(ctx context.Context, w *world, s *set, change *providers.C
 }
 
 func (e *Engine) unitPlan(ctx context.Context, w *world, q part, with []Companion) (UnitPlan, error) {
-	u, _ := w.unit(q.id)
+	u := w.unit(q.id)
 	obs := w.obs[q.id]
 	up := UnitPlan{
 		Unit: u, From: obs.Current, Observed: obs, Findings: q.findings, Tested: untested, Choices: q.choice.others(),

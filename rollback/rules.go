@@ -76,7 +76,7 @@ func (w *world) judge(id UnitID, ch choice, c *providers.Change) []Finding {
 		add(ruleFreeze, Blocked, o.Frozen, "%s is frozen: %s; whoever froze it has to lift that there first", id, o.Frozen)
 	}
 	out = append(out, w.looping(id, ch.revs[0], ch.revs[ch.target])...)
-	out = append(out, w.stacked(id, ch, c)...)
+	out = append(out, w.stacked(id, ch)...)
 	if len(o.Owners) > 0 {
 		owners := strings.Join(o.Owners, ", ")
 		add(ruleReconciler, Conditional, owners, "%s will undo the rollback unless it is stopped or its source is changed too", owners)
@@ -85,7 +85,7 @@ func (w *world) judge(id UnitID, ch choice, c *providers.Change) []Finding {
 }
 
 // stacked is rule I: what else goes when everything down to the target goes.
-func (w *world) stacked(id UnitID, ch choice, c *providers.Change) []Finding {
+func (w *world) stacked(id UnitID, ch choice) []Finding {
 	source, _, _ := strings.Cut(string(id), ":")
 	f := Finding{Rule: ruleStacked, Source: source, SeenAt: w.obs[id].At}
 	if !ch.found {
@@ -113,7 +113,7 @@ func (w *world) stacked(id UnitID, ch choice, c *providers.Change) []Finding {
 
 // credit says who made a revision and what it was, as far as the changes at hand tell.
 func (w *world) credit(id UnitID, r Revision) string {
-	u, _ := w.unit(id)
+	u := w.unit(id)
 	var by *providers.Change
 	best := 0
 	for i := range w.changes {

@@ -43,7 +43,7 @@ func (w *world) unnamed(id UnitID, ch choice) Finding {
 // deployedWithin names what else of the environment began to serve something in a span, or may have: units, and services that
 // are no unit here. Units that cannot be seen are told of elsewhere.
 func (w *world) deployedWithin(id UnitID, from, to time.Time) []string {
-	u, _ := w.unit(id)
+	u := w.unit(id)
 	var near []string
 	for _, v := range w.units {
 		if v.ID == id || w.delivers(id, v.ID) || !sameEnvironment(v.Environment, u.Environment) || w.errs[v.ID] != nil {

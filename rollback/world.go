@@ -51,7 +51,7 @@ func (w *world) near(primary []UnitID) []UnitID {
 	var ids []UnitID
 	for _, u := range w.units {
 		near := slices.ContainsFunc(primary, func(p UnitID) bool {
-			pu, _ := w.unit(p)
+			pu := w.unit(p)
 			return p == u.ID || sameEnvironment(pu.Environment, u.Environment)
 		})
 		if near {
@@ -116,13 +116,14 @@ func (e *Engine) observeAll(ctx context.Context, ids []UnitID) (map[UnitID]Obser
 	return obs, errs
 }
 
-func (w *world) unit(id UnitID) (Unit, bool) {
+// unit is one by its id; one that nobody names is the zero value.
+func (w *world) unit(id UnitID) Unit {
 	for _, u := range w.units {
 		if u.ID == id {
-			return u, true
+			return u
 		}
 	}
-	return Unit{}, false
+	return Unit{}
 }
 
 // named finds the units that an edge's end means: a unit by its id, else those of a service in the environment.

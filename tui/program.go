@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/colorprofile"
@@ -68,9 +67,6 @@ func NoColor(lookup func(string) (string, bool)) bool {
 	v, ok := lookup("NO_COLOR")
 	return ok && v != ""
 }
-
-// NoColorEnv is [NoColor] for the process's environment.
-func NoColorEnv() bool { return NoColor(os.LookupEnv) }
 
 func (m *Model) windowTitle() string {
 	t := m.badge() + " backout"

@@ -88,7 +88,7 @@ func (f *follower) tell(err error) bool {
 }
 
 func (f *follower) look(path string, first bool) (bool, error) {
-	g, _, err := f.p.generationOf(path)
+	g, err := f.p.generationOf(path)
 	if err != nil {
 		return true, err
 	}

@@ -109,7 +109,7 @@ func (p *Provider) open() ([]*generation, error) {
 	}
 	out := make([]*generation, 0, len(paths))
 	for _, path := range paths {
-		g, _, err := p.generationOf(path)
+		g, err := p.generationOf(path)
 		if err != nil {
 			return nil, p.classed(err)
 		}
@@ -129,28 +129,27 @@ func (p *Provider) classed(err error) error {
 // maxOpen is how many earlier generations of one path stay open, so that their lines can still be decoded.
 const maxOpen = 4
 
-// generationOf opens a path, or gives the file that is open already when it is still the same one. It reports whether
-// it is new.
-func (p *Provider) generationOf(path string) (*generation, bool, error) {
+// generationOf opens a path, or gives the file that is open already when it is still the same one.
+func (p *Provider) generationOf(path string) (*generation, error) {
 	st, err := os.Stat(path)
 	if err != nil {
-		return nil, false, fmt.Errorf("look at feed: %w", err)
+		return nil, fmt.Errorf("look at feed: %w", err)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	g := p.current[path]
 	if g != nil && g.same(st) {
-		return g, false, nil
+		return g, nil
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, false, fmt.Errorf("open feed: %w", err)
+		return nil, fmt.Errorf("open feed: %w", err)
 	}
 	if st, err = f.Stat(); err == nil && st.IsDir() {
 		err = fmt.Errorf("%s is a directory; name its files, such as %s", path, filepath.Join(path, "*.jsonl"))
 	}
 	if err != nil {
-		return nil, false, errors.Join(fmt.Errorf("open feed: %w", err), f.Close())
+		return nil, errors.Join(fmt.Errorf("open feed: %w", err), f.Close())
 	}
 	g = &generation{
 		n: len(p.all), path: path, f: f, info: st, whole: strings.EqualFold(filepath.Ext(path), ".json"),
@@ -159,7 +158,7 @@ func (p *Provider) generationOf(path string) (*generation, bool, error) {
 	p.all = append(p.all, g)
 	p.current[path] = g
 	p.retire(path)
-	return g, true, nil
+	return g, nil
 }
 
 // retire closes the oldest generations of a path. The caller holds the lock.

@@ -136,11 +136,11 @@ func scan(line []byte, f *fields) bool {
 		seen |= bit
 	}
 	s.space()
-	return s.i == len(s.b) && f.complete(seen)
+	return s.i == len(s.b) && f.complete()
 }
 
 // complete reports whether a line has what every event has.
-func (f *fields) complete(seen uint64) bool {
+func (f *fields) complete() bool {
 	if len(f.id) == 0 || len(f.id) > providers.MaxText {
 		return false
 	}

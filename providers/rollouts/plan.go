@@ -54,7 +54,7 @@ func (p *Provider) Plan(ctx context.Context, obs rollback.Observation, to rollba
 		p.announce(s, target, &prop)
 	case s.underWay() && target == s.stable():
 		step.Action, step.Title = actionAbort, fmt.Sprintf("abort the rollout: traffic goes back to %s, the stable revision", target.label())
-		err = p.planAbort(ctx, s, &prop)
+		p.planAbort(ctx, s, &prop)
 	default:
 		step.Action, step.Title = actionUndo, "put the template of "+target.label()+" back"
 		if s.workload != nil {
@@ -90,7 +90,7 @@ func notRestored(s *sight, from string) []string {
 }
 
 // planAbort says what an abort does and what has to be there before.
-func (p *Provider) planAbort(ctx context.Context, s *sight, prop *rollback.Proposal) error {
+func (p *Provider) planAbort(ctx context.Context, s *sight, prop *rollback.Proposal) {
 	asked := "the new template"
 	if x := s.asked(); x != nil {
 		asked = x.label()
@@ -116,7 +116,6 @@ func (p *Provider) planAbort(ctx context.Context, s *sight, prop *rollback.Propo
 	if s.Spec.Paused {
 		prop.Warnings = append(prop.Warnings, "the Rollout is paused (spec.paused): the controller still takes an abort")
 	}
-	return nil
 }
 
 // planUndo tries the write on the server without keeping it, and says what the way takes.

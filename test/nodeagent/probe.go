@@ -40,7 +40,7 @@ func (p *probe) ask(ctx context.Context, c *container, ports map[int]int) error 
 	timeout := time.Duration(cmp.Or(p.Timeout, 1)) * time.Second
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	port := json.RawMessage(nil)
+	var port json.RawMessage
 	if p.HTTP != nil {
 		port = p.HTTP.Port
 	} else {
