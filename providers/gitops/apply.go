@@ -42,7 +42,7 @@ func (p *Provider) Apply(ctx context.Context, op rollback.Operation, step rollba
 	res, err := p.write(ctx, k, step.Args, a.prepare)
 	if res.Outcome == rollback.Applied {
 		res.Token = holder{Op: op.ID, Step: step.N}.token()
-		if k.word == kube.OwnerApplication {
+		if k.word != ownerSet {
 			res.Detail = p.quiet(ctx, k, step.Args)
 		}
 	}
@@ -105,7 +105,7 @@ func (a *attempt) prepare(n *node) ([]kube.Operation, *rollback.Result) {
 	return p.ops, nil
 }
 
-// quiet waits until an application's sync that ran has ended, and says how it stands.
+// quiet waits until what a reconciler began before it was held back has ended, and says how it stands.
 func (p *Provider) quiet(ctx context.Context, k *kind, args map[string]string) string {
 	var n *node
 	ended := p.settle(ctx, func() bool {
@@ -113,16 +113,28 @@ func (p *Provider) quiet(ctx context.Context, k *kind, args map[string]string) s
 		if err == nil {
 			n = now
 		}
-		return err == nil && now.at("operation") == nil && now.text("status", "operationState", "phase") != "Terminating"
+		return err == nil && now.quiet()
 	})
 	switch {
 	case ended:
 		return ""
 	case n == nil:
 		return "whether a sync still runs could not be seen"
-	default:
+	case !k.flux():
 		return fmt.Sprintf("a sync of %s still runs (%s)", n, n.text("status", "operationState", "phase"))
+	case n.busy() != "":
+		return fmt.Sprintf("%s is still at what it began before (%s), which suspending does not end", n, n.busy())
+	default:
+		return fmt.Sprintf("the controller of %s has not taken it up yet: if it is at something, that goes on", n)
 	}
+}
+
+// quiet reports whether a reconciler that is held back is at nothing any more that could undo a rollback.
+func (n *node) quiet() bool {
+	if n.flux() {
+		return n.handled() || n.waits()
+	}
+	return n.at("operation") == nil && n.text("status", "operationState", "phase") != "Terminating"
 }
 
 // settle waits until something holds, for a bounded time.

@@ -72,6 +72,9 @@ func (n *node) deploys(w workload) bool {
 	if w.name == "" {
 		return false
 	}
+	if n.flux() {
+		return n.listed(w)
+	}
 	list, _ := n.at("status", "resources").([]any)
 	for _, e := range list {
 		r, _ := e.(map[string]any)

@@ -144,57 +144,6 @@ func (p *Provider) page(n *node) string {
 	return p.set.ArgoCD.URL + "/applications/" + n.object.GetNamespace() + "/" + n.object.GetName()
 }
 
-// applies are a Kustomization's revisions, the newest last. An older Flux keeps no history: then it is the last one alone.
-func (p *Provider) applies(n *node) (out []providers.Change) {
-	history, _ := n.at("status", "history").([]any)
-	for _, e := range history {
-		h, _ := e.(map[string]any)
-		metadata, _ := h["metadata"].(map[string]any)
-		c := p.change(n, text(h, "digest"))
-		c.EffectiveFrom, c.Status = when(h, "firstReconciled"), text(h, "lastReconciledStatus")
-		out = append(out, p.applied(n, c, text(metadata, "revision")))
-	}
-	slices.SortStableFunc(out, func(a, b providers.Change) int { return a.EffectiveFrom.Compare(b.EffectiveFrom) })
-	for i := 1; i < len(out); i++ {
-		out[i].From = out[i-1].To
-	}
-	if revision := n.text("status", "lastAppliedRevision"); len(out) == 0 && revision != "" {
-		c := p.change(n, revision)
-		ready := n.condition("Ready")
-		c.EffectiveFrom, c.Status = when(ready, "lastTransitionTime"), text(ready, "reason")
-		out = append(out, p.applied(n, c, revision))
-	}
-	return out
-}
-
-func (p *Provider) applied(n *node, c providers.Change, revision string) providers.Change {
-	c.To, c.Commit, c.Author = short(revision), commitForm(revision), providers.Author{Name: "Flux", Kind: "automation"}
-	if c.Commit != "" {
-		c.To = c.Commit[:7]
-	}
-	c.Title = fmt.Sprintf("%s applied %s", n, c.To)
-	return c
-}
-
-// releases are what a HelmRelease deployed.
-func (p *Provider) releases(n *node) (out []providers.Change) {
-	history, _ := n.at("status", "history").([]any)
-	for _, e := range history {
-		h, _ := e.(map[string]any)
-		version, _ := h["version"].(int64)
-		c := p.change(n, strconv.FormatInt(version, 10))
-		c.EffectiveFrom, c.Status, c.Author = when(h, "lastDeployed"), text(h, "status"), providers.Author{Name: "Flux", Kind: "automation"}
-		c.To = text(h, "chartName") + " " + text(h, "chartVersion")
-		c.Title = fmt.Sprintf("%s released %s (revision %d)", n, c.To, version)
-		out = append(out, c)
-	}
-	slices.SortStableFunc(out, func(a, b providers.Change) int { return a.EffectiveFrom.Compare(b.EffectiveFrom) })
-	for i := 1; i < len(out); i++ {
-		out[i].From = out[i-1].To
-	}
-	return out
-}
-
 // condition finds one of the conditions in the status; empty where it has none of that kind.
 func (n *node) condition(kind string) map[string]any {
 	list, _ := n.at("status", "conditions").([]any)

@@ -86,6 +86,9 @@ func (p *Provider) taken(ctx context.Context, leaf *node, of workload) (map[stri
 	out := map[string]string{
 		argLeafKind: leaf.word, argLeafNamespace: leaf.object.GetNamespace(), argLeafName: leaf.object.GetName(), argRevision: leaf.deployed(),
 	}
+	if leaf.word == kube.OwnerHelmRelease {
+		out[argChart] = p.chart(ctx, leaf)
+	}
 	if of.name == "" {
 		return out, nil
 	}
@@ -113,7 +116,7 @@ func (n *node) deployed() string {
 	case kube.OwnerHelmRelease:
 		return digest([]any{n.at("spec", "chart"), n.at("spec", "chartRef"), n.at("spec", "values"), n.at("spec", "valuesFrom")})
 	default:
-		return n.text("status", "lastAppliedRevision")
+		return n.attempted()
 	}
 }
 

@@ -39,8 +39,31 @@ func (p *Provider) ExitHolds(ctx context.Context, m rollback.Measure) (holds boo
 		if leaf.word == kube.OwnerApplication {
 			return p.exitOfApplication(ctx, leaf, w, o, m.Args[argRevision])
 		}
+		if detail, left := p.left(ctx, leaf, w, o, m.Args[argRevision]); left {
+			return true, detail, nil
+		}
+	}
+	if leaf.word == kube.OwnerHelmRelease {
+		return p.exitOfRelease(ctx, leaf, m.Args[argRevision], m.Args[argChart])
 	}
 	return p.exitByRevision(ctx, leaf, m.Args[argRevision])
+}
+
+// exitOfRelease tells what a HelmRelease asks for: the same chart with the same values still holds it, and of others nobody knows.
+func (p *Provider) exitOfRelease(ctx context.Context, leaf *node, bad, badChart string) (bool, string, error) {
+	chart := p.chart(ctx, leaf)
+	switch {
+	case bad == "":
+		return false, "", fmt.Errorf("what %s asked for is not known", leaf)
+	case leaf.deployed() != bad || chart != badChart && chart != "" && badChart != "":
+		return false, "", fmt.Errorf("%s asks for another chart or other values than before: whether these are good the cluster cannot tell, look at them (%s)", leaf, p.source(ctx, leaf))
+	case chart == "" || badChart == "":
+		return false, "", fmt.Errorf("%s asks for the same chart and values as before, and whether the chart itself is another one by now cannot be read", leaf)
+	case leaf.at("spec", "valuesFrom") != nil:
+		return false, "", fmt.Errorf("%s asks for the same chart as before, and part of its values lies elsewhere (valuesFrom): look at them", leaf)
+	default:
+		return false, fmt.Sprintf("%s asks for the same chart (%s) and values as before", leaf, short(chart)), nil
+	}
 }
 
 // exitByRevision tells what the revision alone tells: the same one still holds it, and of another one nobody knows.
@@ -50,19 +73,13 @@ func (p *Provider) exitByRevision(ctx context.Context, leaf *node, bad string) (
 	case kube.OwnerApplication:
 		now, _ = leaf.compared()
 	case kube.OwnerKustomization:
-		if g := p.repository(ctx, leaf); g != nil {
-			now = (&node{leaf.kind, g}).text("status", "artifact", "revision")
-		}
+		now = p.artifact(ctx, leaf)
 	}
 	switch {
 	case now == "" || bad == "":
 		return false, "", fmt.Errorf("which revision %s has, and which it had, is not known", source)
-	case now == bad && leaf.word == kube.OwnerHelmRelease:
-		return false, fmt.Sprintf("%s asks for the same chart and values as before", leaf), nil
 	case now == bad:
 		return false, fmt.Sprintf("%s is still at %s", source, short(bad)), nil
-	case leaf.word == kube.OwnerHelmRelease:
-		return false, "", fmt.Errorf("%s asks for another chart or other values than before: whether these are good the cluster cannot tell, look at them (%s)", leaf, source)
 	default:
 		return false, "", fmt.Errorf("%s went from %s to %s: whether that still holds what was taken back the cluster cannot tell, look at it", source, short(bad), short(now))
 	}

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
+	"time"
 
 	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/providers/kube"
@@ -52,10 +52,8 @@ func (n *node) progress() string {
 			return fmt.Sprintf(", and is %s at %s", s, short(n.text("status", "sync", "revision")))
 		}
 	case kube.OwnerKustomization, kube.OwnerHelmRelease:
-		seen, _ := n.at("status", "observedGeneration").(int64)
-		if seen < n.object.GetGeneration() {
-			return ", and its controller has not taken that up yet"
-		}
+		words, _ := n.turn()
+		return ": " + words
 	}
 	return ""
 }
@@ -68,7 +66,7 @@ func (p *Provider) Lift(ctx context.Context, _ rollback.Operation, m rollback.Me
 		return failed("%v", errStrange), nil
 	}
 	start := p.now()
-	res, err := p.write(ctx, k, m.Args, func(n *node) ([]kube.Operation, *rollback.Result) { return lift(n, m) })
+	res, err := p.write(ctx, k, m.Args, func(n *node) ([]kube.Operation, *rollback.Result) { return lift(n, m, p.now()) })
 	if errors.Is(err, providers.ErrNotFound) {
 		res, err = rollback.Result{Outcome: rollback.AlreadyApplied, Detail: "it is not there any more"}, nil
 	}
@@ -80,7 +78,7 @@ func (p *Provider) Lift(ctx context.Context, _ rollback.Operation, m rollback.Me
 }
 
 // lift makes the patch, or says why there is none to make.
-func lift(n *node, m rollback.Measure) ([]kube.Operation, *rollback.Result) {
+func lift(n *node, m rollback.Measure, now time.Time) ([]kube.Operation, *rollback.Result) {
 	application := m.Args[argFor]
 	mark, off := n.stamp(), n.off(application)
 	i := mark.of(m)
@@ -93,32 +91,38 @@ func lift(n *node, m rollback.Measure) ([]kube.Operation, *rollback.Result) {
 	case string(n.object.GetUID()) != m.Args[argUID] && off:
 		return nil, answer(refused("%s was made anew since it was held back, and is held back again", n))
 	}
-	if off && mark.others(i) == 0 {
+	last := off && mark.others(i) == 0
+	if last {
 		p.start(mark.Was, application)
 	} else {
 		p.unchanged(n.field...)
 	}
 	mark.Holders = slices.Delete(mark.Holders, i, i+1)
 	p.mark(mark)
+	if last {
+		p.ask(now)
+	}
 	return p.ops, nil
 }
 
-// resumed waits for a moment until a controller has taken it up, and says where it has not. Argo CD keeps no word of that.
+// resumed waits for a moment until a controller of Flux has reconciled again, and says what came of it. Argo CD keeps no word of
+// that.
 func (p *Provider) resumed(ctx context.Context, k *kind, m rollback.Measure) (detail string) {
 	p.settle(ctx, func() bool {
 		n, err := p.get(ctx, k, m.Args[argNamespace], m.Args[argName])
-		if err != nil || n.word == kube.OwnerApplication {
+		if err != nil || !n.flux() || !n.running() {
 			return true // the look that follows says it
 		}
-		detail = strings.TrimPrefix(n.progress(), ", and ")
-		return detail == ""
+		var done bool
+		detail, done = n.turn()
+		return done
 	})
 	return detail
 }
 
 func short(revision string) string {
-	if commitForm(revision) != "" {
-		return revision[:7]
+	if commit := commitForm(revision); commit != "" {
+		return commit[:7]
 	}
 	return revision
 }

@@ -95,13 +95,13 @@ func TestTwoShareOneReconciler(t *testing.T) {
 		t.Errorf("again: %+v", res)
 	}
 	mine, theirs := rollback.Measure{Token: "B/4", Args: args}, rollback.Measure{Op: "A", Args: args}
-	if ops, res = lift(with(both), mine); res != nil || strings.Contains(string(raw(ops)), `"path":"/spec/syncPolicy/automated","value":{`) {
+	if ops, res = lift(with(both), mine, time.Now()); res != nil || strings.Contains(string(raw(ops)), `"path":"/spec/syncPolicy/automated","value":{`) {
 		t.Errorf("the first that goes turned it on: %+v %s", res, raw(ops))
 	}
-	if ops, res = lift(with(first), theirs); res != nil || !strings.Contains(string(raw(ops)), `"path":"/spec/syncPolicy/automated","value":{"prune":true}`) {
+	if ops, res = lift(with(first), theirs, time.Now()); res != nil || !strings.Contains(string(raw(ops)), `"path":"/spec/syncPolicy/automated","value":{"prune":true}`) {
 		t.Errorf("the last one left it off: %+v %s", res, raw(ops))
 	}
-	if _, res = lift(with(first), mine); res == nil || res.Outcome != rollback.AlreadyApplied {
+	if _, res = lift(with(first), mine, time.Now()); res == nil || res.Outcome != rollback.AlreadyApplied {
 		t.Errorf("what is gone was lifted: %+v", res)
 	}
 }
@@ -119,10 +119,10 @@ func TestWhatSomebodyElseDidStays(t *testing.T) {
 		}
 	}
 	m := rollback.Measure{Token: "B/1", Args: args}
-	if _, res := lift(read(t, kube.OwnerApplication, `{"metadata": {"uid": "u"}, "spec": {}}`), m); res == nil || res.Outcome != rollback.PreconditionFailed {
+	if _, res := lift(read(t, kube.OwnerApplication, `{"metadata": {"uid": "u"}, "spec": {}}`), m, time.Now()); res == nil || res.Outcome != rollback.PreconditionFailed {
 		t.Errorf("somebody else's suspension was lifted: %+v", res)
 	}
-	if _, res := lift(read(t, kube.OwnerApplication, `{"metadata": {"uid": "u"}, "spec": {"syncPolicy": {"automated": {}}}}`), m); res == nil || res.Outcome != rollback.AlreadyApplied {
+	if _, res := lift(read(t, kube.OwnerApplication, `{"metadata": {"uid": "u"}, "spec": {"syncPolicy": {"automated": {}}}}`), m, time.Now()); res == nil || res.Outcome != rollback.AlreadyApplied {
 		t.Errorf("what runs was lifted: %+v", res)
 	}
 }

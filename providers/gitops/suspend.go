@@ -25,6 +25,7 @@ const (
 	argLeafNamespace = "source_namespace"
 	argLeafName      = "source_name"
 	argRevision      = "revision" // which it had deployed when the plan was made
+	argChart         = "chart"    // the revision of its chart, for a HelmRelease
 	argObject        = "object"   // the unit, as kind namespace/name
 	argContent       = "content"  // the digest of what is taken back
 )
@@ -216,6 +217,12 @@ func (p *Provider) caveats(leaf *node, of workload, up []held) (out []string) {
 		if n, ok := h.at("status", "resources").([]any); ok && h.node != leaf {
 			out = append(out, fmt.Sprintf("while %s is held back, what it deploys is not updated (objects: %d)", h.node, len(n)))
 		}
+		if n := h.inventory(); len(n) > 0 && h.node != leaf {
+			out = append(out, fmt.Sprintf("while %s is held back, what it deploys is not updated (objects: %d)", h.node, len(n)))
+		}
+		if doing := h.busy(); doing != "" {
+			out = append(out, fmt.Sprintf("%s is at it (%s), and suspending does not end that", h.node, doing))
+		}
 	}
 	switch {
 	case len(up) == 0 && leaf.word == kube.OwnerApplication:
@@ -240,6 +247,9 @@ func (p *Provider) fix(ctx context.Context, leaf *node, source, revision string)
 		return text + ", have it merged, then lift the measures, the highest first, with --force"
 	}
 	what := "the commit that brought it"
+	if commit := commitForm(revision); commit != "" {
+		revision = commit // Flux names the branch with it
+	}
 	if revision != "" {
 		what = fmt.Sprintf("what %s brought there (git revert %s)", revision, revision)
 	}

@@ -31,8 +31,7 @@ func TestReconcilersLeaveARollbackAlone(t *testing.T) {
 		c.Do(t, "", "create", "namespace", ns)
 		return ns
 	}
-	t.Run("Flux, without its controllers", func(t *testing.T) { flux(newDesk(t, c, nil, fresh(t, "flux"), servers.Admin)) })
-	t.Run("the promises of every provider", func(t *testing.T) { conforms(newDesk(t, c, nil, fresh(t, "conforms"), servers.Admin)) })
+	t.Run("Flux", func(t *testing.T) { ofFlux(t, c, fresh) })
 	a := servers.StartArgoCD(t, c)
 	t.Run("an application that heals itself", func(t *testing.T) { heals(newDesk(t, c, a, fresh(t, "heals"), servers.Admin)) })
 	t.Run("a sync that waits", func(t *testing.T) { waits(newDesk(t, c, a, fresh(t, "waves"), servers.Admin)) })

@@ -76,6 +76,8 @@ type desk struct {
 	*testing.T
 	c          *servers.Cluster
 	argo       *servers.ArgoCD
+	flux       *servers.Flux
+	journal    *store.DB
 	ns         string
 	workloads  rollback.Reverser
 	reconciler *gitops.Provider
@@ -101,6 +103,7 @@ func newDesk(t *testing.T, c *servers.Cluster, a *servers.ArgoCD, ns, user strin
 		}
 		_ = d.reconciler.Close()
 	})
+	d.journal = journal
 	d.Engine, err = rollback.New(rollback.Config{
 		Store: journal, Reversers: map[string]rollback.Reverser{"k8s": d.workloads, "gitops": d.reconciler}, Tier: func(string) string { return policy.TierDev },
 		Hold: time.Second, Deadline: time.Minute, Poll: 100 * time.Millisecond, Executor: "here:1",
@@ -144,7 +147,12 @@ func (d *desk) until(what string, holds func() bool) {
 	d.Helper()
 	for end := time.Now().Add(45 * time.Second); !holds(); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(end) {
-			d.Fatalf("never: %s\n%s", what, d.kubectl("-n", "argocd", "get", "applications", "-o", "yaml"))
+			kinds := "applications"
+			if d.flux != nil {
+				kinds = "gitrepositories,kustomizations,helmreleases,helmcharts"
+			}
+			out, err := d.c.Kubectl(d.Context(), "", "get", kinds, "-A", "-o", "yaml")
+			d.Fatalf("never: %s\n%s %v", what, out, err)
 		}
 	}
 }
