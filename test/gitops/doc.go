@@ -1,3 +1,3 @@
-// Package gitops tests that a rollback stays where a reconciler owns what is taken back: whole runs against a real Argo CD, and
-// what of Flux can be tried without its controllers.
+// Package gitops tests that a rollback stays where a reconciler owns what is taken back: whole runs against a real Argo CD and
+// the real controllers of Flux.
 package gitops
