@@ -10,6 +10,7 @@ import (
 	"github.com/backout-dev/backout/providers/providertest"
 	"github.com/backout-dev/backout/rollback"
 	"github.com/backout-dev/backout/rollback/rollbacktest"
+	"github.com/backout-dev/backout/test/servers"
 )
 
 // contract holds the provider to what every provider promises. It is no parallel test: it looks for goroutines left behind.
@@ -18,10 +19,18 @@ func (r *release) contract(t *testing.T) {
 	r.deploy(t, "1.0.0", map[string]string{"a.yaml": config("a", "1")})
 	until := time.Now()
 	r.deploy(t, "1.1.0", map[string]string{"a.yaml": config("a", "2")})
+	at := func(server func(testing.TB) string) func(*testing.T) providers.Provider {
+		return func(t *testing.T) providers.Provider {
+			return r.provider(t, func(s map[string]any) { s["kubeconfig"] = servers.KubeconfigTo(t, server(t), "admin-token") })
+		}
+	}
 	providertest.Run(t, providertest.Suite{
 		New:    func(t *testing.T) providers.Provider { return r.provider(t, nil) },
 		Window: providers.Window{Since: begin, Until: until},
+		Hang:   at(servers.Silent),
 		Faults: map[string]providertest.Fault{
+			"nobody":   {Class: providers.ClassRetryable, New: at(func(testing.TB) string { return "https://127.0.0.1:1" })},
+			"nonsense": {Class: providers.ClassRetryable, New: at(servers.Nonsense)},
 			"no such context": {Class: providers.ClassPermanent, New: func(t *testing.T) providers.Provider {
 				return r.provider(t, func(s map[string]any) { s["context"] = "none" })
 			}},

@@ -3,14 +3,10 @@
 package helm_test
 
 import (
-	"crypto/tls"
 	"fmt"
-	"io"
-	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -50,7 +46,6 @@ func (w *wire) disarmed() (killed bool) {
 }
 
 func (w *wire) ServeHTTP(out http.ResponseWriter, q *http.Request) {
-	q.Header.Set("Authorization", "Bearer admin-token") // no client sends a token without TLS
 	now, after := w.counts(q)
 	if now && !after {
 		w.kill()
@@ -94,23 +89,11 @@ func (w *wire) kill() {
 // through makes a kubeconfig that leads through a wire.
 func (r *release) through(t *testing.T, writer string) (*wire, string) {
 	t.Helper()
-	server, err := url.Parse(r.c.Server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	proxy := httputil.NewSingleHostReverseProxy(server)
-	proxy.Transport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // the server of this test
-	proxy.ErrorLog = log.New(io.Discard, "", 0)                                               // the one who asks is killed
-	w := &wire{to: proxy, writer: writer}
-	s := httptest.NewServer(w)
-	t.Cleanup(s.Close)
-	file := filepath.Join(t.TempDir(), "kubeconfig")
-	text := fmt.Sprintf(`{"apiVersion": "v1", "kind": "Config", "current-context": "c", "clusters": [{"name": "c", "cluster": {"server": %q}}],
-"users": [{"name": "u"}], "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}]}`, s.URL)
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return w, file
+	w := &wire{writer: writer}
+	return w, r.c.Between(t, func(on *httputil.ReverseProxy) http.Handler {
+		w.to = on
+		return w
+	})
 }
 
 // R3: the writer is killed at each of its writes in turn, before and after it had its effect. What comes next tells what is

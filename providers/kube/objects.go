@@ -119,14 +119,6 @@ func (w Write) subresources() []string {
 	return []string{w.Subresource}
 }
 
-// Operation is one operation of a JSON patch (RFC 6902). A "test" that does not hold makes the whole patch fail with
-// ErrConditionFailed, and then nothing was written.
-type Operation struct {
-	Op    string          `json:"op"`
-	Path  string          `json:"path"`
-	Value json.RawMessage `json:"value,omitempty"`
-}
-
 // Patch writes operations, all or none, and gives the object as it is afterwards.
 func (c *Cluster) Patch(ctx context.Context, r Resource, namespace, name string, operations []Operation, w Write) (*Object, error) {
 	data, err := json.Marshal(operations)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/providers/providertest"
 	"github.com/backout-dev/backout/test/servers"
 )
 
@@ -13,7 +14,7 @@ func alertsOpenAndEnd(t *testing.T, c *servers.Cluster) {
 	c.Do(t, "", "create", "namespace", "ill")
 	c.Do(t, deployment("ill", "cart", "registry.test/cart:v1", "labels: {a: b}"), "apply", "-f", "-")
 	c.Do(t, "", "rollout", "status", "-n", "ill", "deployment/cart", "--timeout=60s")
-	kept := &archive{}
+	kept := &providertest.Archive{}
 	p := reading(t, c, kept, "namespaces: [ill]\nnot_ready_after: 1s")
 	w := watch(t, p)
 	w.change("the first revision", func(c *providers.Change) bool { return c.To == "cart:v1" })

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 
+	"github.com/backout-dev/backout/providers/providertest"
 	"github.com/backout-dev/backout/rollback"
 )
 
@@ -46,10 +47,7 @@ func withheld(r *room) {
 	if len(prop.Steps) > 0 || !strings.Contains(prop.Diff, "shop:v2") || strings.Contains(prop.Diff, "battery-staple") {
 		r.Errorf("%+v", prop)
 	}
-	kept := r.p.env.Archive.(*shelf)
-	kept.mu.Lock()
-	defer kept.mu.Unlock()
-	for key, data := range kept.data {
+	for key, data := range r.p.env.Archive.(*providertest.Archive).Held(r.p.name) {
 		if bytes.Contains(data, []byte("correct-horse")) || bytes.Contains(data, []byte("battery-staple")) {
 			r.Errorf("%s holds a secret", key)
 		}

@@ -1,7 +1,6 @@
 package kubernetes
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -10,27 +9,13 @@ import (
 	"time"
 
 	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/providers/providertest"
 )
-
-// Update makes a shelf one that several chronicles can share.
-func (s *shelf) Update(ctx context.Context, provider, key string, change func([]byte) ([]byte, error)) error {
-	s.turn.Lock()
-	defer s.turn.Unlock()
-	old, err := s.Get(ctx, provider, key)
-	if err != nil {
-		old = nil
-	}
-	data, err := change(old)
-	if err != nil || data == nil {
-		return err
-	}
-	return s.Put(ctx, provider, key, data)
-}
 
 // Two consoles that watch the same cluster write down what each of them saw, over and over, without a look at what the other
 // wrote: nothing of either is lost, and what one never learned anew does not undo what the other did.
 func TestTwoChroniclesLoseNothing(t *testing.T) {
-	kept := &shelf{}
+	kept := &providertest.Archive{}
 	open := func() *chronicle {
 		m := newChronicle(providers.Environment{Name: "k8s", Archive: kept, Log: slog.New(slog.DiscardHandler)}, "https://here")
 		if err := m.load(t.Context()); err != nil {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/providers/providertest"
 	"github.com/backout-dev/backout/test/servers"
 )
 
@@ -18,7 +19,7 @@ func configuration(t *testing.T, c *servers.Cluster) {
 	  spec: {restartPolicy: Never, containers: [{name: a, image: "registry.test/report:v1"}]}}}}}}`, "apply", "-f", "-")
 	c.Do(t, `{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: {name: pricing, namespace: conf}, spec: {maxReplicas: 5, minReplicas: 3,
 	  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: other}}}`, "apply", "-f", "-")
-	kept := &archive{}
+	kept := &providertest.Archive{}
 	p := reading(t, c, kept, "namespaces: [conf]")
 	w := watch(t, p)
 	w.change("the first revision", func(c *providers.Change) bool { return c.To == "pricing:v1" })
@@ -51,7 +52,7 @@ func configuration(t *testing.T, c *servers.Cluster) {
 }
 
 // What the cluster forgot is still told by a process that never saw it, and no secret value was kept.
-func forgotten(t *testing.T, c *servers.Cluster, kept *archive, pool providers.Change) {
+func forgotten(t *testing.T, c *servers.Cluster, kept *providertest.Archive, pool providers.Change) {
 	await(t, "the change of a ConfigMap that is gone, from a process that starts once it was written down", func() bool {
 		again := reading(t, c, kept, "namespaces: [conf]")
 		found := false
@@ -63,10 +64,8 @@ func forgotten(t *testing.T, c *servers.Cluster, kept *archive, pool providers.C
 		}
 		return found
 	})
-	kept.mu.Lock()
-	defer kept.mu.Unlock()
 	contents := 0
-	for key, data := range kept.data {
+	for key, data := range kept.Held("k8s") {
 		for _, secret := range []string{"correct-horse", "battery-staple", "Y29ycmVjdC1ob3JzZQ"} {
 			if bytes.Contains(data, []byte(secret)) {
 				t.Errorf("%s holds the value of a Secret", key)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/providers/providertest"
 	"github.com/backout-dev/backout/test/servers"
 )
 
@@ -19,7 +20,7 @@ func otherWorkloads(t *testing.T, c *servers.Cluster) {
 	c.Do(t, object("StatefulSet", "db", "serviceName: db, replicas: 2,", "db:v1"), "apply", "-f", "-")
 	c.Do(t, object("DaemonSet", "agent", "", "agent:v1"), "apply", "-f", "-")
 	c.Do(t, "", "rollout", "status", "-n", "kinds", "statefulset/db", "--timeout=60s")
-	p := reading(t, c, &archive{}, "namespaces: [kinds]\nenvironments: {\"kin*\": staging}")
+	p := reading(t, c, &providertest.Archive{}, "namespaces: [kinds]\nenvironments: {\"kin*\": staging}")
 	w := watch(t, p)
 	w.change("the DaemonSet", func(c *providers.Change) bool { return c.Unit == "k8s:kinds/daemonset.agent" && c.To == "agent:v1" })
 
@@ -44,7 +45,7 @@ func together(t *testing.T, c *servers.Cluster) {
 	c.Do(t, deployment("web", "front", "registry.test/front:v1", `annotations: {meta.helm.sh/release-name: shop, meta.helm.sh/release-namespace: web}`), "apply", "-f", "-")
 	c.Do(t, "", "create", "service", "clusterip", "www", "-n", "web", "--tcp=80:80")
 	c.Do(t, "", "patch", "service", "www", "-n", "web", "-p", `{"spec": {"selector": {"app": "front"}}}`)
-	p := reading(t, c, &archive{}, "namespaces: [web]")
+	p := reading(t, c, &providertest.Archive{}, "namespaces: [web]")
 	services, edges, err := p.Topology(t.Context())
 	if err != nil || len(services) != 1 || services[0].Name != "front" {
 		t.Errorf("services: %v %v", services, err)
@@ -74,7 +75,7 @@ func someNamespaces(t *testing.T, c *servers.Cluster) {
 	c.Do(t, "", "create", "rolebinding", "see", "-n", "mine", "--role=see", "--user=limited")
 	c.Do(t, "", "create", "clusterrole", "names", "--verb=list", "--resource=namespaces")
 	c.Do(t, "", "create", "clusterrolebinding", "names", "--clusterrole=names", "--user=limited")
-	p := reading(t, c, &archive{}, "context: limited\nexclude_namespaces: [default, kube-system, kube-public, kube-node-lease]")
+	p := reading(t, c, &providertest.Archive{}, "context: limited\nexclude_namespaces: [default, kube-system, kube-public, kube-node-lease]")
 	units := map[string]int{}
 	await(t, "the Deployment's first revision", func() bool {
 		for ch, err := range p.Changes(t.Context(), providers.Window{}) {
@@ -99,7 +100,7 @@ func someNamespaces(t *testing.T, c *servers.Cluster) {
 func throughACrash(t *testing.T, c *servers.Cluster) {
 	c.Do(t, "", "create", "namespace", "crash")
 	c.Do(t, deployment("crash", "app", "registry.test/app:v1", "labels: {a: b}"), "apply", "-f", "-")
-	p := reading(t, c, &archive{}, "namespaces: [crash]")
+	p := reading(t, c, &providertest.Archive{}, "namespaces: [crash]")
 	w := watch(t, p)
 	w.change("the first revision", func(c *providers.Change) bool { return c.To == "app:v1" })
 	for _, err := range p.Changes(t.Context(), providers.Window{}) { // waits until the watch has told everything

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/providers/providertest"
 	"github.com/backout-dev/backout/rollback"
 	"github.com/backout-dev/backout/test/servers"
 )
@@ -14,7 +15,7 @@ func watchedServing(t *testing.T, c *servers.Cluster) {
 	c.Do(t, "", "create", "namespace", "watched")
 	c.Do(t, deployment("watched", "cart", "registry.test/cart:v1", "labels: {}"), "apply", "-f", "-")
 	c.Do(t, "", "rollout", "status", "-n", "watched", "deployment/cart", "--timeout=60s")
-	p := reading(t, c, &archive{}, "namespaces: [watched]\nmin_soak: 1ms")
+	p := reading(t, c, &providertest.Archive{}, "namespaces: [watched]\nmin_soak: 1ms")
 	w := watch(t, p)
 	w.change("the first revision", func(c *providers.Change) bool { return c.To == "cart:v1" })
 	for _, err := range p.Changes(t.Context(), providers.Window{}) { // waits until the watch was told of everything

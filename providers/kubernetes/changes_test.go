@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -12,35 +11,9 @@ import (
 
 	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/providers/kubernetes"
+	"github.com/backout-dev/backout/providers/providertest"
 	"github.com/backout-dev/backout/test/servers"
 )
-
-// archive keeps in memory what one test archives.
-type archive struct {
-	mu   sync.Mutex
-	data map[string][]byte
-}
-
-func (a *archive) Put(_ context.Context, provider, key string, data []byte) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.data == nil {
-		a.data = map[string][]byte{}
-	}
-	a.data[provider+"\x00"+key] = append([]byte(nil), data...)
-	return nil
-}
-
-func (a *archive) Get(_ context.Context, provider, key string) ([]byte, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if d, ok := a.data[provider+"\x00"+key]; ok {
-		return d, nil
-	}
-	return nil, providers.ErrNotFound
-}
-
-func (a *archive) Keys(context.Context, string, string) ([]string, error) { return nil, nil }
 
 // reading makes a provider of the cluster with these settings.
 func reading(t *testing.T, c *servers.Cluster, kept providers.Archive, settings string) *kubernetes.Provider {
@@ -141,7 +114,7 @@ func rollouts(t *testing.T, c *servers.Cluster) {
 	c.Do(t, "", "create", "namespace", "shop")
 	c.Do(t, deployment("shop", "checkout", "registry.test/checkout:v1", "labels: {app.kubernetes.io/name: payments}"), "apply", "-f", "-")
 	c.Do(t, "", "rollout", "status", "-n", "shop", "deployment/checkout", "--timeout=60s")
-	kept := &archive{}
+	kept := &providertest.Archive{}
 	p := reading(t, c, kept, "namespaces: [shop]")
 	w := watch(t, p)
 	w.change("the first revision", func(c *providers.Change) bool { return c.To == "checkout:v1" && c.From == "" })

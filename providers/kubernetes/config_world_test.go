@@ -8,10 +8,9 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/providers/kube"
 	"github.com/backout-dev/backout/rollback"
 	"github.com/backout-dev/backout/rollback/rollbacktest"
 )
@@ -43,20 +42,13 @@ func configPromises(r *room) {
 		if err != nil {
 			r.Fatal(err)
 		}
-		contents[obs.Current.Digest] = written(c.object.Object["data"])
+		contents[obs.Current.Digest] = kube.Value(c.object.Object["data"])
 		return obs
 	}
 	note()
 	r.apply(configMap("pool: \"2\""))
 	obs := note()
-	config, err := clientcmd.BuildConfigFromFlags("", r.c.Kubeconfig)
-	if err != nil {
-		r.Fatal(err)
-	}
-	pipeline, err := dynamic.NewForConfig(config)
-	if err != nil {
-		r.Fatal(err)
-	}
+	pipeline := r.pipeline()
 	var n atomic.Int64
 	rollbacktest.Run(r.T, rollbacktest.Suite{
 		Reverser: r.p, Unit: unit, To: obs.History[0].Digest,

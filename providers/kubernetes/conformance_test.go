@@ -1,9 +1,6 @@
 package kubernetes_test
 
 import (
-	"net/http"
-	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -31,17 +28,20 @@ func conformance(t *testing.T, c *servers.Cluster) {
 	await(t, "a rollout that is stuck", func() bool {
 		return strings.Contains(c.Do(t, "", "get", "deployment/late", "-n", "conform", "-o", "yaml"), "ProgressDeadlineExceeded")
 	})
-	kept := &archive{}
+	kept := &providertest.Archive{}
 	providertest.Run(t, providertest.Suite{
 		New:    func(t *testing.T) providers.Provider { return reading(t, c, kept, "namespaces: [conform]") },
 		Window: providers.Window{Until: between},
-		Hang:   func(t *testing.T) providers.Provider { return elsewhere(t, "https://"+silent(t), "admin-token") },
+		Hang:   func(t *testing.T) providers.Provider { return elsewhere(t, servers.Silent(t), "admin-token") },
 		Faults: map[string]providertest.Fault{
 			"nobody": {Class: providers.ClassRetryable, New: func(t *testing.T) providers.Provider {
 				return elsewhere(t, "https://127.0.0.1:1", "admin-token")
 			}},
+			"nonsense": {Class: providers.ClassRetryable, New: func(t *testing.T) providers.Provider {
+				return elsewhere(t, servers.Nonsense(t), "admin-token")
+			}},
 			"no kubeconfig": {Class: providers.ClassPermanent, New: func(t *testing.T) providers.Provider {
-				return reading(t, &servers.Cluster{Kubeconfig: filepath.Join(t.TempDir(), "none")}, &archive{}, "")
+				return reading(t, &servers.Cluster{Kubeconfig: filepath.Join(t.TempDir(), "none")}, &providertest.Archive{}, "")
 			}},
 			"a wrong token": {Class: providers.ClassAuth, New: func(t *testing.T) providers.Provider {
 				return elsewhere(t, c.Server, "no-token")
@@ -50,7 +50,7 @@ func conformance(t *testing.T, c *servers.Cluster) {
 				return elsewhere(t, c.Server, "limited-token")
 			}},
 			"no right in the namespace": {Class: providers.ClassPermanent, New: func(t *testing.T) providers.Provider {
-				return reading(t, c, &archive{}, "context: limited\nnamespaces: [conform]")
+				return reading(t, c, &providertest.Archive{}, "context: limited\nnamespaces: [conform]")
 			}},
 		},
 	})
@@ -79,24 +79,5 @@ func await(t *testing.T, what string, there func() bool) {
 // elsewhere reads with a kubeconfig of its own.
 func elsewhere(t *testing.T, server, token string) *kubernetes.Provider {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "kubeconfig")
-	text := `{apiVersion: v1, kind: Config, current-context: a, contexts: [{name: a, context: {cluster: a, user: a}}],
-  clusters: [{name: a, cluster: {server: "` + server + `", insecure-skip-tls-verify: true}}], users: [{name: a, user: {token: ` + token + `}}]}`
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return reading(t, &servers.Cluster{Kubeconfig: path}, &archive{}, "")
-}
-
-// silent takes requests and never answers.
-func silent(t *testing.T) string {
-	quit := make(chan struct{})
-	s := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		select {
-		case <-r.Context().Done():
-		case <-quit:
-		}
-	}))
-	t.Cleanup(func() { close(quit); s.Close() })
-	return s.Listener.Addr().String()
+	return reading(t, &servers.Cluster{Kubeconfig: servers.KubeconfigTo(t, server, token)}, &providertest.Archive{}, "")
 }

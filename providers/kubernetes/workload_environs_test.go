@@ -15,8 +15,6 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/backout-dev/backout/rollback"
 	"github.com/backout-dev/backout/rollback/rollbacktest"
@@ -252,16 +250,21 @@ func rights(r *room) {
 
 // underWay: going back while a rollout is under way stops it, and the step says so. A broken one is what most people go back from.
 func underWay(r *room) {
-	first := r.served(deployment("v1", "progressDeadlineSeconds: 3\nstrategy: {rollingUpdate: {maxSurge: 1}}", ""))
+	first := r.served(deployment("v1", "strategy: {rollingUpdate: {maxSurge: 1}}", ""))
+	deadline := func(seconds int) { // short only for what never becomes ready: nothing else is held to it on a busy machine
+		r.kubectl("patch", "deployment/shop", "-p", fmt.Sprintf(`{"spec": {"progressDeadlineSeconds": %d}}`, seconds))
+	}
 	obs := r.broken("v2-broken")
 	step := r.plan(obs, first.Current).Steps[0]
 	if !strings.Contains(step.Title, "stops the rollout under way (") {
 		r.Error(step.Title)
 	}
+	deadline(3)
 	r.until("the status of the broken one tells that it failed", func() bool {
 		c, err := r.p.Status(r.Context(), r.shop(), obs.Current)
 		return err == nil && c.Failed && strings.Contains(c.Detail, "progress deadline")
 	})
+	deadline(600)
 	if c := r.back(r.observe(r.shop()), first.Current, "op1"); !c.Done {
 		r.Error(c.Detail)
 	}
@@ -318,14 +321,7 @@ func promises(r *room, kind string) {
 	for _, h := range l.revs {
 		templates[h.digest], _ = json.Marshal(cleanTemplate(h.template))
 	}
-	config, err := clientcmd.BuildConfigFromFlags("", r.c.Kubeconfig)
-	if err != nil {
-		r.Fatal(err)
-	}
-	pipeline, err := dynamic.NewForConfig(config)
-	if err != nil {
-		r.Fatal(err)
-	}
+	pipeline := r.pipeline()
 	w := r.through()
 	var n atomic.Int64
 	rollbacktest.Run(r.T, rollbacktest.Suite{

@@ -4,25 +4,23 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
-	"log"
+	"maps"
 	"math/rand/v2"
 	"net/http"
-	"net/http/httptest"
 	"net/http/httputil"
-	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/backout-dev/backout/providers/kube"
+	"github.com/backout-dev/backout/providers/providertest"
 	"github.com/backout-dev/backout/rollback"
 	"github.com/backout-dev/backout/test/servers"
 )
@@ -62,7 +60,6 @@ func (w *wire) ServeHTTP(out http.ResponseWriter, q *http.Request) {
 		return // whoever asked gave up
 	}
 	q.Body, q.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-	q.Header.Set("Authorization", "Bearer admin-token") // no client sends a token without TLS
 	w.to.ServeHTTP(out, q)
 }
 
@@ -89,22 +86,11 @@ func (w *wire) spoil() (restore func()) {
 // through makes the room's provider reach the cluster through a wire.
 func (r *room) through() *wire {
 	r.Helper()
-	server, err := url.Parse(r.c.Server)
-	if err != nil {
-		r.Fatal(err)
-	}
-	proxy := httputil.NewSingleHostReverseProxy(server)
-	proxy.Transport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // the server of this test
-	proxy.ErrorLog = log.New(io.Discard, "", 0)                                               // who gives up is what is tested
-	w := &wire{to: proxy}
-	s := httptest.NewServer(w)
-	r.Cleanup(s.Close)
-	file := filepath.Join(r.TempDir(), "kubeconfig")
-	text := fmt.Sprintf(`{"apiVersion": "v1", "kind": "Config", "current-context": "admin", "clusters": [{"name": "c", "cluster": {"server": %q}}],
-"users": [{"name": "u"}], "contexts": [{"name": "admin", "context": {"cluster": "c", "user": "u"}}]}`, s.URL)
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		r.Fatal(err)
-	}
+	w := &wire{}
+	file := r.c.Between(r, func(on *httputil.ReverseProxy) http.Handler {
+		w.to = on
+		return w
+	})
 	set := r.p.set
 	set.Kubeconfig, set.Context = file, servers.Admin
 	r.p = r.provider(set)
@@ -129,7 +115,11 @@ func TestApplyAlone(t *testing.T) {
 	}
 	r := &room{T: t}
 	p := r.provider(settings{Scope: kube.Scope{Kubeconfig: a.Kubeconfig, Namespaces: []string{a.Namespace}}})
-	p.env.Archive.(*shelf).data = a.Kept
+	for key, data := range a.Kept {
+		if err := p.env.Archive.Put(t.Context(), p.name, key, data); err != nil {
+			t.Fatal(err)
+		}
+	}
 	fmt.Println("ready")
 	if _, err := p.Apply(t.Context(), a.Op, a.Step); err != nil {
 		t.Fatal(err)
@@ -138,7 +128,9 @@ func TestApplyAlone(t *testing.T) {
 
 // kill runs an Apply in a process of its own and kills that at a random instant.
 func (r *room) kill(ctx context.Context, op rollback.Operation, step rollback.Step) error {
-	raw, err := json.Marshal(alone{r.c.Kubeconfig, r.ns, op, step, r.p.env.Archive.(*shelf).held("/content/")})
+	kept := r.p.env.Archive.(*providertest.Archive).Held(r.p.name)
+	maps.DeleteFunc(kept, func(key string, _ []byte) bool { return !strings.Contains(key, "/content/") })
+	raw, err := json.Marshal(alone{r.c.Kubeconfig, r.ns, op, step, kept})
 	if err != nil {
 		return err
 	}

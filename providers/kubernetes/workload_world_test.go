@@ -1,69 +1,23 @@
 package kubernetes
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/tools/clientcmd"
+
 	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/providers/kube"
+	"github.com/backout-dev/backout/providers/providertest"
 	"github.com/backout-dev/backout/rollback"
 	"github.com/backout-dev/backout/test/servers"
 )
-
-// shelf is an archive in memory.
-type shelf struct {
-	turn sync.Mutex // of who updates
-	mu   sync.Mutex
-	data map[string][]byte
-}
-
-func (s *shelf) Put(_ context.Context, provider, key string, data []byte) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.data == nil {
-		s.data = map[string][]byte{}
-	}
-	s.data[provider+"\x00"+key] = data
-	return nil
-}
-
-// held is a copy of what is kept under keys with this in them.
-func (s *shelf) held(part string) map[string][]byte {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := maps.Clone(s.data)
-	maps.DeleteFunc(out, func(key string, _ []byte) bool { return !strings.Contains(key, part) })
-	return out
-}
-
-func (s *shelf) Get(_ context.Context, provider, key string) ([]byte, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if data, ok := s.data[provider+"\x00"+key]; ok {
-		return data, nil
-	}
-	return nil, providers.ErrNotFound
-}
-
-func (s *shelf) Keys(_ context.Context, provider, prefix string) ([]string, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var out []string
-	for key := range s.data {
-		if rest, ok := strings.CutPrefix(key, provider+"\x00"); ok && strings.HasPrefix(rest, prefix) {
-			out = append(out, rest)
-		}
-	}
-	slices.Sort(out)
-	return out, nil
-}
 
 // room is one namespace of the cluster that all tests share, and a provider that looks at it.
 type room struct {
@@ -94,7 +48,7 @@ func newRoom(t *testing.T, c *servers.Cluster, user string) *room {
 // provider is another one, that has seen nothing yet.
 func (r *room) provider(set settings) *Provider {
 	r.Helper()
-	p, err := create(providers.Environment{Name: "k8s", Environment: "prod", Now: time.Now, Log: slog.New(slog.DiscardHandler), Archive: &shelf{}}, func(into any) error {
+	p, err := create(providers.Environment{Name: "k8s", Environment: "prod", Now: time.Now, Log: slog.New(slog.DiscardHandler), Archive: &providertest.Archive{}}, func(into any) error {
 		*into.(*settings) = set
 		return nil
 	})
@@ -112,6 +66,20 @@ func (r *room) kubectl(args ...string) string {
 func (r *room) apply(text string, args ...string) {
 	r.Helper()
 	r.c.Do(r.T, text, append([]string{"-n", r.ns, "apply", "-f", "-"}, args...)...)
+}
+
+// pipeline is how somebody else reaches the cluster, who deploys.
+func (r *room) pipeline() dynamic.Interface {
+	r.Helper()
+	config, err := clientcmd.BuildConfigFromFlags("", r.c.Kubeconfig)
+	if err != nil {
+		r.Fatal(err)
+	}
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		r.Fatal(err)
+	}
+	return client
 }
 
 // until waits for what the cluster does by itself.

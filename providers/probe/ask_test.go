@@ -4,7 +4,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/providers/probe"
+	"github.com/backout-dev/backout/test/servers"
 )
 
 // page is a server whose every n-th answer is bad, and which counts the questions.
@@ -104,7 +104,7 @@ func TestAskForAGuest(t *testing.T) {
 
 // An address of the network is asked, without the proxy, and a redirect leads nowhere.
 func TestAskForAGuestOnTheNetwork(t *testing.T) {
-	address := outward(t)
+	address := servers.Outward(t)
 	l, err := net.Listen("tcp", net.JoinHostPort(address, "0"))
 	if err != nil {
 		t.Skipf("SKIPPED: cannot listen on %s: %v", address, err)
@@ -118,23 +118,4 @@ func TestAskForAGuestOnTheNetwork(t *testing.T) {
 			t.Errorf("%s: %+v", path, r)
 		}
 	}
-}
-
-// outward is an address of this machine that is not its loopback.
-func outward(t *testing.T) string {
-	t.Helper()
-	all, err := net.InterfaceAddrs()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, a := range all {
-		if n, ok := a.(*net.IPNet); ok && n.IP.IsGlobalUnicast() {
-			return n.IP.String()
-		}
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatal("this machine has no address but its loopback: CI must have one")
-	}
-	t.Skip("SKIPPED: this machine has no address but its loopback")
-	return ""
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/providers/providertest"
 )
 
 // successes are the points of the check's "probe_success".
@@ -38,7 +39,7 @@ func measure(t *testing.T, p *Provider, n int) {
 
 func TestTheNextProcessKnowsWhatWasMeasured(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		book, s := newShelf(), &service{}
+		book, s := &providertest.Archive{}, &service{}
 		a, b := process(t, book, s, time.Minute), process(t, book, s, time.Minute)
 		measure(t, a, 3)
 		time.Sleep(time.Second)
@@ -66,7 +67,7 @@ func TestTheNextProcessKnowsWhatWasMeasured(t *testing.T) {
 
 func TestWatchingKeepsWhatIsMeasured(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		book, s := newShelf(), &service{}
+		book, s := &providertest.Archive{}, &service{}
 		p := process(t, book, s, time.Second)
 		ended := reported(deadline(t, time.Minute+500*time.Millisecond), p)
 		time.Sleep(30 * time.Second)
@@ -81,7 +82,7 @@ func TestWatchingKeepsWhatIsMeasured(t *testing.T) {
 }
 
 func TestOnlyWhatWasMeasuredIsTakenOver(t *testing.T) {
-	key := process(t, newShelf(), &service{}, time.Second).checks[0].callsKey()
+	key := process(t, &providertest.Archive{}, &service{}, time.Second).checks[0].callsKey()
 	hour := time.Hour.Milliseconds()
 	from := time.Now().UnixMilli() - hour
 	file := func(format string, from int64, calls string) string {
@@ -104,7 +105,7 @@ func TestOnlyWhatWasMeasuredIsTakenOver(t *testing.T) {
 		"too large":  {file(callsFormat, from, "[0,1,900]") + strings.Repeat(" ", maxCallsFile), 0, true},
 		"never made": {"", 0, false},
 	} {
-		book, log := newShelf(), &bytes.Buffer{}
+		book, log := &providertest.Archive{}, &bytes.Buffer{}
 		if c.file != "" {
 			_ = book.Put(t.Context(), "probes", callsFile, []byte(c.file))
 		}

@@ -17,33 +17,8 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/providers/providertest"
 )
-
-// shelf is an archive in memory, as several processes share one.
-type shelf struct {
-	mu   sync.Mutex
-	data map[string][]byte
-	puts int
-}
-
-func (s *shelf) Put(_ context.Context, provider, key string, data []byte) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.data[provider+"/"+key] = slices.Clone(data)
-	s.puts++
-	return nil
-}
-
-func (s *shelf) Get(_ context.Context, provider, key string) ([]byte, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if d, ok := s.data[provider+"/"+key]; ok {
-		return slices.Clone(d), nil
-	}
-	return nil, providers.ErrNotFound
-}
-
-func (s *shelf) Keys(context.Context, string, string) ([]string, error) { return nil, nil }
 
 // service answers within the bubble, in no time, and counts how often it was asked.
 type service struct {
@@ -78,8 +53,6 @@ func process(t *testing.T, a providers.Archive, s *service, interval time.Durati
 	p.(*Provider).ask.http.Transport = s
 	return p.(*Provider)
 }
-
-func newShelf() *shelf { return &shelf{data: map[string][]byte{}} }
 
 func alerts(t *testing.T, ctx context.Context, p *Provider) []providers.Alert {
 	t.Helper()
@@ -126,7 +99,7 @@ func stands(t *testing.T, when string, got, want providers.Alert) {
 
 func TestAnAlertIsTheSameInEveryProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		book, s := newShelf(), &service{}
+		book, s := &providertest.Archive{}, &service{}
 		start := time.Now()
 		if all := alerts(t, t.Context(), process(t, book, s, 5*time.Second)); len(all) != 0 || s.asked.Load() != 1 || time.Since(start) != 0 {
 			t.Fatalf("%d alerts of a check that is well, after %d attempts and %s; want none, one, and no wait", len(all), s.asked.Load(), time.Since(start))
@@ -154,7 +127,7 @@ func TestAnAlertIsTheSameInEveryProcess(t *testing.T) {
 
 func TestWhatThereWasNoTimeToFindOutIsUnknown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		book, s := newShelf(), &service{}
+		book, s := &providertest.Archive{}, &service{}
 		s.down.Store(true)
 		a := one(t, t.Context(), process(t, book, s, 5*time.Second))
 		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second) // less than the interval between two successes
@@ -181,7 +154,7 @@ func TestWhatThereWasNoTimeToFindOutIsUnknown(t *testing.T) {
 
 func TestAWatchAndAReadShareTheirAttempts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		book, s := newShelf(), &service{}
+		book, s := &providertest.Archive{}, &service{}
 		s.down.Store(true)
 		old := one(t, t.Context(), process(t, book, s, 5*time.Second))
 		s.asked.Store(0)
@@ -212,7 +185,7 @@ func TestAWatchAndAReadShareTheirAttempts(t *testing.T) {
 
 func TestTwoProcessesAgreeWhileBothWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		book, s := newShelf(), &service{}
+		book, s := &providertest.Archive{}, &service{}
 		first, second := process(t, book, s, 5*time.Second), process(t, book, s, 7*time.Second)
 		ctx, cancel := context.WithCancel(t.Context())
 		firstSaid, secondSaid := reported(ctx, first), reported(ctx, second)
@@ -244,7 +217,7 @@ func TestTwoProcessesAgreeWhileBothWatch(t *testing.T) {
 
 // racing opens an alert of another process in the very moment in which this one writes its own for the first time.
 type racing struct {
-	*shelf
+	providers.Archive
 	other providers.Alert
 	once  sync.Once
 }
@@ -254,7 +227,7 @@ func (r *racing) Put(ctx context.Context, provider, key string, data []byte) err
 		text := strings.Replace(string(data), "[", `[{"id":"`+r.other.ID+`","starts_at":"`+r.other.StartsAt.Format(time.RFC3339Nano)+`","state":"firing"},`, 1)
 		data = []byte(text)
 	})
-	return r.shelf.Put(ctx, provider, key, data)
+	return r.Archive.Put(ctx, provider, key, data)
 }
 
 func TestOfTwoAlertsOpenedAtOnceTheEarlierStays(t *testing.T) {
@@ -262,7 +235,7 @@ func TestOfTwoAlertsOpenedAtOnceTheEarlierStays(t *testing.T) {
 		s := &service{}
 		s.down.Store(true)
 		early := time.Now().Add(-time.Second).UTC()
-		book := &racing{shelf: newShelf(), other: providers.Alert{ID: "up@" + early.Format(idTime), StartsAt: early}}
+		book := &racing{Archive: &providertest.Archive{}, other: providers.Alert{ID: "up@" + early.Format(idTime), StartsAt: early}}
 		all := alerts(t, t.Context(), process(t, book, s, 5*time.Second))
 		i := slices.IndexFunc(all, func(a providers.Alert) bool { return a.State == providers.AlertFiring })
 		if len(all) != 2 || i < 0 || all[i].ID != book.other.ID || all[1-i].State != providers.AlertResolved {
@@ -276,7 +249,7 @@ func TestOfTwoAlertsOpenedAtOnceTheEarlierStays(t *testing.T) {
 
 func TestWhatIsKeptIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		book, s := newShelf(), &service{}
+		book, s := &providertest.Archive{}, &service{}
 		p := process(t, book, s, time.Second)
 		var old []providers.Alert
 		for i := range maxKept {
@@ -312,7 +285,7 @@ func TestWhatIsKeptIsBounded(t *testing.T) {
 
 func TestADamagedArchiveLosesNothingThatIsNew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		book, s := newShelf(), &service{}
+		book, s := &providertest.Archive{}, &service{}
 		p := process(t, book, s, time.Second)
 		if err := book.Put(t.Context(), "probes", p.checks[0].key(), []byte(`[{"id":`)); err != nil {
 			t.Fatal(err)

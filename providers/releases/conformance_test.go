@@ -25,17 +25,17 @@ func TestProviderKeepsTheContract(t *testing.T) {
 				s.release(label, "app.txt", label, "release.json", `{"title":"Change \u001b[31m`+label[:3]+`","author":"mei","released_at":"`+at.Format(time.RFC3339)+`"}`)
 			}
 			s.deployedAt("r42\x1b[31m\nred", now.Add(-time.Hour))
-			return made(t, &memory{}, s.settings())
+			return made(t, &providertest.Archive{}, s.settings())
 		},
 		Window: providers.Window{Since: now.Add(-150 * time.Minute), Until: now.Add(-30 * time.Minute)},
 		Faults: map[string]providertest.Fault{
 			"current is a directory": {Class: providers.ClassPermanent, New: func(t *testing.T) providers.Provider {
 				s := newShop(t, t.TempDir())
 				s.must(os.Mkdir(filepath.Join(s.base, "current"), 0o755))
-				return made(t, &memory{}, s.settings())
+				return made(t, &providertest.Archive{}, s.settings())
 			}},
 			"nothing is there": {Class: providers.ClassRetryable, New: func(t *testing.T) providers.Provider {
-				return made(t, &memory{}, newShop(t, t.TempDir()).settings("path", "/nonexistent/pricing"))
+				return made(t, &providertest.Archive{}, newShop(t, t.TempDir()).settings("path", "/nonexistent/pricing"))
 			}},
 		},
 	})

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/providers/providertest"
 	"github.com/backout-dev/backout/rollback"
 )
 
@@ -150,7 +151,7 @@ func TestDirectoriesAloneAreNoEvidence(t *testing.T) {
 func TestTheArchiveRemembers(t *testing.T) {
 	s := twoReleases(t)
 	s.deployedAt("r41", time.Now().Add(-time.Hour))
-	archive := &memory{}
+	archive := &providertest.Archive{}
 	first := made(t, archive, s.settings())
 	before := all(t, first)
 	s.deploy("r42")
@@ -166,7 +167,7 @@ func TestTheArchiveRemembers(t *testing.T) {
 func TestOurOwnSwitchIsARollbackInTheHistory(t *testing.T) {
 	s := twoReleases(t)
 	s.deployedAt("r41", time.Now().Add(-2*time.Hour))
-	archive := &memory{}
+	archive := &providertest.Archive{}
 	p := made(t, archive, s.settings())
 	all(t, p)
 	s.deployedAt("r42", time.Now().Add(-time.Hour))
@@ -198,7 +199,7 @@ func TestARollbackThatWasUndoneTakesNothingFromItsTarget(t *testing.T) {
 	at := func(d time.Duration) string { return now.Add(-d).Format(time.RFC3339) }
 	s.log(at(5*time.Hour)+" release r41 commit "+commit41+" by mei", at(time.Hour)+" release r42 commit "+commit42+" by tomas")
 	s.deployedAt("r42", now.Add(-time.Hour))
-	archive := &memory{}
+	archive := &providertest.Archive{}
 	p := made(t, archive, s.settings())
 	if r41 := labelled(t, observe(t, p), "r41"); r41.Commit != commit41 || len(r41.Good) == 0 {
 		t.Fatalf("before: %+v", r41)

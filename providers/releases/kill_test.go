@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/backout-dev/backout/providers/providertest"
 	"github.com/backout-dev/backout/rollback"
 )
 
@@ -39,7 +40,7 @@ func child(text string) int {
 	if err := json.Unmarshal([]byte(text), &j); err != nil {
 		return 2
 	}
-	p, err := tryMake(&memory{}, (&shop{base: j.Base}).settings())
+	p, err := tryMake(&providertest.Archive{}, (&shop{base: j.Base}).settings())
 	if err != nil {
 		return 2
 	}

@@ -10,13 +10,14 @@ import (
 	"testing"
 
 	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/providers/providertest"
 )
 
 // A unit that vanished takes nothing of the others away, and is told of.
 func TestAUnitThatVanishedHidesNoOther(t *testing.T) {
 	s := twoReleases(t)
 	gone := filepath.Join(t.TempDir(), "orders")
-	p := made(t, &memory{}, obj{"units": []obj{{"name": "orders", "path": gone}, {"name": "pricing", "path": s.base}}})
+	p := made(t, &providertest.Archive{}, obj{"units": []obj{{"name": "orders", "path": gone}, {"name": "pricing", "path": s.base}}})
 	var labels []string
 	var last error
 	for c, err := range p.Changes(t.Context(), providers.Window{}) {

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/backout-dev/backout/providers/providertest"
 	"github.com/backout-dev/backout/rollback"
 	"github.com/backout-dev/backout/rollback/rollbacktest"
 )
@@ -68,7 +69,8 @@ func startSSHD(t *testing.T) *sshd {
 	}
 	port := l.Addr().(*net.TCPAddr).Port
 	_ = l.Close()
-	conf := fmt.Sprintf("ListenAddress 127.0.0.1:%d\nHostKey %s/host\nAuthorizedKeysFile %s/user.pub\nStrictModes no\nUsePAM no\nPidFile none\nPasswordAuthentication no\nPermitRootLogin yes\nMaxStartups 100\nLogLevel ERROR\n", port, dir, dir)
+	// A home of its own: what a login shell reads at its start is the developer's own affair, and may take a while.
+	conf := fmt.Sprintf("ListenAddress 127.0.0.1:%d\nHostKey %s/host\nAuthorizedKeysFile %s/user.pub\nSetEnv HOME=%s\nStrictModes no\nUsePAM no\nPidFile none\nPasswordAuthentication no\nPermitRootLogin yes\nMaxStartups 100\nLogLevel ERROR\n", port, dir, dir, dir)
 	for name, text := range map[string]string{"conf": conf, "authorized": string(pub), "known": fmt.Sprintf("[127.0.0.1]:%d %s", port, hostKey)} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -123,7 +125,7 @@ func (d *sshd) provider(t *testing.T, s *shop, more ...any) *Provider {
 	t.Helper()
 	settings := s.settings(more...)
 	settings["host"], settings["ssh_args"], settings["scope"] = d.user+"@127.0.0.1", d.args, "local"
-	return made(t, &memory{}, settings)
+	return made(t, &providertest.Archive{}, settings)
 }
 
 func TestOverSSHThePromisesHold(t *testing.T) {
@@ -283,7 +285,7 @@ func TestAHostThatCannotBeReached(t *testing.T) {
 	s := twoReleases(t)
 	settings := s.settings()
 	settings["host"], settings["ssh_args"] = "127.0.0.1", []string{"-F", "/dev/null", "-p", "1"}
-	p := made(t, &memory{}, settings)
+	p := made(t, &providertest.Archive{}, settings)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	if _, err := p.Observe(ctx, "releases:127.0.0.1/pricing"); err == nil || !strings.Contains(err.Error(), "ssh:") {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/providers/providertest"
 	"github.com/backout-dev/backout/rollback"
 )
 
@@ -283,7 +284,7 @@ func TestSettingsThatCannotWorkAreRefused(t *testing.T) {
 		{"units": unit(), "scope": "a/b"},
 		{"units": unit(), "surprise": 1},
 	} {
-		if _, err := tryMake(&memory{}, s); err == nil {
+		if _, err := tryMake(&providertest.Archive{}, s); err == nil {
 			t.Errorf("%v was taken", s)
 		}
 	}

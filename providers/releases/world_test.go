@@ -9,9 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/providers/providertest"
 	"github.com/backout-dev/backout/rollback"
 )
 
@@ -106,45 +105,6 @@ func (s *shop) state(context.Context) (string, error) {
 	return b.String(), err
 }
 
-// memory is an archive in memory.
-type memory struct {
-	mu sync.Mutex
-	m  map[string][]byte
-}
-
-func (m *memory) Put(_ context.Context, provider, key string, data []byte) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.m == nil {
-		m.m = map[string][]byte{}
-	}
-	m.m[provider+"\x00"+key] = slices.Clone(data)
-	return nil
-}
-
-func (m *memory) Get(_ context.Context, provider, key string) ([]byte, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	b, ok := m.m[provider+"\x00"+key]
-	if !ok {
-		return nil, providers.ErrNotFound
-	}
-	return b, nil
-}
-
-func (m *memory) Keys(_ context.Context, provider, prefix string) ([]string, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	var keys []string
-	for k := range m.m {
-		if rest, ok := strings.CutPrefix(k, provider+"\x00"); ok && strings.HasPrefix(rest, prefix) {
-			keys = append(keys, rest)
-		}
-	}
-	slices.Sort(keys)
-	return keys, nil
-}
-
 // made makes a provider from settings as they stand in a configuration file.
 func made(t testing.TB, archive providers.Archive, settings any) *Provider {
 	t.Helper()
@@ -185,7 +145,7 @@ func (s *shop) settings(more ...any) obj {
 
 func (s *shop) provider(more ...any) *Provider {
 	s.t.Helper()
-	return made(s.t, &memory{}, s.settings(more...))
+	return made(s.t, &providertest.Archive{}, s.settings(more...))
 }
 
 const pricing = rollback.UnitID("releases:local/pricing")

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/backout-dev/backout/providers/providertest"
 	"github.com/backout-dev/backout/rollback"
 )
 
@@ -22,7 +23,7 @@ func dropped(t *testing.T, w *world) {
 	all := func(value string) []func(obj) {
 		return []func(obj){at("revisionHistoryLimit", 1), strategy(obj{"canary": obj{}}), at("replicas", 1), secret(value)}
 	}
-	kept := &memory{}
+	kept := &providertest.Archive{}
 	s.p = made(t, w.Kubeconfig, kept, "namespaces", []string{"dropped"})
 	var first, lost rollback.Revision
 	for i, value := range []string{"hunter1", "hunter2", "hunter2", "hunter2"} {
@@ -40,7 +41,7 @@ func dropped(t *testing.T, w *world) {
 		n := len(s.sets(""))
 		return n == 2, fmt.Sprint(n)
 	})
-	for key, data := range kept.m {
+	for key, data := range kept.Held("rollouts") {
 		if strings.Contains(string(data), "hunter") {
 			t.Errorf("the archive holds a secret in %s", key)
 		}
@@ -112,7 +113,7 @@ func outage(t *testing.T, w *world) {
 	s.until("Paused")
 	to, prop := s.revision("rev1"), s.plan("rev1")
 	wire := newWire(t, w)
-	through := made(t, wire.kubeconfig, &memory{}, "namespaces", []string{"outage"}, "timeout", "2s")
+	through := made(t, wire.kubeconfig, &providertest.Archive{}, "namespaces", []string{"outage"}, "timeout", "2s")
 	t.Cleanup(func() { _ = through.Close() })
 	var away atomic.Bool
 	server, writes := wire.to, 0

@@ -3,19 +3,15 @@ package rollouts_test
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
-	"log"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
-	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -23,6 +19,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/providers/providertest"
 	"github.com/backout-dev/backout/providers/rollouts"
 	"github.com/backout-dev/backout/rollback"
 )
@@ -42,7 +39,7 @@ func child(text string) int {
 		return 2
 	}
 	p, err := rollouts.Factory().New(providers.Environment{
-		Name: "rollouts", Dir: "/", Now: time.Now, Log: slog.New(slog.DiscardHandler), Archive: &memory{},
+		Name: "rollouts", Dir: "/", Now: time.Now, Log: slog.New(slog.DiscardHandler), Archive: &providertest.Archive{},
 	}, func(into any) error {
 		return yaml.Unmarshal(fmt.Appendf(nil, "kubeconfig: %s\nnamespaces: [%s]\nmin_soak: 1ms\n", j.Kubeconfig, j.Namespace), into)
 	})
@@ -73,21 +70,11 @@ type wire struct {
 
 func newWire(t *testing.T, w *world) *wire {
 	t.Helper()
-	server, err := url.Parse(w.Server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	proxy := httputil.NewSingleHostReverseProxy(server)
-	proxy.Transport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // the server of this test
-	proxy.ErrorLog = log.New(io.Discard, "", 0)                                               // the one who asks is killed
-	out := &wire{to: proxy, kubeconfig: filepath.Join(t.TempDir(), "kubeconfig")}
-	s := httptest.NewServer(out)
-	t.Cleanup(s.Close)
-	text := fmt.Sprintf(`{"apiVersion": "v1", "kind": "Config", "current-context": "c", "clusters": [{"name": "c", "cluster": {"server": %q}}],
-"users": [{"name": "u"}], "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}]}`, s.URL)
-	if err := os.WriteFile(out.kubeconfig, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	out := &wire{}
+	out.kubeconfig = w.Between(t, func(on *httputil.ReverseProxy) http.Handler {
+		out.to = on
+		return out
+	})
 	return out
 }
 
@@ -99,7 +86,6 @@ func (w *wire) through(to http.Handler) {
 }
 
 func (w *wire) ServeHTTP(out http.ResponseWriter, q *http.Request) {
-	q.Header.Set("Authorization", "Bearer admin-token") // no client sends a token without TLS
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if q.Method != http.MethodPatch || q.URL.Query().Has("dryRun") || w.killed {

@@ -41,14 +41,26 @@ func broken(t *testing.T, w *world) {
 
 // reading: the contract of every provider. It is no parallel test: it looks for goroutines left behind.
 func reading(t *testing.T, w *world) {
-	kept := &memory{}
+	if w.between.IsZero() { // it runs alone
+		broken(t, w)
+	}
+	kept := &providertest.Archive{}
 	settings := []any{"namespaces", []string{"reading"}}
 	for range made(t, w.Kubeconfig, kept, settings...).Alerts(t.Context(), providers.Window{}) { // seen, so that it is known later
 	}
 	providertest.Run(t, providertest.Suite{
 		New:    func(t *testing.T) providers.Provider { return made(t, w.Kubeconfig, kept, settings...) },
 		Window: providers.Window{Until: w.between}, Empty: []string{"Alerts"}, // of alerts, only what is there now is known to a new process
+		Hang: func(t *testing.T) providers.Provider {
+			return made(t, servers.KubeconfigTo(t, servers.Silent(t), "admin-token"), kept)
+		},
 		Faults: map[string]providertest.Fault{
+			"nobody": {Class: providers.ClassRetryable, New: func(t *testing.T) providers.Provider {
+				return made(t, servers.KubeconfigTo(t, "https://127.0.0.1:1", "admin-token"), kept)
+			}},
+			"nonsense": {Class: providers.ClassRetryable, New: func(t *testing.T) providers.Provider {
+				return made(t, servers.KubeconfigTo(t, servers.Nonsense(t), "admin-token"), kept)
+			}},
 			"no kubeconfig": {Class: providers.ClassPermanent, New: func(t *testing.T) providers.Provider {
 				none := filepath.Join(t.TempDir(), "none")
 				return made(t, none, kept)

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,6 +18,7 @@ import (
 
 	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/providers/kube"
+	"github.com/backout-dev/backout/providers/providertest"
 	"github.com/backout-dev/backout/providers/rollouts"
 	"github.com/backout-dev/backout/rollback"
 	"github.com/backout-dev/backout/test/servers"
@@ -55,7 +55,7 @@ func (w *world) shop(t *testing.T, ns string, settings ...any) *shop {
 // provider makes one from settings as they stand in a configuration file.
 func (w *world) provider(t *testing.T, settings ...any) *rollouts.Provider {
 	t.Helper()
-	p := made(t, w.Kubeconfig, &memory{}, settings...)
+	p := made(t, w.Kubeconfig, &providertest.Archive{}, settings...)
 	t.Cleanup(func() { p.Close() })
 	return p
 }
@@ -265,30 +265,3 @@ func (s *shop) converged(to rollback.Revision) rollback.Convergence {
 func said(list []string, what string) bool {
 	return slices.ContainsFunc(list, func(s string) bool { return strings.Contains(s, what) })
 }
-
-// memory is an archive in memory.
-type memory struct {
-	mu sync.Mutex
-	m  map[string][]byte
-}
-
-func (m *memory) Put(_ context.Context, provider, key string, data []byte) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.m == nil {
-		m.m = map[string][]byte{}
-	}
-	m.m[provider+"\x00"+key] = slices.Clone(data)
-	return nil
-}
-
-func (m *memory) Get(_ context.Context, provider, key string) ([]byte, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if b, ok := m.m[provider+"\x00"+key]; ok {
-		return b, nil
-	}
-	return nil, providers.ErrNotFound
-}
-
-func (m *memory) Keys(context.Context, string, string) ([]string, error) { return nil, nil }
