@@ -95,7 +95,7 @@ func (a *attempt) prepare(n *node) ([]kube.Operation, *rollback.Result) {
 	case n.word == ownerSet && mark != nil && same(mark.Was, was):
 		p.stop(application)
 	case !same(raw(n.at(n.field...)), was):
-		return nil, answer(refused("somebody changed %s of %s since the plan was made", pointer(n.field...), n))
+		return nil, answer(refused("somebody changed %s of %s since the plan was made", kube.Pointer(n.field...), n))
 	default:
 		mark = &stamp{Was: was}
 		p.stop(application)

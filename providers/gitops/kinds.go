@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -96,15 +95,6 @@ func (n *node) off(application string) bool {
 		return i >= 0
 	}
 	return !n.running()
-}
-
-// pointer is a JSON pointer.
-func pointer(path ...string) string {
-	var b strings.Builder
-	for _, s := range path {
-		b.WriteString("/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(s))
-	}
-	return b.String()
 }
 
 // raw is a value in the one form in which it is compared and kept.

@@ -13,7 +13,7 @@ type patch struct {
 }
 
 func (p *patch) add(op string, value any, path ...string) {
-	o := kube.Operation{Op: op, Path: pointer(path...)}
+	o := kube.Operation{Op: op, Path: kube.Pointer(path...)}
 	if op != "remove" {
 		o.Value = raw(value)
 	}
@@ -114,7 +114,7 @@ func (p *patch) start(was json.RawMessage, application string) {
 // exemption is what lets an ApplicationSet leave alone whether one of its applications syncs by itself, and what backout says
 // there of it.
 func exemption(application string) map[string]any {
-	return map[string]any{"name": application, "jsonPointers": []any{"/spec/syncPolicy", pointer("metadata", "annotations", stampKey)}}
+	return map[string]any{"name": application, "jsonPointers": []any{"/spec/syncPolicy", kube.Pointer("metadata", "annotations", stampKey)}}
 }
 
 // exempted finds the exemption that backout gave an application; -1 where it has none.

@@ -99,7 +99,7 @@ func (v *view) judge(ctx context.Context, revision string) (bool, string, error)
 		return false, "", err
 	}
 	want := flat(at(head, v.w.content...))
-	differs := differences(want, v.now)
+	differs := kube.Differing(want, v.now)
 	if len(differs) == 0 {
 		return true, fmt.Sprintf("%s renders %s as it runs", v.source, v.w), nil
 	}
@@ -111,7 +111,7 @@ func (v *view) judge(ctx context.Context, revision string) (bool, string, error)
 	}
 	// What differs between then and what runs was taken back. None of that may be there as it was then.
 	old := flat(at(was, v.w.content...))
-	left := slices.DeleteFunc(differences(old, v.now), func(path string) bool { return old[path] != want[path] })
+	left := slices.DeleteFunc(kube.Differing(old, v.now), func(path string) bool { return old[path] != want[path] })
 	if len(left) > 0 {
 		return false, fmt.Sprintf("%s still has of what was taken back: %s", v.source, some(left)), nil
 	}
@@ -164,7 +164,7 @@ func (p *Provider) defaulted(ctx context.Context, w workload, live, rendered *ku
 	if w.kind == "ConfigMap" {
 		return &kube.Object{Object: map[string]any{"data": content}}, nil
 	}
-	ops := []kube.Operation{{Op: "replace", Path: pointer(w.content...), Value: raw(content)}}
+	ops := []kube.Operation{{Op: "replace", Path: kube.Pointer(w.content...), Value: raw(content)}}
 	o, err := p.cluster.Patch(ctx, w.resource, w.namespace, live.GetName(), ops, kube.Write{DryRun: true})
 	if err != nil {
 		return nil, fmt.Errorf("try out what the cluster makes of it: %w", err)
@@ -196,22 +196,6 @@ func flat(v any) map[string]string {
 		}
 	}
 	walk("", v)
-	return out
-}
-
-// differences are the paths where two contents differ, sorted.
-func differences(a, b map[string]string) (out []string) {
-	for path, v := range a {
-		if w, there := b[path]; !there || w != v {
-			out = append(out, path)
-		}
-	}
-	for path := range b {
-		if _, there := a[path]; !there {
-			out = append(out, path)
-		}
-	}
-	slices.Sort(out)
 	return out
 }
 

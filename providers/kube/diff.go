@@ -2,6 +2,7 @@ package kube
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/aymanbagabas/go-udiff"
@@ -11,6 +12,23 @@ import (
 )
 
 const diffLines = 400
+
+// Differing are the keys whose values differ, or that only one of the two has, sorted.
+func Differing(a, b map[string]string) []string {
+	var out []string
+	for k, v := range a {
+		if w, there := b[k]; !there || w != v {
+			out = append(out, k)
+		}
+	}
+	for k := range b {
+		if _, there := a[k]; !there {
+			out = append(out, k)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
 
 // Diff compares two objects, or parts of them, as YAML; nil is nothing. It goes into a record that many read and that nobody
 // can take back, so it shows a number for what looks like a secret (see Cover): the same one for the same, and nothing that

@@ -96,3 +96,18 @@ func TestADiffIsSafeToShow(t *testing.T) {
 		t.Errorf("%v", covered)
 	}
 }
+
+// A key with an empty value that one of the two does not have is a difference, whichever it is.
+func TestDifferingNamesEveryKey(t *testing.T) {
+	a := map[string]string{"same": "1", "changed": "1", "only here": "", "emptied": "1"}
+	b := map[string]string{"same": "1", "changed": "2", "only there": "", "emptied": ""}
+	if got := strings.Join(kube.Differing(a, b), "|"); got != "changed|emptied|only here|only there" {
+		t.Errorf("differing are %s", got)
+	}
+}
+
+func TestAPointerNamesOneField(t *testing.T) {
+	if got := kube.Pointer("metadata", "annotations", "a~b/c"); got != "/metadata/annotations/a~0b~1c" {
+		t.Errorf("it is %s", got)
+	}
+}

@@ -40,11 +40,11 @@ func References(template map[string]any) []Reference {
 	spec := inner(template, "spec")
 	whole, parts := mounts(spec)
 	for _, c := range containers(spec) {
-		for _, e := range items(c["envFrom"]) {
+		for _, e := range Items(c["envFrom"]) {
 			found.add(false, inner(e, "configMapRef"), "name", use{start: true})
 			found.add(true, inner(e, "secretRef"), "name", use{start: true})
 		}
-		for _, e := range items(c["env"]) {
+		for _, e := range Items(c["env"]) {
 			from := inner(e, "valueFrom")
 			for secret, ref := range map[bool]map[string]any{false: inner(from, "configMapKeyRef"), true: inner(from, "secretKeyRef")} {
 				key, _ := ref["key"].(string)
@@ -52,12 +52,12 @@ func References(template map[string]any) []Reference {
 			}
 		}
 	}
-	for _, v := range items(spec["volumes"]) {
+	for _, v := range Items(spec["volumes"]) {
 		name, _ := v["name"].(string)
 		u := use{start: parts[name], mounted: whole[name] || !parts[name]}
 		found.add(false, inner(v, "configMap"), "name", u)
 		found.add(true, inner(v, "secret"), "secretName", u)
-		for _, s := range items(inner(v, "projected")["sources"]) {
+		for _, s := range Items(inner(v, "projected")["sources"]) {
 			found.add(false, inner(s, "configMap"), "name", u)
 			found.add(true, inner(s, "secret"), "name", u)
 		}
@@ -85,7 +85,7 @@ func (f found) add(secret bool, ref map[string]any, field string, u use) {
 	}
 	r.Optional = r.Optional && optional
 	r.AtStart, r.Mounted = r.AtStart || u.start, r.Mounted || u.mounted
-	for _, i := range items(ref["items"]) {
+	for _, i := range Items(ref["items"]) {
 		key, _ := i["key"].(string)
 		u.keys = append(u.keys, key)
 	}
@@ -104,7 +104,7 @@ func (f found) add(secret bool, ref map[string]any, field string, u use) {
 func mounts(spec map[string]any) (whole, parts map[string]bool) {
 	whole, parts = map[string]bool{}, map[string]bool{}
 	for _, c := range containers(spec) {
-		for _, m := range items(c["volumeMounts"]) {
+		for _, m := range Items(c["volumeMounts"]) {
 			name, _ := m["name"].(string)
 			path, _ := m["subPath"].(string)
 			expression, _ := m["subPathExpr"].(string)
@@ -119,7 +119,7 @@ func mounts(spec map[string]any) (whole, parts map[string]bool) {
 }
 
 func containers(spec map[string]any) []map[string]any {
-	return slices.Concat(items(spec["initContainers"]), items(spec["containers"]))
+	return slices.Concat(Items(spec["initContainers"]), Items(spec["containers"]))
 }
 
 func inner(of map[string]any, field string) map[string]any {
@@ -127,7 +127,8 @@ func inner(of map[string]any, field string) map[string]any {
 	return m
 }
 
-func items(of any) []map[string]any {
+// Items are the objects in a list of an object.
+func Items(of any) []map[string]any {
 	list, _ := of.([]any)
 	var out []map[string]any
 	for _, i := range list {

@@ -1,9 +1,12 @@
 package kube
 
 import (
+	"context"
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -14,6 +17,29 @@ import (
 // withheldMark stands in an archived object where the cluster's has a secret: its digest with the key of the archive, by
 // which it is found again where it still stands in the cluster, and by which two are told apart.
 var withheldMark = regexp.MustCompile(`\(withheld-[0-9a-f]{64}\)`)
+
+const archiveKeyLen = 32
+
+// ArchiveKey is the secret of an archive, kept under a name in it and made once, also where two look for it at the same time.
+// An archive that keeps nothing gives a new one each time.
+func ArchiveKey(ctx context.Context, archive providers.Archive, provider, name string) ([]byte, error) {
+	var key []byte
+	err := providers.Update(ctx, archive, provider, name, func(old []byte) ([]byte, error) {
+		if len(old) == archiveKeyLen {
+			key = old
+			return nil, nil
+		}
+		key = make([]byte, archiveKeyLen)
+		if _, err := rand.Read(key); err != nil {
+			return nil, err
+		}
+		return key, nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("the archive's key: %w", err)
+	}
+	return key, nil
+}
 
 // Seal takes secrets out of what is archived, and puts those back that still stand in the cluster. It is for one use, by one
 // goroutine.

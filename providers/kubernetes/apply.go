@@ -51,6 +51,14 @@ func before(ctx context.Context, err error) rollback.Result {
 	return result(rollback.OutcomeUnknown, "the patch was not sent: %v", err)
 }
 
+// writeFailed is what an error of a write says of its effect: only what the cluster refused is known to have had none.
+func writeFailed(nothing string, err error) rollback.Result {
+	if errors.Is(err, kube.ErrRefused) {
+		return result(rollback.Failed, "%s: %v", nothing, err)
+	}
+	return result(rollback.OutcomeUnknown, "%v", err)
+}
+
 func (p *Provider) applyTemplate(ctx context.Context, op rollback.Operation, step rollback.Step) rollback.Result {
 	var pinned pins
 	if raw := step.Args[argPin]; raw != "" && json.Unmarshal([]byte(raw), &pinned) != nil {
@@ -80,10 +88,8 @@ func (p *Provider) applyTemplate(ctx context.Context, op rollback.Operation, ste
 		switch {
 		case errors.Is(err, kube.ErrConditionFailed):
 			continue // look what it was
-		case errors.Is(err, kube.ErrRefused):
-			return result(rollback.Failed, "nothing was done: %v", err)
 		case err != nil:
-			return result(rollback.OutcomeUnknown, "%v", err)
+			return writeFailed("nothing was done", err)
 		}
 		after, err := p.read(w.kind, made)
 		if err != nil {
@@ -138,31 +144,13 @@ func (p *Provider) target(ctx context.Context, w *live, step rollback.Step) (*he
 // operations are the patch: conditions, the template, and single annotations. None that is there is dropped but what says that
 // images are pinned, where none is.
 func operations(w *live, target held, pinned pins, op rollback.Operation, step int) []kube.Operation {
-	value := func(v any) json.RawMessage {
-		raw, err := json.Marshal(v)
-		if err != nil {
-			return nil // what came as JSON goes as JSON
-		}
-		return raw
-	}
-	out := []kube.Operation{
-		{Op: "test", Path: "/metadata/uid", Value: value(w.object.GetUID())},
-		{Op: "test", Path: versionPath, Value: value(w.object.GetResourceVersion())},
-		{Op: "test", Path: "/spec/template", Value: value(w.template)},
-		{Op: "replace", Path: "/spec/template", Value: value(patched(target, pinned))},
-	}
-	notes := w.object.GetAnnotations()
-	if notes == nil {
-		out = append(out, kube.Operation{Op: "add", Path: "/metadata/annotations", Value: value(map[string]string{})})
-	}
-	add := func(key, v string) {
-		out = append(out, kube.Operation{Op: "add", Path: annotationPath(key), Value: value(v)})
-	}
-	add(opAnnotation, fmt.Sprintf("%s %d %s", op.ID, step, target.digest))
-	add(causeAnnotation, cause(op, target))
+	out := append(asSeen(w.object),
+		kube.Operation{Op: "test", Path: "/spec/template", Value: kube.Value(w.template)},
+		kube.Operation{Op: "replace", Path: "/spec/template", Value: kube.Value(patched(target, pinned))})
+	out = append(withStamp(out, w.object, op, step, target.digest), annotated(causeAnnotation, cause(op, target)))
 	if note := pinnedNote(pinned); note != nil {
-		add(pinAnnotation, note[pinAnnotation])
-	} else if _, ok := notes[pinAnnotation]; ok {
+		out = append(out, annotated(pinAnnotation, note[pinAnnotation]))
+	} else if _, ok := w.object.GetAnnotations()[pinAnnotation]; ok {
 		out = append(out, kube.Operation{Op: "remove", Path: annotationPath(pinAnnotation)})
 	}
 	return out
@@ -181,9 +169,28 @@ func cause(op rollback.Operation, target held) string {
 	return strings.ToValidUTF8(text[:min(len(text), 250)], "")
 }
 
-func annotationPath(key string) string {
-	return "/metadata/annotations/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(key)
+// asSeen are the conditions of every patch: the object is the one that was looked at, and nobody has written it since.
+func asSeen(o *kube.Object) []kube.Operation {
+	return []kube.Operation{
+		{Op: "test", Path: "/metadata/uid", Value: kube.Value(o.GetUID())},
+		{Op: "test", Path: versionPath, Value: kube.Value(o.GetResourceVersion())},
+	}
 }
+
+// withStamp adds to a patch who puts which content there, as stampOf reads it.
+func withStamp(out []kube.Operation, o *kube.Object, op rollback.Operation, step int, digest string) []kube.Operation {
+	if o.GetAnnotations() == nil {
+		out = append(out, kube.Operation{Op: "add", Path: "/metadata/annotations", Value: kube.Value(map[string]string{})})
+	}
+	return append(out, annotated(opAnnotation, fmt.Sprintf("%s %d %s", op.ID, step, digest)))
+}
+
+// annotated sets one annotation beside others.
+func annotated(key, v string) kube.Operation {
+	return kube.Operation{Op: "add", Path: annotationPath(key), Value: kube.Value(v)}
+}
+
+func annotationPath(key string) string { return kube.Pointer("metadata", "annotations", key) }
 
 // applyDelete deletes one pod, the very one that the plan named, if it still is in the way.
 func (p *Provider) applyDelete(ctx context.Context, step rollback.Step) rollback.Result {
@@ -206,11 +213,8 @@ func (p *Provider) applyDelete(ctx context.Context, step rollback.Step) rollback
 		return rollback.Result{Outcome: rollback.AlreadyApplied, Token: token(w), Detail: "pod " + q.name + " is ready and in nobody's way: it was left alone"}
 	}
 	err = p.cluster.Delete(ctx, core("pods"), w.namespace(), step.Args[argPod], types.UID(step.Args[argUID]), kube.Write{})
-	switch {
-	case err == nil || errors.Is(err, providers.ErrNotFound) || errors.Is(err, kube.ErrConditionFailed):
+	if err == nil || errors.Is(err, providers.ErrNotFound) || errors.Is(err, kube.ErrConditionFailed) {
 		return rollback.Result{Outcome: rollback.Applied, Token: token(w), Detail: "pod " + step.Args[argPod] + " is deleted"}
-	case errors.Is(err, kube.ErrRefused):
-		return result(rollback.Failed, "nothing was deleted: %v", err)
 	}
-	return result(rollback.OutcomeUnknown, "%v", err)
+	return writeFailed("nothing was deleted", err)
 }

@@ -3,7 +3,6 @@ package kubernetes
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -15,13 +14,13 @@ import (
 	"sync"
 
 	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/providers/kube"
 )
 
 const (
-	shards       = 256
-	maxKept      = 50      // changes of one object
-	maxShard     = 1 << 20 // bytes
-	secretKeyLen = 32
+	shards   = 256
+	maxKept  = 50      // changes of one object
+	maxShard = 1 << 20 // bytes
 )
 
 // kept is what the archive holds of one object. A cluster forgets the changes of most objects at once, and those of
@@ -211,18 +210,7 @@ func (m *chronicle) secretKey(ctx context.Context) ([]byte, error) {
 	if m.sealed != nil {
 		return m.sealed, nil
 	}
-	var key []byte
-	err := providers.Update(ctx, m.archive, m.provider, m.prefix+"key", func(old []byte) ([]byte, error) {
-		if len(old) == secretKeyLen {
-			key = old
-			return nil, nil
-		}
-		key = make([]byte, secretKeyLen)
-		if _, err := rand.Read(key); err != nil {
-			return nil, err
-		}
-		return key, nil
-	})
+	key, err := kube.ArchiveKey(ctx, m.archive, m.provider, m.prefix+"key")
 	if err != nil {
 		return nil, fmt.Errorf("the key of the digests: %w", err)
 	}

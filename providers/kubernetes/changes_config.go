@@ -160,7 +160,7 @@ func (s *setting) describe(c *providers.Change, before *version) {
 	}
 	c.Title = s.kind + " " + s.name + " changed"
 	if before != nil {
-		c.Paths = differing(before.Keys, s.Keys)
+		c.Paths = kube.Differing(before.Keys, s.Keys)
 		c.Title += ": " + strings.Join(c.Paths, ", ")
 	}
 	if s.kind == "configmap" { // the keyed digest of a Secret is nobody else's
@@ -170,23 +170,6 @@ func (s *setting) describe(c *providers.Change, before *version) {
 
 func (p *Provider) settingID(at place) string {
 	return string(p.unitID(at.kind, at.namespace, at.name))
-}
-
-// differing are the keys whose values differ, sorted.
-func differing(a, b map[string]string) []string {
-	var out []string
-	for k, v := range a {
-		if b[k] != v {
-			out = append(out, k)
-		}
-	}
-	for k := range b {
-		if _, there := a[k]; !there {
-			out = append(out, k)
-		}
-	}
-	slices.Sort(out)
-	return out
 }
 
 // gone is the change that an object's deletion is.

@@ -2,7 +2,6 @@ package kubernetes
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -41,10 +40,8 @@ func (p *Provider) applyContent(ctx context.Context, op rollback.Operation, step
 		switch {
 		case errors.Is(err, kube.ErrConditionFailed):
 			continue // look what it was
-		case errors.Is(err, kube.ErrRefused):
-			return result(rollback.Failed, "nothing was done: %v", err)
 		case err != nil:
-			return result(rollback.OutcomeUnknown, "%v", err)
+			return writeFailed("nothing was done", err)
 		}
 		after := p.readConfig(made)
 		if after == nil || after.setting.Digest != step.To {
@@ -71,10 +68,7 @@ func (c *config) ready(op rollback.Operation, step rollback.Step) (rollback.Resu
 
 // contentOperations are the patch: conditions, the content as a whole, and one annotation. None that is there is dropped.
 func contentOperations(c *config, target content, op rollback.Operation, step int) []kube.Operation {
-	out := []kube.Operation{
-		{Op: "test", Path: "/metadata/uid", Value: written(c.object.GetUID())},
-		{Op: "test", Path: versionPath, Value: written(c.object.GetResourceVersion())},
-	}
+	out := asSeen(c.object)
 	data, binary := target.parts()
 	for _, part := range []struct {
 		field string
@@ -83,27 +77,16 @@ func contentOperations(c *config, target content, op rollback.Operation, step in
 		path := "/" + part.field
 		there := object(c.object.Object, part.field)
 		if there != nil {
-			out = append(out, kube.Operation{Op: "test", Path: path, Value: written(there)})
+			out = append(out, kube.Operation{Op: "test", Path: path, Value: kube.Value(there)})
 		}
 		switch {
 		case len(part.to) > 0:
-			out = append(out, kube.Operation{Op: "add", Path: path, Value: written(part.to)})
+			out = append(out, kube.Operation{Op: "add", Path: path, Value: kube.Value(part.to)})
 		case there != nil:
 			out = append(out, kube.Operation{Op: "remove", Path: path})
 		}
 	}
-	if c.object.GetAnnotations() == nil {
-		out = append(out, kube.Operation{Op: "add", Path: "/metadata/annotations", Value: written(map[string]string{})})
-	}
-	return append(out, kube.Operation{Op: "add", Path: annotationPath(opAnnotation), Value: written(fmt.Sprintf("%s %d %s", op.ID, step, target.Digest))})
-}
-
-func written(v any) json.RawMessage {
-	raw, err := json.Marshal(v)
-	if err != nil {
-		return nil // what came as JSON goes as JSON
-	}
-	return raw
+	return withStamp(out, c.object, op, step, target.Digest)
 }
 
 // applyRestart makes new pods of one workload, once per operation, if the ConfigMap holds the target and the workload is what
@@ -135,10 +118,8 @@ func (p *Provider) applyRestart(ctx context.Context, op rollback.Operation, step
 			return rollback.Result{Outcome: rollback.Applied, Token: configToken(c), Detail: providers.Clean(string(w.id) + " is restarted")}
 		case errors.Is(err, kube.ErrConditionFailed):
 			continue
-		case errors.Is(err, kube.ErrRefused):
-			return result(rollback.Failed, "nothing was restarted: %v", err)
 		}
-		return result(rollback.OutcomeUnknown, "%v", err)
+		return writeFailed("nothing was restarted", err)
 	}
 	return result(rollback.PreconditionFailed, "nothing was restarted: the workload changed %d times between the look and the patch", tries)
 }
@@ -157,17 +138,10 @@ func restartOperations(w *live, op rollback.Operation, step int, now time.Time) 
 		meta["annotations"] = notes
 	}
 	notes[restartedAt] = now.UTC().Format(time.RFC3339)
-	out := []kube.Operation{
-		{Op: "test", Path: "/metadata/uid", Value: written(w.object.GetUID())},
-		{Op: "test", Path: versionPath, Value: written(w.object.GetResourceVersion())},
-		{Op: "test", Path: "/spec/template", Value: written(w.template)},
-		{Op: "add", Path: "/spec/template/metadata/annotations", Value: written(notes)},
-	}
-	if w.object.GetAnnotations() == nil {
-		out = append(out, kube.Operation{Op: "add", Path: "/metadata/annotations", Value: written(map[string]string{})})
-	}
-	digest := servedDigest(after, w.object.GetAnnotations())
-	return append(out, kube.Operation{Op: "add", Path: annotationPath(opAnnotation), Value: written(fmt.Sprintf("%s %d %s", op.ID, step, digest))})
+	out := append(asSeen(w.object),
+		kube.Operation{Op: "test", Path: "/spec/template", Value: kube.Value(w.template)},
+		kube.Operation{Op: "add", Path: "/spec/template/metadata/annotations", Value: kube.Value(notes)})
+	return withStamp(out, w.object, op, step, servedDigest(after, w.object.GetAnnotations()))
 }
 
 // statusConfig: the content is there, and what the operation that set it restarted is there again. Who else reads it need not be

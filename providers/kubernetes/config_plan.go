@@ -93,7 +93,7 @@ func changedKeys(from, to *content) string {
 		}
 		return out
 	}
-	return upTo(6, differing(all(from), all(to)))
+	return upTo(6, kube.Differing(all(from), all(to)))
 }
 
 // tryContent asks the API server what the patch would make of the ConfigMap.
@@ -102,8 +102,8 @@ func (p *Provider) tryContent(ctx context.Context, c *config, target content, pr
 	switch {
 	case errors.Is(err, kube.ErrRefused):
 		prop.Missing = append(prop.Missing, "the cluster refuses the target: "+providers.Clean(err.Error()))
-	case errors.Is(err, kube.ErrConditionFailed):
-		return fmt.Errorf("%s changed while it was looked at, look again: %w", c.id, err)
+	case errors.Is(err, kube.ErrConditionFailed): // an answer, which says that it has changed
+		return providers.Permanent(fmt.Errorf("%s changed while it was looked at, look again: %w", c.id, err))
 	case err != nil:
 		return fmt.Errorf("%s: try the patch out: %w", c.id, err)
 	default:

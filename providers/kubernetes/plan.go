@@ -170,8 +170,8 @@ func (p *Provider) tryOut(ctx context.Context, l *look, target held, pinned pins
 	case errors.Is(err, kube.ErrRefused):
 		prop.Missing = append(prop.Missing, "the cluster refuses the target: "+providers.Clean(err.Error()))
 		made = nil
-	case errors.Is(err, kube.ErrConditionFailed):
-		return fmt.Errorf("%s changed while it was looked at, look again: %w", l.id, err)
+	case errors.Is(err, kube.ErrConditionFailed): // an answer, which says that it has changed
+		return providers.Permanent(fmt.Errorf("%s changed while it was looked at, look again: %w", l.id, err))
 	case err != nil:
 		return fmt.Errorf("%s: try the patch out: %w", l.id, err)
 	}

@@ -57,10 +57,10 @@ func requirements(template map[string]any) needed {
 		title, name, _ := strings.Cut(r.Title(), " ")
 		out = append(out, requirement{title, core(strings.ToLower(title) + "s"), name, r.Optional, true, r.Keys})
 	}
-	for _, v := range entries(spec["volumes"]) {
+	for _, v := range kube.Items(spec["volumes"]) {
 		add("PersistentVolumeClaim", core("persistentvolumeclaims"), object(v, "persistentVolumeClaim"), "claimName")
 	}
-	for _, s := range entries(spec["imagePullSecrets"]) {
+	for _, s := range kube.Items(spec["imagePullSecrets"]) {
 		add("Secret", core("secrets"), s, "name")
 	}
 	add("ServiceAccount", core("serviceaccounts"), spec, "serviceAccountName")

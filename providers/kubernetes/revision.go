@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/providers/kube"
 )
 
 const (
@@ -65,7 +66,7 @@ func canonical(t map[string]any, annotations map[string]string) {
 	for _, c := range containersOf(t) {
 		canonicalContainer(c)
 	}
-	for _, v := range entries(spec["volumes"]) {
+	for _, v := range kube.Items(spec["volumes"]) {
 		for _, source := range []string{"configMap", "secret", "projected", "downwardAPI"} {
 			m, _ := v[source].(map[string]any)
 			withoutDefaults(m, map[string]any{"defaultMode": int64(0o644)})
@@ -130,7 +131,7 @@ func containerDefaults(image string) map[string]any {
 func canonicalContainer(c map[string]any) {
 	image, _ := c["image"].(string)
 	withoutDefaults(c, containerDefaults(image))
-	for _, p := range entries(c["ports"]) {
+	for _, p := range kube.Items(c["ports"]) {
 		withoutDefaults(p, map[string]any{"protocol": "TCP"})
 	}
 	for _, probe := range []string{"livenessProbe", "readinessProbe", "startupProbe"} {
@@ -139,7 +140,7 @@ func canonicalContainer(c map[string]any) {
 		get, _ := m["httpGet"].(map[string]any)
 		withoutDefaults(get, map[string]any{"scheme": "HTTP"})
 	}
-	for _, e := range entries(c["env"]) {
+	for _, e := range kube.Items(c["env"]) {
 		from, _ := e["valueFrom"].(map[string]any)
 		field, _ := from["fieldRef"].(map[string]any)
 		withoutDefaults(field, map[string]any{"apiVersion": "v1"})
@@ -183,18 +184,7 @@ func isDefault(v, d any) bool {
 // containersOf are the containers and init containers of a template; writing to one writes to the template.
 func containersOf(template map[string]any) []map[string]any {
 	spec, _ := template["spec"].(map[string]any)
-	return slices.Concat(entries(spec["initContainers"]), entries(spec["containers"]))
-}
-
-func entries(of any) []map[string]any {
-	items, _ := of.([]any)
-	var out []map[string]any
-	for _, i := range items {
-		if m, ok := i.(map[string]any); ok {
-			out = append(out, m)
-		}
-	}
-	return out
+	return slices.Concat(kube.Items(spec["initContainers"]), kube.Items(spec["containers"]))
 }
 
 // imagesBy are the images of a template by container.

@@ -3,9 +3,7 @@ package rollouts
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -129,24 +127,11 @@ func thin(all map[string]kept) {
 	}
 }
 
-const sealKeyLen = 32
-
-// seal is made with the archive's own key, which is made once.
+// seal is made with the archive's own key.
 func (p *Provider) seal(ctx context.Context) (*kube.Seal, error) {
-	var key []byte
-	err := providers.Update(ctx, p.archive, p.name, "key", func(old []byte) ([]byte, error) {
-		if len(old) == sealKeyLen {
-			key = old
-			return nil, nil
-		}
-		key = make([]byte, sealKeyLen)
-		if _, err := rand.Read(key); err != nil {
-			return nil, err
-		}
-		return key, nil
-	})
+	key, err := kube.ArchiveKey(ctx, p.archive, p.name, "key")
 	if err != nil {
-		return nil, fmt.Errorf("the archive's key: %w", err)
+		return nil, err
 	}
 	return kube.NewSeal(key), nil
 }

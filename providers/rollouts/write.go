@@ -2,7 +2,6 @@ package rollouts
 
 import (
 	"cmp"
-	"encoding/json"
 	"strings"
 
 	"github.com/backout-dev/backout/providers/kube"
@@ -14,11 +13,7 @@ type patch struct {
 }
 
 func (p *patch) add(op, path string, value any) {
-	raw, err := json.Marshal(value)
-	if err != nil {
-		raw = json.RawMessage("null") // strings, maps and numbers always can be written
-	}
-	p.ops = append(p.ops, kube.Operation{Op: op, Path: path, Value: raw})
+	p.ops = append(p.ops, kube.Operation{Op: op, Path: path, Value: kube.Value(value)})
 }
 
 // causeSuffix is what a rollback adds to the change-cause of the revision that it goes back to.
@@ -26,7 +21,7 @@ const causeSuffix = " (backout operation "
 
 // pointer is the path of an annotation.
 func pointer(annotation string) string {
-	return "/metadata/annotations/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(annotation)
+	return kube.Pointer("metadata", "annotations", annotation)
 }
 
 // same makes the patch fail unless an object is what was seen: itself, its template, and these annotations.
