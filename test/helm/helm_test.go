@@ -4,7 +4,6 @@ package helm
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,11 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/providers/helm"
 	"github.com/backout-dev/backout/rollback"
 	"github.com/backout-dev/backout/rollback/policy"
-	"github.com/backout-dev/backout/rollback/store"
+	"github.com/backout-dev/backout/test/oncall"
 	"github.com/backout-dev/backout/test/servers"
 )
 
@@ -38,7 +36,6 @@ type world struct {
 	c             *servers.Cluster
 	helm, program string
 	chart         string
-	db            *store.DB
 }
 
 func newWorld(t *testing.T) *world {
@@ -51,11 +48,6 @@ func newWorld(t *testing.T) *world {
 		t.Fatalf("build backout-helm: %v\n%s", err, out)
 	}
 	w.c = servers.StartCluster(t)
-	var err error
-	if w.db, err = store.Open(t.Context(), filepath.Join(t.TempDir(), "b.db"), store.Options{}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = w.db.Close() })
 	return w
 }
 
@@ -83,37 +75,12 @@ func (w *world) deploy(t *testing.T, version, image string) {
 
 func (w *world) engine(t *testing.T) *rollback.Engine {
 	t.Helper()
-	p, err := helm.Factory().New(providers.Environment{
-		Name: "helm", Environment: "prod", Now: time.Now, Log: slog.New(slog.DiscardHandler), Archive: providers.NoArchive{},
-	}, func(into any) error {
-		return decode(map[string]any{"kubeconfig": w.c.Kubeconfig, "program": w.program, "min_soak": "1ms"}, into)
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := rollback.New(rollback.Config{
-		Store: w.db, Reversers: map[string]rollback.Reverser{"helm": p.(rollback.Reverser)},
+	settings := fmt.Sprintf("kubeconfig: %q\nprogram: %q\nmin_soak: 1ms\n", w.c.Kubeconfig, w.program)
+	p := oncall.Provider(t, helm.Factory(), "helm", settings)
+	return oncall.Engine(t, rollback.Config{
+		Reversers: map[string]rollback.Reverser{"helm": p.(rollback.Reverser)}, Tier: func(string) string { return policy.TierProd },
 		Hold: time.Second, Deadline: time.Minute, Poll: 200 * time.Millisecond,
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return e
-}
-
-func run(t *testing.T, e *rollback.Engine, p rollback.Plan) rollback.Run {
-	t.Helper()
-	confirmed, err := e.Confirm(t.Context(), p, rollback.Confirmation{
-		PlanHash: p.Hash, By: policy.Principal{ID: "ana", Kind: policy.Human}, Typed: p.Decision.Name, Destroys: p.Decision.Destroys, Reason: "errors", Via: "command line",
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ended, err := e.Execute(t.Context(), confirmed.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ended
 }
 
 // Of three revisions the middle one never became available. helm rollback would choose it; the engine chooses the one before.
@@ -131,7 +98,7 @@ func TestTheGoodRevisionIsChosenAndVerified(t *testing.T) {
 	if got := plan.Units[0].To.Label; got != "v1" || plan.Unseen {
 		t.Fatalf("it goes back to %s: %+v", got, plan)
 	}
-	ended := run(t, e, plan)
+	ended := oncall.Execute(t, e, plan)
 	if ended.State != rollback.RunSucceeded {
 		t.Errorf("%s: %s %+v", ended.State, ended.Detail, ended.Steps)
 	}
@@ -152,9 +119,7 @@ func TestTheGoodRevisionIsChosenAndVerified(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.deploy(t, "1.4.0", "pay:3")
-	_, err = e.Confirm(t.Context(), old, rollback.Confirmation{
-		PlanHash: old.Hash, By: policy.Principal{ID: "ana", Kind: policy.Human}, Typed: old.Decision.Name, Reason: "errors", Via: "command line",
-	})
+	_, err = e.Confirm(t.Context(), old, oncall.Yes(old))
 	if err == nil || !strings.Contains(err.Error(), "plan changed") {
 		t.Errorf("an old plan: %v", err)
 	}
@@ -177,13 +142,13 @@ func (w *world) destroys(t *testing.T, e *rollback.Engine) {
 	if err != nil || len(plan.Decision.Destroys) != 1 {
 		t.Fatalf("%+v %v", plan, err)
 	}
-	_, err = e.Confirm(t.Context(), plan, rollback.Confirmation{
-		PlanHash: plan.Hash, By: policy.Principal{ID: "ana", Kind: policy.Human}, Typed: plan.Decision.Name, Reason: "errors", Via: "command line",
-	})
+	unsaid := oncall.Yes(plan)
+	unsaid.Destroys = nil
+	_, err = e.Confirm(t.Context(), plan, unsaid)
 	if err == nil || !strings.Contains(err.Error(), "--destroy persistentvolumeclaim/default/orders") {
 		t.Errorf("without a word on the volume: %v", err)
 	}
-	if ended := run(t, e, plan); ended.State != rollback.RunSucceeded {
+	if ended := oncall.Execute(t, e, plan); ended.State != rollback.RunSucceeded {
 		t.Errorf("%s: %s", ended.State, ended.Detail)
 	}
 	if left := w.c.Do(t, "", "get", "pvc", "-o", "name"); left != "" {
@@ -211,7 +176,7 @@ func (w *world) outage(t *testing.T, e *rollback.Engine) {
 		w.begun(ctx)
 		back <- w.c.Pause()(context.WithoutCancel(ctx))
 	}()
-	ended := run(t, e, plan)
+	ended := oncall.Execute(t, e, plan)
 	cancel()
 	if err := <-back; err != nil {
 		t.Fatal(err)

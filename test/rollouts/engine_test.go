@@ -2,23 +2,17 @@ package rollouts_test
 
 import (
 	"context"
-	"log/slog"
-	"path/filepath"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"go.yaml.in/yaml/v3"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/providers/kube"
 	"github.com/backout-dev/backout/providers/rollouts"
 	"github.com/backout-dev/backout/rollback"
-	"github.com/backout-dev/backout/rollback/policy"
-	"github.com/backout-dev/backout/rollback/store"
+	"github.com/backout-dev/backout/test/oncall"
 	"github.com/backout-dev/backout/test/servers"
 )
 
@@ -28,16 +22,9 @@ const cart = `{"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadat
 
 func provider(t *testing.T, c *servers.Cluster) *rollouts.Provider {
 	t.Helper()
-	p, err := rollouts.Factory().New(providers.Environment{
-		Name: "rollouts", Environment: "dev", Dir: "/", Now: time.Now, Log: slog.New(slog.DiscardHandler), Archive: &memory{},
-	}, func(into any) error {
-		return yaml.Unmarshal([]byte("kubeconfig: "+c.Kubeconfig+"\nmin_soak: 1ms\n"), into)
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { p.(*rollouts.Provider).Close() })
-	return p.(*rollouts.Provider)
+	p := oncall.Provider(t, rollouts.Factory(), "rollouts", "kubeconfig: "+c.Kubeconfig+"\nmin_soak: 1ms\n").(*rollouts.Provider)
+	t.Cleanup(func() { p.Close() })
+	return p
 }
 
 func deploy(t *testing.T, c *servers.Cluster, image, phase string) {
@@ -59,7 +46,7 @@ func TestARunAbortsACanaryThatCannotBePulled(t *testing.T) {
 	}
 	e := engine(t, p)
 	plan := planned(t, e, culprit)
-	run := carriedOut(t, e, plan)
+	run := oncall.Execute(t, e, plan)
 	if run.State != rollback.RunSucceeded {
 		t.Errorf("it ended as %s: %s; %+v", run.State, run.Detail, run.Checks)
 	}
@@ -74,11 +61,11 @@ func TestARunAbortsACanaryThatCannotBePulled(t *testing.T) {
 	if plan, err := e.Plan(t.Context(), rollback.Request{Change: culprit}); err != nil || plan.Verdict != rollback.NoOp {
 		t.Errorf("a second plan: %s %v", plan.Verdict, err)
 	}
-	outage(t, c, p, e)
+	outage(t, c, e)
 }
 
 // outage takes the API server away while a run is at its write, and back: it ends with what is true.
-func outage(t *testing.T, c *servers.Cluster, p *rollouts.Provider, e *rollback.Engine) {
+func outage(t *testing.T, c *servers.Cluster, e *rollback.Engine) {
 	t.Helper()
 	deploy(t, c, "cart:badpull", "Degraded")
 	plan, err := e.Plan(t.Context(), rollback.Request{Unit: "rollouts:default/cart", To: "rev1"})
@@ -109,7 +96,7 @@ func outage(t *testing.T, c *servers.Cluster, p *rollouts.Provider, e *rollback.
 		}
 		back <- c.Pause()(context.WithoutCancel(ctx))
 	}()
-	run := carriedOut(t, e, plan)
+	run := oncall.Execute(t, e, plan)
 	cancel()
 	if err := <-back; err != nil {
 		t.Fatal(err)
@@ -122,20 +109,6 @@ func outage(t *testing.T, c *servers.Cluster, p *rollouts.Provider, e *rollback.
 }
 
 var kindOf = schema.GroupVersionResource{Group: "argoproj.io", Version: "v1alpha1", Resource: "rollouts"}
-
-// carriedOut confirms a plan and runs it to its end.
-func carriedOut(t *testing.T, e *rollback.Engine, plan rollback.Plan) rollback.Run {
-	t.Helper()
-	by := policy.Principal{ID: "mei", Kind: policy.Human}
-	run, err := e.Confirm(t.Context(), plan, rollback.Confirmation{PlanHash: plan.Hash, By: by, Typed: "cart", Reason: "cannot be pulled", Via: "test"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if run, err = e.Execute(t.Context(), run.ID); err != nil {
-		t.Fatal(err)
-	}
-	return run
-}
 
 // planned makes the plan for a culprit, which is to abort.
 func planned(t *testing.T, e *rollback.Engine, culprit *providers.Change) rollback.Plan {
@@ -152,18 +125,9 @@ func planned(t *testing.T, e *rollback.Engine, culprit *providers.Change) rollba
 
 func engine(t *testing.T, p *rollouts.Provider) *rollback.Engine {
 	t.Helper()
-	db, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "state.db"), store.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	e, err := rollback.New(rollback.Config{
-		Store: db, Reversers: map[string]rollback.Reverser{"rollouts": p}, Hold: time.Second, Deadline: 50 * time.Second, Poll: 200 * time.Millisecond,
+	return oncall.Engine(t, rollback.Config{
+		Reversers: map[string]rollback.Reverser{"rollouts": p}, Hold: time.Second, Deadline: 50 * time.Second, Poll: 200 * time.Millisecond,
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return e
 }
 
 func culpritOf(t *testing.T, p *rollouts.Provider) (found *providers.Change) {
@@ -189,30 +153,3 @@ func alertsOf(t *testing.T, p *rollouts.Provider) (out []providers.Alert) {
 	}
 	return out
 }
-
-// memory is an archive in memory.
-type memory struct {
-	mu sync.Mutex
-	m  map[string][]byte
-}
-
-func (m *memory) Put(_ context.Context, provider, key string, data []byte) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.m == nil {
-		m.m = map[string][]byte{}
-	}
-	m.m[provider+"\x00"+key] = slices.Clone(data)
-	return nil
-}
-
-func (m *memory) Get(_ context.Context, provider, key string) ([]byte, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if b, ok := m.m[provider+"\x00"+key]; ok {
-		return b, nil
-	}
-	return nil, providers.ErrNotFound
-}
-
-func (m *memory) Keys(context.Context, string, string) ([]string, error) { return nil, nil }
