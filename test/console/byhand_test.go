@@ -11,6 +11,7 @@ import (
 
 // One change in two services, from the open console to a verified rollback of both, and a plan for the way forward again.
 func TestCoupledIsCuredByHand(t *testing.T) {
+	t.Parallel()
 	term := open(t, 120, 36, nil, program, "demo", "--scenario", "coupled")
 	term.waitFor(60*time.Second, `(?s)ALERT.*ALERT.*ALERT.*>\S+ deploy\s+(pricing|orders)`)
 	settle()
@@ -25,6 +26,7 @@ func TestCoupledIsCuredByHand(t *testing.T) {
 	term.press(append(strings.Split("orders", ""), "Enter")...)
 	term.wait(60*time.Second, "3 of 3 done", "orders: current", "pricing: current")
 	term.press("U")
+
 	term.wait(15*time.Second, "FORWARD RUN-0001", "go forward together, in this order: 1 pricing, 2 orders", "RUN-0001 took", "backout rollback RUN-0001")
 	term.press("C-c")
 	term.wait(30*time.Second, "RUN-0001 succeeded", "EXIT 0")
@@ -32,6 +34,7 @@ func TestCoupledIsCuredByHand(t *testing.T) {
 
 // Where no change is to blame the console says so, says what to look at, and offers nothing to take back.
 func TestNoChangeIsToBlame(t *testing.T) {
+	t.Parallel()
 	term := open(t, 120, 36, nil, program, "demo", "--scenario", "not-a-change")
 	term.wait(60*time.Second, "NOTHING LISTED IS LIKELY TO BLAME", "pricedb alerts, and no earlier change to it is", "SUSPECT  1 of")
 	term.press("r")
@@ -55,6 +58,7 @@ func live(t *testing.T) (*site, *terminal) {
 
 // Quitting asks once while a run is live; the run goes on, and attach comes back to it.
 func TestQuittingLeavesTheRunAlone(t *testing.T) {
+	t.Parallel()
 	s, term := live(t)
 	term.wait(30*time.Second, "RUN-0001 verifying")
 	term.press("q")
@@ -72,6 +76,7 @@ func TestQuittingLeavesTheRunAlone(t *testing.T) {
 
 // A run's screen fits every size that a terminal is given while it goes on.
 func TestResizeWhileARunIsLive(t *testing.T) {
+	t.Parallel()
 	_, term := live(t)
 	term.wait(30*time.Second, "RUN-0001 verifying")
 	term.press("4", "Enter")
@@ -88,6 +93,7 @@ func TestResizeWhileARunIsLive(t *testing.T) {
 
 // Somebody who cannot use a repainting screen goes the same way by lines and questions.
 func TestPlainConsoleCuresByHand(t *testing.T) {
+	t.Parallel()
 	term := open(t, 120, 50, nil, program, "demo", "--accessible")
 	term.wait(60*time.Second, "q: leave. >")
 	term.until(60*time.Second, "all three services alert", func(screen string) bool {
@@ -118,6 +124,7 @@ func TestPlainConsoleCuresByHand(t *testing.T) {
 
 // A terminal that cannot move its cursor gets the console of lines, also in the demo.
 func TestDumbTerminalGetsLines(t *testing.T) {
+	t.Parallel()
 	term := open(t, 120, 50, []string{"TERM=dumb"}, program, "demo")
 	term.wait(60*time.Second, "PROD, 20", "q: leave. >")
 	term.press("q", "Enter")

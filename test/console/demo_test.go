@@ -13,6 +13,7 @@ import (
 // From the open console to a verified rollback in at most twelve typed keys, the unit's name included, on a real
 // incident.
 func TestDemoIsCuredByHand(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "shop")
 	term := open(t, 120, 36, nil, program, "demo", "--dir", dir)
 	term.wait(60*time.Second, "LIKELY CULPRIT", "[PROD]", "READ-WRITE")
@@ -51,6 +52,7 @@ func settle() { <-time.After(500 * time.Millisecond) }
 func grace() { <-time.After(400 * time.Millisecond) }
 
 func TestNarrowConsole(t *testing.T) {
+	t.Parallel()
 	term := open(t, 80, 24, []string{"NO_COLOR=yes"}, program, "demo", "--scenario", "not-a-change")
 	term.wait(60*time.Second, "[PROD]", "INC-")
 	term.press("Enter")
@@ -64,6 +66,7 @@ func TestNarrowConsole(t *testing.T) {
 }
 
 func TestReadOnlyRefuses(t *testing.T) {
+	t.Parallel()
 	term := open(t, 120, 36, nil, program, "demo", "--readonly")
 	term.wait(60*time.Second, "READ-ONLY")
 	term.waitFor(60*time.Second, suspected)

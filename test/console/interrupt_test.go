@@ -122,6 +122,7 @@ var rollBack = []string{"rollback", "releases:local/shop", "--to", "r1", "--conf
 
 // A terminal that goes away, or is killed, takes no run with it.
 func TestRunSurvivesItsTerminal(t *testing.T) {
+	t.Parallel()
 	for _, sig := range []syscall.Signal{syscall.SIGHUP, syscall.SIGKILL, syscall.SIGINT} {
 		t.Run(sig.String(), func(t *testing.T) {
 			t.Parallel()
@@ -145,6 +146,7 @@ func TestRunSurvivesItsTerminal(t *testing.T) {
 
 // A run whose own process is killed is reported as interrupted, and resumed: finished, and never applied twice.
 func TestKilledRunIsResumed(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, "2s")
 	s.run(append(rollBack, "--detach")...)
 	j := s.until("verifying", func(j journaled) bool { return j.State == "verifying" })
@@ -168,6 +170,7 @@ func TestKilledRunIsResumed(t *testing.T) {
 
 // A second run on the same unit is refused while one is going on.
 func TestOneRunAUnit(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, "5s")
 	s.run(append(rollBack, "--detach")...)
 	j := s.until("taken up", func(j journaled) bool { return j.State == "verifying" })

@@ -17,6 +17,7 @@ import (
 // A demo that is killed in the middle of a rollback leaves neither the run nor the directory behind: what the run acts on
 // is gone with it.
 func TestKilledDemoLeavesNothing(t *testing.T) {
+	t.Parallel()
 	s := &site{t: t, dir: filepath.Join(t.TempDir(), "shop")}
 	home := &site{t: t, dir: t.TempDir()}
 	cmd := home.command(t.Context(), "demo", "--headless", "--dir", s.dir)

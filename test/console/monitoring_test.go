@@ -18,7 +18,6 @@ import (
 
 const rules = `groups:
 - name: shop
-  interval: 1s
   rules:
   - alert: HighErrorRatio
     expr: app_error_ratio > 0.05
@@ -51,11 +50,12 @@ func measured(t *testing.T, s *site) string {
 // This project's own history and a real Alertmanager, fed by a real Prometheus, stand on one timeline; a rollback is
 // verified by the alert that it cures, as the real Alertmanager tells.
 func TestRealAlertsOnOneTimeline(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, "1s")
 	am := servers.StartAlertmanager(t)
 	servers.StartPrometheus(t, servers.PrometheusConfig{
 		Targets: []servers.Target{{Addr: measured(t, s), Labels: map[string]string{"service": "shop"}}},
-		Rules:   rules, Alertmanager: strings.TrimPrefix(am.URL, "http://"), Resend: time.Second,
+		Rules:   rules, Alertmanager: strings.TrimPrefix(am.URL, "http://"), Resend: time.Second, Interval: 200 * time.Millisecond,
 	})
 	repo, err := filepath.Abs(filepath.Join("..", ".."))
 	if err != nil {

@@ -5,6 +5,7 @@ package console
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"io/fs"
 	"os"
@@ -38,6 +39,11 @@ func buildAndRun(m *testing.M) int {
 	out, err := exec.Command("go", "build", "-o", program, "../../cmd/backout").CombinedOutput()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "build backout: %v\n%s", err, out)
+		return 1
+	}
+	flag.Parse()
+	if err := flag.Set("test.parallel", "4"); err != nil { // these tests wait for somebody most of the time
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return m.Run()
