@@ -40,7 +40,8 @@ func monitored(t *testing.T) (*shop, *servers.Alertmanager, *servers.Prometheus)
 	prom := servers.StartPrometheus(t, servers.PrometheusConfig{
 		Targets:      []servers.Target{{Addr: strings.TrimPrefix(srv.URL, "http://"), Labels: map[string]string{"service": "checkout", "env": "prod"}}},
 		Alertmanager: strings.TrimPrefix(am.URL, "http://"),
-		Resend:       2 * time.Second,
+		Resend:       time.Second,
+		Interval:     200 * time.Millisecond,
 		Rules: `groups:
 - name: shop
   rules:
@@ -124,6 +125,12 @@ func TestRealAlertFiresIsSilencedAndResolves(t *testing.T) {
 	}
 	// A process that never saw the alert relies on the instance's age alone.
 	fresh := provider(t, am.URL, "clock_tolerance: 100ms")
+	// The server tells its time in full seconds, and by that the alert has to have begun in the past.
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for told := a.StartsAt.Truncate(time.Second).Add(time.Second); time.Now().Before(told); {
+		<-tick.C
+	}
 	if st := ask(t, fresh, a.ID, a.StartsAt); st.State != providers.AlertResolved {
 		t.Fatalf("a fresh process asked: %+v", st)
 	}

@@ -64,7 +64,7 @@ func monitored(t *testing.T) (*shop, *servers.Prometheus) {
 	srv := httptest.NewServer(s)
 	t.Cleanup(srv.Close)
 	return s, servers.StartPrometheus(t, servers.PrometheusConfig{
-		Targets: []servers.Target{{Addr: strings.TrimPrefix(srv.URL, "http://")}}, Rules: rules,
+		Targets: []servers.Target{{Addr: strings.TrimPrefix(srv.URL, "http://")}}, Rules: rules, Interval: 200 * time.Millisecond,
 	})
 }
 
@@ -100,6 +100,14 @@ func until(t *testing.T, what string, ok func() bool) {
 		case <-tick.C:
 		}
 	}
+}
+
+// lasts waits until the query was at least that at two full seconds in a row: what is over sooner, histories do not show.
+func lasts(t *testing.T, p *prometheus.Provider, query string, least float64) {
+	t.Helper()
+	until(t, query+" for a second", func() bool {
+		return p.Threshold(t.Context(), providers.Threshold{Query: query, Min: &least, Window: time.Second}).State == providers.CheckPass
+	})
 }
 
 func alerts(t *testing.T, p *prometheus.Provider, service string) []providers.Alert {
@@ -168,6 +176,7 @@ func TestRealAlertFiresAndResolves(t *testing.T) {
 	}
 	check(t, p, "errors", providers.CheckFail)
 	check(t, p, "nothing", providers.CheckUnknown)
+	lasts(t, p, `ALERTS{alertstate="firing", service="pricing"}`, 1)
 	s.set("pricing", 0)
 	until(t, "resolved", func() bool { return state(t, p, a).State == providers.AlertResolved })
 	over := alerts(t, p, "pricing")

@@ -6,10 +6,12 @@ import (
 	"time"
 
 	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/providers/prometheus"
 )
 
 // A threshold holds only if it held all the time, as far back as was asked; what was not measured is unknown.
 func TestThresholdOverAWindow(t *testing.T) {
+	t.Parallel()
 	shop, srv := monitored(t)
 	p := provider(t, srv.URL, "")
 	most, least := 0.05, 0.5
@@ -28,7 +30,7 @@ func TestThresholdOverAWindow(t *testing.T) {
 	for text, want := range map[string]string{"no_such_series": "no series", "0 * app_error_ratio / 0": "NaN", "sum(": "parse error", "app_error_ratio[1m]": "not a number for each series"} {
 		unknown(t, text, ask(text, time.Second), want)
 	}
-	breaks(t, shop, ask)
+	breaks(t, shop, p, ask)
 	// The last one of several series decides, wherever it stands.
 	if r := ask("vector(0.01) or label_replace(vector(0.9), \"x\", \"y\", \"\", \"\")", 0); r.State != providers.CheckFail || r.Observed != "0.9" {
 		t.Errorf("two series: %+v", r)
@@ -45,11 +47,12 @@ func unknown(t *testing.T, what string, r providers.CheckResult, why string) {
 }
 
 // breaks: a service that was not well for a moment is well now, and was not all the time.
-func breaks(t *testing.T, shop *shop, ask func(string, time.Duration) providers.CheckResult) {
+func breaks(t *testing.T, shop *shop, p *prometheus.Provider, ask func(string, time.Duration) providers.CheckResult) {
 	t.Helper()
 	const query = `app_error_ratio{service="pricing"}`
 	shop.set("pricing", 0.2)
 	until(t, "the ratio is seen", func() bool { return ask(query, 0).State == providers.CheckFail })
+	lasts(t, p, query, 0.2)
 	shop.set("pricing", 0)
 	until(t, "well now, and not a moment ago", func() bool {
 		now, then := ask(query, 0), ask(query, 20*time.Second)

@@ -116,7 +116,7 @@ func (b *bench) race(ctx context.Context) {
 	if b.unit.CAS == rollback.CASNone {
 		rounds = 1 // little is asked, and such targets are slow
 	}
-	for range rounds {
+	for range b.rounds(rounds) {
 		_, steps, ok := b.ready(ctx)
 		if !ok {
 			return

@@ -48,7 +48,7 @@ func (b *bench) foreignRace(ctx context.Context) {
 		b.skip("not promised: the target has no compare-and-set")
 		return
 	}
-	for range 20 {
+	for range b.rounds(20) {
 		_, steps, ok := b.ready(ctx)
 		if !ok {
 			return
@@ -73,7 +73,7 @@ func (b *bench) foreignRace(ctx context.Context) {
 
 // killed: after a kill the target is where it was or where it should go, it says which, and applying again finishes it.
 func (b *bench) killed(ctx context.Context) {
-	for range 10 {
+	for range b.rounds(10) {
 		before, steps, ok := b.ready(ctx)
 		if !ok {
 			return

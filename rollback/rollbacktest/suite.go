@@ -21,6 +21,8 @@ type Suite struct {
 	ReadOnly bool
 	// Timeout bounds each call; 0 means 30 s.
 	Timeout time.Duration
+	// Few tries only a few times what chance decides, and says so: enough to see that it works, too little to meet what is rare.
+	Few bool
 
 	// State tells the target's whole state in some form of text; it proves that a look changed nothing.
 	State func(ctx context.Context) (string, error)
@@ -188,6 +190,16 @@ type bench struct {
 
 func (b *bench) fault(format string, args ...any) {
 	b.problems = append(b.problems, Problem{Check: b.check, Text: fmt.Sprintf(format, args...)})
+}
+
+// rounds is how often something is tried that chance decides.
+func (b *bench) rounds(all int) int {
+	few := max(1, all/4)
+	if !b.Few || few == all {
+		return all
+	}
+	b.skip(fmt.Sprintf("only %d of %d rounds were asked for", few, all))
+	return few
 }
 
 func (b *bench) skip(why string) {

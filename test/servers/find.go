@@ -137,6 +137,20 @@ func Find(name string) (string, error) {
 	return path, nil
 }
 
+// pinned reports whether what Find gives is the version that All names.
+func pinned(name string) (bool, error) {
+	s, err := Lookup(name)
+	if err != nil {
+		return false, err
+	}
+	cached, err := s.Cached()
+	if err != nil {
+		return false, err
+	}
+	path, err := Find(name)
+	return err == nil && path == cached, nil // whoever needs it says what is missing
+}
+
 // Need is Find for a test: it skips the test, or fails it where CI=true, when the server is missing.
 func Need(t testing.TB, name string) string {
 	t.Helper()
