@@ -62,12 +62,6 @@ func Run(ctx context.Context, opts Options) error {
 // brokenMsg ends the program after a fault outside of its loop.
 type brokenMsg struct{ err error }
 
-// NoColor reports whether the environment asks for no colour: NO_COLOR is there and not empty, whatever its value.
-func NoColor(lookup func(string) (string, bool)) bool {
-	v, ok := lookup("NO_COLOR")
-	return ok && v != ""
-}
-
 func (m *Model) windowTitle() string {
 	t := m.badge() + " backout"
 	if id := m.incidentID(); id != "" {

@@ -126,14 +126,3 @@ func TestIdleProgramWritesNothing(t *testing.T) {
 		time.Sleep(2 * time.Second) // the last tick of the clock, which nothing can cancel
 	})
 }
-
-func TestNoColorByTheBook(t *testing.T) {
-	for value, want := range map[string]bool{"1": true, "yes": true, "false": true, "0": true, "": false} {
-		if got := NoColor(func(string) (string, bool) { return value, true }); got != want {
-			t.Errorf("NO_COLOR=%q: %v, want %v", value, got, want)
-		}
-	}
-	if NoColor(func(string) (string, bool) { return "", false }) {
-		t.Error("no colour although NO_COLOR is not there")
-	}
-}
