@@ -6,29 +6,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	yaml "go.yaml.in/yaml/v3"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/tools/clientcmd"
 
-	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/providers/kubernetes"
 	"github.com/backout-dev/backout/rollback"
 	"github.com/backout-dev/backout/rollback/policy"
-	"github.com/backout-dev/backout/rollback/store"
+	"github.com/backout-dev/backout/test/oncall"
 	"github.com/backout-dev/backout/test/servers"
 )
-
-var ana = policy.Principal{ID: "ana", Kind: policy.Human}
 
 const shop = `
 apiVersion: apps/v1
@@ -64,32 +58,6 @@ spec:
         readinessProbe: {httpGet: {path: /ready, port: 8080}}
 `
 
-// shelf is an archive in memory.
-type shelf struct{ data sync.Map }
-
-func (s *shelf) Put(_ context.Context, provider, key string, data []byte) error {
-	s.data.Store(provider+"/"+key, data)
-	return nil
-}
-
-func (s *shelf) Get(_ context.Context, provider, key string) ([]byte, error) {
-	if data, ok := s.data.Load(provider + "/" + key); ok {
-		return data.([]byte), nil
-	}
-	return nil, providers.ErrNotFound
-}
-
-func (s *shelf) Keys(_ context.Context, provider, prefix string) (out []string, err error) {
-	s.data.Range(func(k, _ any) bool {
-		if key, ok := strings.CutPrefix(k.(string), provider+"/"); ok && strings.HasPrefix(key, prefix) {
-			out = append(out, key)
-		}
-		return true
-	})
-	slices.Sort(out)
-	return out, nil
-}
-
 // desk is one person's console: an engine with a journal of its own.
 type desk struct {
 	*testing.T
@@ -109,32 +77,21 @@ type ways struct {
 
 func newDesk(t *testing.T, c *servers.Cluster, ns string, w ways) *desk {
 	t.Helper()
-	journal, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "b.db"), store.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := journal.Close(); err != nil {
-			t.Error(err)
-		}
-	})
 	if w.kubeconfig == "" {
 		w.kubeconfig = c.Kubeconfig
 	}
-	d := &desk{T: t, c: c, ns: ns, provider: provider(t, w.kubeconfig, ns, &shelf{})}
+	d := &desk{T: t, c: c, ns: ns, provider: provider(t, w.kubeconfig, ns)}
 	if w.around != nil {
 		d.provider = w.around(d.provider)
 	}
 	cfg := rollback.Config{
-		Store: journal, Reversers: map[string]rollback.Reverser{"k8s": d.provider}, Tier: func(string) string { return policy.TierDev },
+		Reversers: map[string]rollback.Reverser{"k8s": d.provider}, Tier: func(string) string { return policy.TierDev },
 		Hold: time.Second, Deadline: 3 * time.Minute, Poll: 100 * time.Millisecond, Executor: "here:1", Fail: w.fail,
 	}
 	if w.tune != nil {
 		w.tune(&cfg)
 	}
-	if d.Engine, err = rollback.New(cfg); err != nil {
-		t.Fatal(err)
-	}
+	d.Engine = oncall.Engine(t, cfg)
 	return d
 }
 
@@ -175,7 +132,7 @@ func (d *desk) stuck(tag string) {
 
 func (d *desk) confirmed(p rollback.Plan) rollback.Run {
 	d.Helper()
-	run, err := d.Confirm(d.Context(), p, rollback.Confirmation{PlanHash: p.Hash, By: ana, Typed: p.Decision.Name, Destroys: p.Decision.Destroys, Reason: "errors", Via: "command line"})
+	run, err := d.Confirm(d.Context(), p, oncall.Yes(p))
 	if err != nil {
 		d.Fatal(err)
 	}
@@ -296,6 +253,21 @@ func both(a, b *desk) {
 	}
 }
 
+// client is how somebody else reaches the cluster, who deploys.
+func client(t *testing.T, c *servers.Cluster) dynamic.Interface {
+	t.Helper()
+	config, err := clientcmd.BuildConfigFromFlags("", c.Kubeconfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.QPS, config.Burst = 1000, 1000
+	pipeline, err := dynamic.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pipeline
+}
+
 // deploy is what a pipeline does: it sets another image.
 func deploy(d *desk, kind dynamic.ResourceInterface, name, tag string) *unstructured.Unstructured {
 	d.Helper()
@@ -307,15 +279,8 @@ func deploy(d *desk, kind dynamic.ResourceInterface, name, tag string) *unstruct
 	return o
 }
 
-// provider is made from settings, as the command makes it.
-func provider(t *testing.T, kubeconfig, ns string, archive providers.Archive) rollback.Reverser {
+func provider(t *testing.T, kubeconfig, ns string) rollback.Reverser {
 	t.Helper()
 	settings := fmt.Sprintf("kubeconfig: %q\nnamespaces: [%s]\nmin_soak: 1s\nhold: 1s\n", kubeconfig, ns)
-	p, err := kubernetes.Factory().New(providers.Environment{
-		Name: "k8s", Environment: "dev", Now: time.Now, Log: slog.New(slog.DiscardHandler), Archive: archive,
-	}, func(into any) error { return yaml.Unmarshal([]byte(settings), into) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p.(rollback.Reverser)
+	return oncall.Provider(t, kubernetes.Factory(), "k8s", settings).(rollback.Reverser)
 }

@@ -3,13 +3,10 @@
 package kubernetes_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,6 +20,7 @@ import (
 	"k8s.io/client-go/dynamic"
 
 	"github.com/backout-dev/backout/rollback"
+	"github.com/backout-dev/backout/test/oncall"
 	"github.com/backout-dev/backout/test/servers"
 )
 
@@ -42,20 +40,10 @@ func inPlace(m *testing.M) int {
 }
 
 // program is the backout executable, built once for the tests that run it.
-var program = sync.OnceValues(func() (string, error) {
-	path := filepath.Join(place, "backout")
-	if out, err := exec.Command("go", "build", "-o", path, "../../cmd/backout").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build backout: %w: %s", err, out)
-	}
-	return path, nil
-})
+var program = sync.OnceValues(func() (string, error) { return oncall.Build(place) })
 
-// home is the program with a configuration and a state directory of its own.
-type home struct {
-	*testing.T
-	program, dir string
-	env          []string
-}
+// home is the program, and what these tests read of its journal.
+type home struct{ *oncall.Home }
 
 func newHome(t *testing.T, kubeconfig, ns string) *home {
 	t.Helper()
@@ -63,35 +51,8 @@ func newHome(t *testing.T, kubeconfig, ns string) *home {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &home{T: t, program: path, dir: t.TempDir()}
 	text := fmt.Sprintf("environment: dev\nstate_dir: state\ncache_dir: cache\nrollback: {hold: 100ms, poll: 100ms, deadline: 60s}\nproviders:\n  k8s: {type: kubernetes, kubeconfig: %q, namespaces: [%s], min_soak: 1s, hold: 1s}\n", kubeconfig, ns)
-	if err := os.WriteFile(filepath.Join(h.dir, "backout.yaml"), []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	h.env = []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + h.dir, "XDG_CONFIG_HOME=" + h.dir, "XDG_STATE_HOME=" + h.dir, "XDG_CACHE_HOME=" + h.dir,
-		"LANG=C.UTF-8", "BACKOUT_IDENTITY_KIND=human",
-	}
-	return h
-}
-
-func (h *home) command(args ...string) *exec.Cmd {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(h.Context()), 2*time.Minute)
-	h.Cleanup(cancel)
-	cmd := exec.CommandContext(ctx, h.program, args...)
-	cmd.Dir, cmd.Env = h.dir, h.env
-	return cmd
-}
-
-// run gives what a command printed and its exit code.
-func (h *home) run(args ...string) (string, int) {
-	h.Helper()
-	cmd := h.command(args...)
-	out, err := cmd.CombinedOutput()
-	if cmd.ProcessState == nil {
-		h.Fatal(err)
-	}
-	return string(out), cmd.ProcessState.ExitCode()
+	return &home{oncall.NewHome(t, path, text)}
 }
 
 // journaled is what these tests read of a run.
@@ -99,7 +60,7 @@ type journaled struct{ ID, State, Detail, Executor string }
 
 func (h *home) journal() (out []journaled) {
 	h.Helper()
-	text, _ := h.run("runs", "list", "--output", "jsonl")
+	text, _ := h.Run("runs", "list", "--output", "jsonl")
 	for line := range strings.Lines(text) {
 		var j journaled
 		if json.Unmarshal([]byte(line), &j) == nil && j.ID != "" {
@@ -183,7 +144,7 @@ func (s *killedRun) ruined() (good rollback.Revision, generation int64) {
 func (s *killedRun) play() {
 	defer s.over.Store(true)
 	good, before := s.ruined()
-	first := s.command("rollback", string(s.desk.unit("shop")), "--confirm", "shop", "--reason", "errors")
+	first := s.Command("rollback", string(s.desk.unit("shop")), "--confirm", "shop", "--reason", "errors")
 	var said strings.Builder
 	first.Stdout, first.Stderr = &said, &said
 	if err := first.Start(); err != nil {
@@ -207,7 +168,7 @@ func (s *killedRun) play() {
 	close(s.dead)
 	s.over.Store(true)
 	<-s.light
-	out, code := s.run("runs", "resume")
+	out, code := s.Run("runs", "resume")
 	if code != 0 || !strings.Contains(out, "succeeded") {
 		s.Errorf("resumed: exit code %d: %s", code, out)
 	}
@@ -222,7 +183,7 @@ func (s *killedRun) play() {
 	if effects := now.GetGeneration() - before; effects != 1 || o.Current.Digest != good.Digest {
 		s.Errorf("%d effects, and it serves %s", effects, o.Current.Label)
 	}
-	if out, code := s.run("ledger", "verify"); code != 0 {
+	if out, code := s.Run("ledger", "verify"); code != 0 {
 		s.Errorf("the record: %s", out)
 	}
 }

@@ -17,9 +17,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/backout-dev/backout/rollback"
+	"github.com/backout-dev/backout/test/oncall"
 	"github.com/backout-dev/backout/test/servers"
 )
 
@@ -93,14 +93,7 @@ type scene struct {
 // goesAway: the API server is killed while each of many runs is at another point of its way, and comes back. Each says in the
 // end what is true, and has had at most one effect.
 func goesAway(t *testing.T, c *servers.Cluster) {
-	config, err := clientcmd.BuildConfigFromFlags("", c.Kubeconfig)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pipeline, err := dynamic.NewForConfig(config)
-	if err != nil {
-		t.Fatal(err)
-	}
+	pipeline := client(t, c)
 	out := &outage{dark: make(chan struct{}), light: make(chan struct{})}
 	all := phases()
 	out.ready.Add(len(all) + len(killings()))
@@ -297,7 +290,7 @@ func (s *scene) play() {
 		return s.Plan(s.Context(), rollback.Request{Unit: s.unit(), Reason: "errors"})
 	})
 	run := until(s, "confirming", func() (rollback.Run, error) {
-		return s.Confirm(s.Context(), p, rollback.Confirmation{PlanHash: p.Hash, By: ana, Typed: p.Decision.Name, Destroys: p.Decision.Destroys, Reason: "errors", Via: "command line"})
+		return s.Confirm(s.Context(), p, oncall.Yes(p))
 	})
 	s.running.Store(run.ID)
 	s.doing.Store("running")

@@ -11,7 +11,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/backout-dev/backout/rollback"
 	"github.com/backout-dev/backout/test/servers"
@@ -21,14 +20,7 @@ import (
 // that the one that did it says "applied, unverified". A ConfigMap has no generation: its writes are counted as the API server
 // tells of them.
 func racesForConfiguration(t *testing.T, c *servers.Cluster) {
-	config, err := clientcmd.BuildConfigFromFlags("", c.Kubeconfig)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pipeline, err := dynamic.NewForConfig(config)
-	if err != nil {
-		t.Fatal(err)
-	}
+	pipeline := client(t, c)
 	l := &lane{T: t, ns: "race-configuration"}
 	c.Do(t, "", "create", "namespace", l.ns)
 	c.Do(t, settings(`pool: "20"`), "-n", l.ns, "apply", "-f", "-")
@@ -38,6 +30,7 @@ func racesForConfiguration(t *testing.T, c *servers.Cluster) {
 		l.console[k] = r
 		var good rollback.Observation
 		r.until("its content is kept", func() bool {
+			var err error
 			good, err = r.provider.Observe(t.Context(), r.unit("configmap.settings"))
 			return err == nil
 		})

@@ -19,9 +19,9 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/backout-dev/backout/rollback"
+	"github.com/backout-dev/backout/test/oncall"
 	"github.com/backout-dev/backout/test/servers"
 )
 
@@ -117,15 +117,7 @@ type lane struct {
 }
 
 func races(t *testing.T, c *servers.Cluster) {
-	config, err := clientcmd.BuildConfigFromFlags("", c.Kubeconfig)
-	if err != nil {
-		t.Fatal(err)
-	}
-	config.QPS, config.Burst = 1000, 1000
-	pipeline, err := dynamic.NewForConfig(config)
-	if err != nil {
-		t.Fatal(err)
-	}
+	pipeline := client(t, c)
 	var manifest strings.Builder
 	for i := range lanes {
 		fmt.Fprintf(&manifest, "---\n{apiVersion: v1, kind: Namespace, metadata: {name: race-%d}}\n---%s", i,
@@ -229,7 +221,7 @@ func (r *racer) ready() (rollback.Run, error) {
 	if err != nil {
 		return rollback.Run{}, err
 	}
-	return r.Confirm(r.Context(), p, rollback.Confirmation{PlanHash: p.Hash, By: ana, Typed: p.Decision.Name, Reason: "errors", Via: "command line"})
+	return r.Confirm(r.Context(), p, oncall.Yes(p))
 }
 
 // judge compares what the two were told with what the API server has: exactly one effect, by the one that says so.

@@ -19,7 +19,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/backout-dev/backout/test/servers"
 )
@@ -35,7 +34,7 @@ func (h *home) signal(s syscall.Signal) {
 	all, _ := filepath.Glob("/proc/[0-9]*/environ")
 	for _, path := range all {
 		env, err := os.ReadFile(path)
-		if err != nil || !bytes.Contains(env, []byte("HOME="+h.dir+"\x00")) {
+		if err != nil || !bytes.Contains(env, []byte("HOME="+h.Dir+"\x00")) {
 			continue
 		}
 		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path))); err == nil {
@@ -50,14 +49,7 @@ func programs(t *testing.T, c *servers.Cluster) {
 	if runtime.GOOS != "linux" {
 		t.Skip("which processes belong to a command is read from /proc")
 	}
-	config, err := clientcmd.BuildConfigFromFlags("", c.Kubeconfig)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pipeline, err := dynamic.NewForConfig(config)
-	if err != nil {
-		t.Fatal(err)
-	}
+	pipeline := client(t, c)
 	var manifest strings.Builder
 	for i := range programLanes {
 		fmt.Fprintf(&manifest, "---\n{apiVersion: v1, kind: Namespace, metadata: {name: programs-%d}}\n---%s", i, phase{}.manifest(fmt.Sprint("programs-", i)))
@@ -76,7 +68,7 @@ func programs(t *testing.T, c *servers.Cluster) {
 					atOnce(d, kind, homes, n)
 				}
 				for _, h := range homes {
-					if out, code := h.run("ledger", "verify"); code != 0 {
+					if out, code := h.Run("ledger", "verify"); code != 0 {
 						t.Errorf("the record: %s", out)
 					}
 				}
@@ -100,7 +92,7 @@ func atOnce(d *desk, kind dynamic.ResourceInterface, homes [2]*home, n int) {
 	for i, h := range homes {
 		both.Go(func() {
 			defer close(over[i])
-			said[i], code[i] = h.run("rollback", string(d.unit("shop")), "--confirm", "shop", "--reason", "errors")
+			said[i], code[i] = h.Run("rollback", string(d.unit("shop")), "--confirm", "shop", "--reason", "errors")
 		})
 	}
 	select {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/backout-dev/backout/rollback"
+	"github.com/backout-dev/backout/test/oncall"
 	"github.com/backout-dev/backout/test/servers"
 )
 
@@ -158,7 +159,7 @@ func frozen(d *desk) {
 	if p.Verdict != rollback.Blocked {
 		d.Errorf("planned afterwards: %s", p.Verdict)
 	}
-	if _, err := d.Confirm(d.Context(), p, rollback.Confirmation{PlanHash: p.Hash, By: ana, Typed: p.Decision.Name, Reason: "errors"}); !errors.Is(err, rollback.ErrRefused) {
+	if _, err := d.Confirm(d.Context(), p, oncall.Yes(p)); !errors.Is(err, rollback.ErrRefused) {
 		d.Errorf("confirmed afterwards: %v", err)
 	}
 	if image := d.kubectl("get", "deployment/shop", "-o", "jsonpath={.spec.template.spec.containers[0].image}"); image != "registry.test/shop:v2-broken" {

@@ -5,15 +5,10 @@ package kubernetes_test
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
-	"net/url"
-	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -34,37 +29,22 @@ type wire struct {
 
 func newWire(t *testing.T, c *servers.Cluster) *wire {
 	t.Helper()
-	server, err := url.Parse(c.Server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	proxy := httputil.NewSingleHostReverseProxy(server)
-	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // the server of this test
-	proxy.Transport = transport
-	w := &wire{to: proxy, kubeconfig: filepath.Join(t.TempDir(), "kubeconfig")}
-	proxy.ErrorHandler = func(http.ResponseWriter, *http.Request, error) { // what the server does not answer, nobody does
-		w.refused.Add(1)
-		panic(http.ErrAbortHandler)
-	}
-	s := httptest.NewServer(w)
-	t.Cleanup(func() {
-		w.under.Wait()
-		s.CloseClientConnections()
-		s.Close()
-		transport.CloseIdleConnections()
+	w := &wire{}
+	w.kubeconfig = c.Between(t, func(on *httputil.ReverseProxy) http.Handler {
+		on.ErrorHandler = func(http.ResponseWriter, *http.Request, error) { // what the server does not answer, nobody does
+			w.refused.Add(1)
+			panic(http.ErrAbortHandler)
+		}
+		w.to = on
+		return w
 	})
-	text := fmt.Sprintf(`{"apiVersion": "v1", "kind": "Config", "current-context": "admin", "clusters": [{"name": "c", "cluster": {"server": %q}}],
-"users": [{"name": "u"}], "contexts": [{"name": "admin", "context": {"cluster": "c", "user": "u"}}]}`, s.URL)
-	if err := os.WriteFile(w.kubeconfig, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	t.Cleanup(w.under.Wait) // before its way is closed
 	return w
 }
 
 func (w *wire) ServeHTTP(out http.ResponseWriter, q *http.Request) {
 	asked, answered := w.asked.Load(), w.answered.Load()
 	if asked == nil && answered == nil {
-		q.Header.Set("Authorization", "Bearer admin-token") // no client sends a token without TLS
 		w.to.ServeHTTP(out, q)
 		return
 	}
@@ -79,7 +59,6 @@ func (w *wire) ServeHTTP(out http.ResponseWriter, q *http.Request) {
 	}
 	on := q.WithContext(context.WithoutCancel(q.Context()))
 	on.Body, on.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-	on.Header.Set("Authorization", "Bearer admin-token")
 	if answered == nil {
 		w.to.ServeHTTP(out, on)
 		return

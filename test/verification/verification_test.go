@@ -3,12 +3,10 @@
 package verification_test
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -20,6 +18,7 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/backout-dev/backout/test/oncall"
 	"github.com/backout-dev/backout/test/servers"
 )
 
@@ -40,7 +39,7 @@ spec:
 // shop serves as well as the image of its Deployment is.
 type shop struct {
 	deployments dynamic.ResourceInterface
-	url         string // on an address that is not this machine's loopback
+	url         string // on an address that is not this machine's loopback, which nobody asks for an annotation
 }
 
 func (s *shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -76,7 +75,7 @@ func open(t *testing.T, c *servers.Cluster, ns string) *shop {
 		t.Fatal(err)
 	}
 	s := &shop{deployments: client.Resource(schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}).Namespace(ns)}
-	l, err := net.Listen("tcp", net.JoinHostPort(outward(t), "0"))
+	l, err := net.Listen("tcp", net.JoinHostPort(servers.Outward(t), "0"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,60 +86,16 @@ func open(t *testing.T, c *servers.Cluster, ns string) *shop {
 	return s
 }
 
-// outward is an address of this machine that is not its loopback, which nobody asks for an annotation.
-func outward(t *testing.T) string {
-	t.Helper()
-	all, err := net.InterfaceAddrs()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, a := range all {
-		if n, ok := a.(*net.IPNet); ok && n.IP.IsGlobalUnicast() {
-			return n.IP.String()
-		}
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatal("this machine has no address but its loopback: CI must have one")
-	}
-	t.Skip("SKIPPED: this machine has no address but its loopback")
-	return ""
-}
-
-// console is the program with a configuration and a record of its own.
-type console struct {
-	*testing.T
-	program, dir string
-}
+// console is the program, and what it says.
+type console struct{ *oncall.Home }
 
 func newConsole(t *testing.T, config string) *console {
 	t.Helper()
-	c := &console{T: t, dir: t.TempDir()}
-	c.program = filepath.Join(c.dir, "backout")
-	if out, err := exec.Command("go", "build", "-o", c.program, "../../cmd/backout").CombinedOutput(); err != nil {
-		t.Fatalf("build backout: %v: %s", err, out)
-	}
-	if err := os.WriteFile(filepath.Join(c.dir, "backout.yaml"), []byte(config), 0o600); err != nil {
+	program, err := oncall.Build(t.TempDir())
+	if err != nil {
 		t.Fatal(err)
 	}
-	return c
-}
-
-// run gives what a command printed and its exit code.
-func (c *console) run(args ...string) (string, int) {
-	c.Helper()
-	ctx, cancel := context.WithTimeout(c.Context(), 2*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, c.program, args...)
-	cmd.Dir = c.dir
-	cmd.Env = []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + c.dir, "XDG_CONFIG_HOME=" + c.dir, "XDG_STATE_HOME=" + c.dir, "XDG_CACHE_HOME=" + c.dir,
-		"LANG=C.UTF-8", "BACKOUT_IDENTITY_KIND=human",
-	}
-	out, err := cmd.CombinedOutput()
-	if cmd.ProcessState == nil {
-		c.Fatal(err)
-	}
-	return string(out), cmd.ProcessState.ExitCode()
+	return &console{oncall.NewHome(t, program, config)}
 }
 
 // says fails the test unless a text holds all of these.
@@ -177,7 +132,7 @@ func TestDeclaredOnTheObject(t *testing.T) {
 	b := newConsole(t, fmt.Sprintf(config, c.Kubeconfig, ns, prom.URL))
 	const unit = "k8s:" + ns + "/cart"
 	for first := time.Now(); time.Since(first) < 3*time.Second; { // known good once it was seen to serve for min_soak
-		b.run("plan", unit)
+		b.Run("plan", unit)
 	}
 	deploy := func(tag string) {
 		kubectl("set", "image", "deployment/cart", "app=registry.test/cart:"+tag)
@@ -186,16 +141,16 @@ func TestDeclaredOnTheObject(t *testing.T) {
 	deploy("v2")
 
 	// Nothing is declared, nothing alerts and the pods have no probe: the plan says that nobody will know.
-	text, _ := b.run("plan", unit)
+	text, _ := b.Run("plan", unit)
 	b.says(text, "nothing looks at it from outside: it will end as applied, unverified")
 
 	kubectl("annotate", "deployment/cart", "backout.dev/verify=smoke", "backout.dev/verify-http={url: '"+s.url+"/', contains: open, samples: 2}",
 		"backout.dev/verify-promql={name: errors, query: cart_error_ratio, max: 0.05, window: 3s}", "backout.dev/verify-hold=10s")
-	text, _ = b.run("plan", unit)
+	text, _ = b.Run("plan", unit)
 	b.says(text, "check the smoke test: run sh -c", "; goal: exit code 0 (backout.yaml:9)",
 		"check errors: PromQL at prom: cart_error_ratio, over 3s; goal: at most 0.05 for 3s (annotation backout.dev/verify-promql)",
 		"goal: 200 to 399 with the expected text, 2 times in a row (annotation backout.dev/verify-http)", "3 declared checks", "all well for 10s")
-	text, code := b.run("rollback", unit, "--reason", "the cart is shut", "--confirm", "cart")
+	text, code := b.Run("rollback", unit, "--reason", "the cart is shut", "--confirm", "cart")
 	b.says(text, "succeeded", "checks passed, for 10s", "before: fail 0.4 at worst in 3s", "before: fail answered 500 (1 of 2)")
 	if code != 0 {
 		t.Errorf("exit code %d:\n%s", code, text)
@@ -203,14 +158,14 @@ func TestDeclaredOnTheObject(t *testing.T) {
 
 	// What an annotation cannot have is not left out: the run is not verified, and says why. What fails is told with its value.
 	deploy("v3")
-	kubectl("annotate", "--overwrite", "deployment/cart", "backout.dev/verify=nosuch", "backout.dev/verify-hold-", "backout.dev/verify-command=[touch, "+b.dir+"/ran]",
+	kubectl("annotate", "--overwrite", "deployment/cart", "backout.dev/verify=nosuch", "backout.dev/verify-hold-", "backout.dev/verify-command=[touch, "+b.Dir+"/ran]",
 		"backout.dev/verify-http=http://169.254.169.254/latest/", "backout.dev/verify-promql={name: errors, query: cart_error_ratio, min: 1}")
-	text, _ = b.run("plan", unit)
+	text, _ = b.Run("plan", unit)
 	b.says(text, "check backout.dev/verify-command cannot be looked at, so it will end as applied, unverified: a program is never taken from an annotation",
 		`the configuration has no entry under verify with the name "nosuch"`)
-	text, code = b.run("rollback", unit, "--reason", "the cart is shut", "--confirm", "cart")
+	text, code = b.Run("rollback", unit, "--reason", "the cart is shut", "--confirm", "cart")
 	b.says(text, "applied, not verified within 25s", "check errors: fail (0, goal: at least 1)", "169.254.169.254 is a link-local address", "a program is never taken from an annotation")
-	if _, err := os.Stat(filepath.Join(b.dir, "ran")); code != 4 || err == nil {
+	if _, err := os.Stat(filepath.Join(b.Dir, "ran")); code != 4 || err == nil {
 		t.Errorf("exit code %d; the annotation's program ran: %v", code, err == nil)
 	}
 	if image := kubectl("get", "deployment/cart", "-o", "jsonpath={.spec.template.spec.containers[0].image}"); image != "registry.test/cart:v1" {
