@@ -38,6 +38,8 @@ type question struct {
 	Begun int `json:"begun"`
 	// Deletes is all that may be deleted, each as group/resource/namespace/name; hooks are among it.
 	Deletes []string `json:"deletes"`
+	// Manager is the name under which the release's objects are written, where Helm's own is not: Flux has another one.
+	Manager string `json:"manager,omitempty"`
 
 	Stamp          string `json:"stamp"` // goes first into the description of the new record
 	TimeoutSeconds int    `json:"timeout_seconds"`
@@ -119,6 +121,8 @@ func (q question) check() error {
 		return errors.New("target and current are SHA-256 sums in hex")
 	case !strings.HasPrefix(q.Stamp, "backout op=") || len(q.Stamp) > 200:
 		return errors.New("stamp begins with \"backout op=\" and has at most 200 bytes")
+	case strings.ContainsFunc(q.Manager, func(r rune) bool { return r <= ' ' || r > '~' }) || len(q.Manager) > 128:
+		return errors.New("manager has at most 128 printable bytes")
 	case q.Driver != "secret" && q.Driver != "configmap":
 		return fmt.Errorf("driver %q: it is secret or configmap", q.Driver)
 	}

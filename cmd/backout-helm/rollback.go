@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -23,7 +24,7 @@ import (
 // rollBack checks what it was told, then rolls back once.
 func rollBack(q question) answer {
 	// Helm owns the fields under this name; under another one, the next helm upgrade would conflict with this rollback.
-	kube.ManagedFieldsManager = "helm"
+	kube.ManagedFieldsManager = cmp.Or(q.Manager, "helm")
 	flags := genericclioptions.NewConfigFlags(true)
 	flags.KubeConfig, flags.Context, flags.Namespace = &q.Kubeconfig, &q.Context, &q.Namespace
 	// A list of kinds that an earlier process kept on disk may name some that are gone.

@@ -39,6 +39,7 @@ type question struct {
 	Current        string   `json:"current"`
 	Begun          int      `json:"begun"`
 	Deletes        []string `json:"deletes"`
+	Manager        string   `json:"manager,omitempty"` // empty: Helm's own
 	Stamp          string   `json:"stamp"`
 	TimeoutSeconds int      `json:"timeout_seconds"`
 }
@@ -121,7 +122,7 @@ func (p *Provider) Apply(ctx context.Context, op rollback.Operation, step rollba
 	}
 	return p.write(ctx, c, question{
 		Protocol: protocol, Kubeconfig: p.cluster.Kubeconfig(), Context: p.s.Context, Namespace: c.namespace, Release: c.release, Driver: p.s.Driver,
-		Revision: revision, Target: records[i].payload, Expect: newest.revision, Current: newest.payload, Begun: begun.revision, Deletes: deletes,
+		Revision: revision, Target: records[i].payload, Expect: newest.revision, Current: newest.payload, Begun: begun.revision, Deletes: deletes, Manager: step.Args[argManager],
 		Stamp: stampPrefix + stamp, TimeoutSeconds: int(max(p.s.HookTimeout, time.Second).Seconds()),
 	})
 }

@@ -18,9 +18,6 @@ import (
 	"github.com/backout-dev/backout/providers/kube"
 )
 
-// fieldManager is the name under which Helm owns fields.
-const fieldManager = "helm"
-
 // comparison is how one live object stands against what a manifest says of it.
 type comparison struct {
 	seen       string   // of which version of the object, with which manifest
@@ -76,7 +73,7 @@ func (p *Provider) compare(ctx context.Context, o, live *object, c coordinates) 
 	if err != nil || !ok {
 		return comparison{unknown: "its kind is not served"}, err
 	}
-	want, err := p.cluster.Apply(ctx, k.Resource, o.GetNamespace(), sent(o, c), fieldManager, true, kube.Write{DryRun: true})
+	want, err := p.cluster.Apply(ctx, k.Resource, o.GetNamespace(), sent(o, c), managerOf(live), true, kube.Write{DryRun: true})
 	out := comparison{}
 	switch {
 	case err == nil:

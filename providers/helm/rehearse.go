@@ -18,13 +18,16 @@ import (
 // are the same in both revisions. What the API server refuses now, such as another value in an immutable field, it would
 // refuse half way; and it names the fields that somebody else has set since.
 func (p *Provider) rehearse(ctx context.Context, c coordinates, w *way, prop *rollback.Proposal) error {
-	owned := w.target.ApplyMethod == "ssa"
+	owned, manager := w.target.ApplyMethod == "ssa", w.manager()
+	if manager != fieldManager {
+		prop.Steps[0].Args[argManager] = manager
+	}
 	for _, o := range w.after {
 		k, ok, err := p.kind(ctx, o)
 		if err != nil || !ok {
 			continue // what is not served is in the plan already
 		}
-		_, err = p.cluster.Apply(ctx, k.Resource, o.GetNamespace(), sent(o, c), fieldManager, !owned, kube.Write{DryRun: true})
+		_, err = p.cluster.Apply(ctx, k.Resource, o.GetNamespace(), sent(o, c), manager, !owned, kube.Write{DryRun: true})
 		switch text := providers.Clean(fmt.Sprint(err)); {
 		case err == nil:
 		case errors.Is(err, kube.ErrConditionFailed):

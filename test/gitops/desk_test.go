@@ -76,7 +76,7 @@ type desk struct {
 	*testing.T
 	c          *servers.Cluster
 	argo       *servers.ArgoCD
-	flux       *servers.Flux
+	flux       *servers.Repository // what Flux reads
 	journal    *store.DB
 	ns         string
 	workloads  rollback.Reverser

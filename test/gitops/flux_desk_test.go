@@ -12,18 +12,22 @@ import (
 	"github.com/backout-dev/backout/test/servers"
 )
 
-// ofFlux are the tests on Flux's own controllers. They need their namespace for themselves, and end before Argo CD begins.
+// ofFlux are the tests on Flux's own controllers, each with a namespace and a repository to itself: they mostly wait for Flux, and do
+// that at once. They end before Argo CD begins.
 func ofFlux(t *testing.T, c *servers.Cluster, fresh func(*testing.T, string) string) {
 	f := servers.StartFlux(t, c)
 	desk := func(t *testing.T, ns string) *desk {
 		t.Helper()
 		d := newDesk(t, c, nil, fresh(t, ns), servers.Admin)
-		d.flux = f
+		var err error
+		if d.flux, err = f.Repository(t.Context(), ns); err != nil {
+			t.Fatal(err)
+		}
 		return d
 	}
-	t.Run("a Kustomization beneath another", func(t *testing.T) { nested(desk(t, "nested")) })
-	t.Run("a HelmRelease that corrects drift", func(t *testing.T) { released(desk(t, "released")) })
-	t.Run("the promises of every provider", func(t *testing.T) { conforms(desk(t, "conforms")) })
+	t.Run("the promises of every provider", func(t *testing.T) { conforms(desk(t, "conforms")) }) // it counts goroutines, so alone
+	t.Run("a Kustomization beneath another", func(t *testing.T) { t.Parallel(); nested(desk(t, "nested")) })
+	t.Run("a HelmRelease that corrects drift", func(t *testing.T) { t.Parallel(); released(desk(t, "released")) })
 }
 
 // child is a Kustomization of what is below the directory of the namespace, as its parent's source has it.
@@ -40,7 +44,7 @@ func (d *desk) began() {
 ---
 {apiVersion: kustomize.toolkit.fluxcd.io/v1, kind: Kustomization, metadata: {name: root, namespace: %[1]q},
   spec: {path: ./%[1]s/root, interval: 1h, prune: true, sourceRef: {kind: GitRepository, name: shop}}}
-`, d.ns, d.flux.RepoURL), "apply", "-f", "-")
+`, d.ns, d.flux.URL), "apply", "-f", "-")
 }
 
 // pushed commits files below the namespace's directory, and has Flux see it.

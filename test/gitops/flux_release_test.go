@@ -2,9 +2,15 @@ package gitops_test
 
 import (
 	"fmt"
+	"os/exec"
+	"path/filepath"
 	"strings"
+	"time"
 
+	"github.com/backout-dev/backout/providers/helm"
 	"github.com/backout-dev/backout/rollback"
+	"github.com/backout-dev/backout/rollback/policy"
+	"github.com/backout-dev/backout/rollback/store"
 )
 
 // release is a HelmRelease of a chart in the repository, which puts back what somebody alters beside it.
@@ -43,6 +49,7 @@ func released(d *desk) {
 		d.Errorf("suspend is %q", got)
 	}
 	d.chartReverted()
+	d.wholeRelease()
 	d.beneath()
 }
 
@@ -63,6 +70,61 @@ func (d *desk) chartReverted() {
 	if told := d.changes("web"); len(told) != 2 || told[1].From != told[0].To || !strings.HasPrefix(told[1].To, "web 1.2.3+") {
 		d.Errorf("%+v", told)
 	}
+}
+
+// wholeRelease: the release itself goes back, by the program that writes releases. Flux leaves what was done beside it while it is
+// suspended, and goes on from there when it is let go.
+func (d *desk) wholeRelease() {
+	d.Helper()
+	h := d.helmDesk()
+	d.pushed(map[string]string{"chart/templates/shop.yaml": bad})
+	d.serves("v2-broken")
+	d.until("the upgrade has ended", func() bool { return d.of("helmrelease/web", ".status.history[0].version") == "4" })
+	unit := rollback.UnitID("helm:" + d.ns + "/web")
+	p, err := h.Plan(d.Context(), rollback.Request{Unit: unit, Reason: "errors"})
+	if err != nil {
+		d.Fatal(err)
+	}
+	if u := p.Units[0]; len(u.Steps) < 2 || u.Steps[0].Title != "suspend Flux HelmRelease "+d.ns+"/web" || u.To.Label != "v3" {
+		d.Fatalf("to %s: %+v", u.To.Label, u.Steps)
+	}
+	h.done(p)
+	d.stays("helmrelease/web")
+	m := h.looked(rollback.MeasureInForce, rollback.TellNo, 1)[0]
+	says(d.T, []string{m.Detail}, "asks for the same chart")
+	before := d.of("helmchart/"+d.ns+"-web", ".status.artifact.revision")
+	d.pushed(map[string]string{"chart/templates/shop.yaml": shop})
+	d.until("the chart is packaged", func() bool { return d.of("helmchart/"+d.ns+"-web", ".status.artifact.revision") != before })
+	says(d.T, []string{h.forced(h.looked(rollback.MeasureInForce, rollback.TellUnknown, 1)[0]).Detail}, "Helm upgrade succeeded")
+	d.stays("helmrelease/web")
+}
+
+// helmDesk is a console whose units are Helm releases, on the same namespace.
+func (d *desk) helmDesk() *desk {
+	d.Helper()
+	program := filepath.Join(d.TempDir(), "backout-helm")
+	build := exec.CommandContext(d.Context(), "go", "build", "-buildvcs=false", "-ldflags=-s -w", "-o", program, ".")
+	build.Dir = filepath.Join("..", "..", "cmd", "backout-helm")
+	if out, err := build.CombinedOutput(); err != nil {
+		d.Fatalf("build backout-helm: %v\n%s", err, out)
+	}
+	journal, err := store.Open(d.Context(), filepath.Join(d.TempDir(), "helm.db"), store.Options{})
+	if err != nil {
+		d.Fatal(err)
+	}
+	d.Cleanup(func() { _ = journal.Close() })
+	h := *d
+	h.journal = journal
+	h.workloads = made(d.T, helm.Factory(), "helm", fmt.Sprintf("kubeconfig: %q\nnamespaces: [%s]\nprogram: %q\nmin_soak: 1ms\n", d.c.Kubeconfig, d.ns, program)).(rollback.Reverser)
+	h.Engine, err = rollback.New(rollback.Config{
+		Store: journal, Reversers: map[string]rollback.Reverser{"helm": h.workloads, "gitops": d.reconciler}, Tier: func(string) string { return policy.TierDev },
+		Hold: time.Second, Deadline: time.Minute, Poll: 100 * time.Millisecond, Executor: "here:2",
+		Checks: d.available, CheckNames: func([]string) []string { return []string{"available"} },
+	})
+	if err != nil {
+		d.Fatal(err)
+	}
+	return &h
 }
 
 // beneath: what is said where the release itself is the unit, and how two operations share one suspension.

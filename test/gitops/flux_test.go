@@ -28,7 +28,7 @@ func nested(d *desk) {
 	says(d.T, u.Warnings, "says in its own source that Flux Kustomization "+d.ns+"/apps runs")
 	says(d.T, u.Warnings, "what it deploys is not updated (objects: 1)")
 	// Flux itself does not call the bad commit applied: it still waits for its health.
-	says(d.T, []string{u.LastingFix}, "main of "+d.flux.RepoURL+" (path ./"+d.ns+"/apps): revert what "+culprit+" brought there (git revert "+culprit+")")
+	says(d.T, []string{u.LastingFix}, "main of "+d.flux.URL+" (path ./"+d.ns+"/apps): revert what "+culprit+" brought there (git revert "+culprit+")")
 	d.ownerless(u)
 	d.done(p)
 	d.stays("kustomization/apps", "kustomization/root")

@@ -32,14 +32,19 @@ func FluxControllers() []string {
 	return []string{"source-controller", "kustomize-controller", "helm-controller"}
 }
 
-// Flux is a running Flux on a cluster: its controllers for sources, Kustomizations and Helm releases, and a git repository that
-// it may read. Its objects may be in any namespace.
+// Flux is a running Flux on a cluster: its controllers for sources, Kustomizations and Helm releases, and git repositories that it
+// may read. Its objects may be in any namespace.
 type Flux struct {
-	RepoURL string // what a GitRepository says
-	work    tree
-	dir     string
-	done    func() // ends the server of the repository
-	parts   []*process
+	dir   string
+	git   string // where its repositories are served
+	done  func() // ends that
+	parts []*process
+}
+
+// Repository is a git repository that Flux may read.
+type Repository struct {
+	URL string // what a GitRepository says
+	Dir string // its working tree
 }
 
 // StartFlux starts it for the test, once for a cluster.
@@ -69,17 +74,14 @@ func RunFlux(ctx context.Context, c *Cluster, programs map[string]string, dir st
 	if err := fluxKnown(ctx, c, programs); err != nil {
 		return nil, fmt.Errorf("make the cluster know Flux: %w", err)
 	}
-	f := &Flux{dir: dir, work: tree(filepath.Join(dir, "repos", "shop"))}
-	for _, d := range []string{"artifacts", "tmp"} {
+	f := &Flux{dir: dir}
+	for _, d := range []string{"artifacts", "tmp", "repositories"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o700); err != nil {
 			return nil, err
 		}
 	}
-	if err := f.work.begin(ctx); err != nil {
-		return nil, err
-	}
 	var err error
-	if f.RepoURL, f.done, err = f.work.serve(ctx); err != nil {
+	if f.git, f.done, err = serveGit(ctx, filepath.Join(dir, "repositories")); err != nil {
 		return nil, err
 	}
 	for range 3 { // somebody else may take a port between the look and the start
@@ -146,14 +148,17 @@ func (f *Flux) start(ctx context.Context, c *Cluster, programs map[string]string
 	return nil
 }
 
-// Push writes files, commits them on main, and gives the commit.
-func (f *Flux) Push(t testing.TB, files map[string]string) string {
-	t.Helper()
-	return f.work.push(t, files)
+// Repository makes an empty one.
+func (f *Flux) Repository(ctx context.Context, name string) (*Repository, error) {
+	r := &Repository{URL: f.git + "/" + name + "/.git", Dir: filepath.Join(f.dir, "repositories", name)}
+	return r, tree(r.Dir).begin(ctx)
 }
 
-// Dir is the working tree of the repository.
-func (f *Flux) Dir() string { return string(f.work) }
+// Push writes files, commits them on main, and gives the commit.
+func (r *Repository) Push(t testing.TB, files map[string]string) string {
+	t.Helper()
+	return tree(r.Dir).push(t, files)
+}
 
 // Pause ends one of the controllers as a crash would, and resume starts it again.
 func (f *Flux) Pause(name string) (resume func(context.Context) error) {

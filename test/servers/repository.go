@@ -57,8 +57,8 @@ func (w tree) git(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// serve answers git over HTTP, by git's own program for that, until done is called.
-func (w tree) serve(ctx context.Context) (url string, done func(), err error) {
+// serveGit answers git over HTTP for the repositories below a directory, by git's own program for that, until done is called.
+func serveGit(ctx context.Context, dir string) (url string, done func(), err error) {
 	core, err := exec.CommandContext(ctx, "git", "--exec-path").Output()
 	if err != nil {
 		return "", nil, fmt.Errorf("find git's own programs: %w", err)
@@ -71,7 +71,7 @@ func (w tree) serve(ctx context.Context) (url string, done func(), err error) {
 		ReadHeaderTimeout: startTimeout,
 		Handler: &cgi.Handler{
 			Path: filepath.Join(strings.TrimSpace(string(core)), "git-http-backend"), InheritEnv: []string{"PATH", "HOME"},
-			Env: []string{"GIT_PROJECT_ROOT=" + filepath.Dir(string(w)), "GIT_HTTP_EXPORT_ALL=1"},
+			Env: []string{"GIT_PROJECT_ROOT=" + dir, "GIT_HTTP_EXPORT_ALL=1"},
 		},
 	}
 	ended := make(chan struct{})
@@ -79,7 +79,7 @@ func (w tree) serve(ctx context.Context) (url string, done func(), err error) {
 		defer close(ended)
 		_ = s.Serve(l) // it ends when it is closed
 	}()
-	return fmt.Sprintf("http://%s/%s/.git", l.Addr(), filepath.Base(string(w))), func() {
+	return "http://" + l.Addr().String(), func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
 		if s.Shutdown(ctx) != nil {

@@ -106,7 +106,7 @@ func run(ctx context.Context, o options) (err error) {
 		defer node.stop()
 		ctx = node.ctx // it ends when the node does
 	}
-	f, stop, err := o.controllers(ctx, c, programs, dir)
+	shop, stop, err := o.controllers(ctx, c, programs, dir)
 	if err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func run(ctx context.Context, o options) (err error) {
 	if err := <-writer; err != nil {
 		return err
 	}
-	if err := o.tell(c, f, bin, time.Since(began)); err != nil {
+	if err := o.tell(c, shop, bin, time.Since(began)); err != nil {
 		return err
 	}
 	<-ctx.Done()
@@ -131,8 +131,8 @@ func run(ctx context.Context, o options) (err error) {
 	return nil
 }
 
-// controllers starts those that were asked for. The Flux is nil where it was not; stop ends them all.
-func (o options) controllers(ctx context.Context, c *servers.Cluster, programs map[string]string, dir string) (f *servers.Flux, stop func(), err error) {
+// controllers starts those that were asked for; stop ends them all. The repository is one that Flux may read, nil without Flux.
+func (o options) controllers(ctx context.Context, c *servers.Cluster, programs map[string]string, dir string) (shop *servers.Repository, stop func(), err error) {
 	stop = func() {}
 	if o.rollouts {
 		r, err := servers.RunRollouts(ctx, c, programs["rollouts-controller"], programs["kubectl-argo-rollouts"])
@@ -144,12 +144,18 @@ func (o options) controllers(ctx context.Context, c *servers.Cluster, programs m
 	if !o.flux {
 		return nil, stop, nil
 	}
-	if f, err = servers.RunFlux(ctx, c, programs, filepath.Join(dir, "flux")); err != nil {
+	f, err := servers.RunFlux(ctx, c, programs, filepath.Join(dir, "flux"))
+	if err != nil {
 		stop()
 		return nil, nil, err
 	}
 	rest := stop
-	return f, func() { f.Stop(); rest() }, nil
+	stop = func() { f.Stop(); rest() }
+	if shop, err = f.Repository(ctx, "shop"); err != nil {
+		stop()
+		return nil, nil, err
+	}
+	return shop, stop, nil
 }
 
 // directory is where everything is made, and what is done with it at the end.

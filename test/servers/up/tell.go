@@ -9,13 +9,13 @@ import (
 	"github.com/backout-dev/backout/test/servers"
 )
 
-// tell says where everything is. f is nil where Flux was not asked for.
-func (o options) tell(c *servers.Cluster, f *servers.Flux, bin string, took time.Duration) error {
+// tell says where everything is. shop is nil where Flux was not asked for.
+func (o options) tell(c *servers.Cluster, shop *servers.Repository, bin string, took time.Duration) error {
 	if o.json {
 		return json.NewEncoder(os.Stdout).Encode(map[string]string{"server": c.Server, "kubeconfig": c.Kubeconfig, "bin": bin})
 	}
-	if f != nil {
-		fmt.Printf("\nFlux runs. A GitRepository may read %s, which is\n%s.\n", f.RepoURL, f.Dir())
+	if shop != nil {
+		fmt.Printf("\nFlux runs. A GitRepository may read %s, which is\n%s.\n", shop.URL, shop.Dir)
 	}
 	fmt.Printf(`
 A Kubernetes control plane runs at %s, after %s. In another terminal:
