@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/backout-dev/backout/test/oncall"
 )
 
 // program is the backout executable that the tests drive.
@@ -35,10 +37,8 @@ func buildAndRun(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	program = filepath.Join(dir, "backout")
-	out, err := exec.Command("go", "build", "-o", program, "../../cmd/backout").CombinedOutput()
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "build backout: %v\n%s", err, out)
+	if program, err = oncall.Build(dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	flag.Parse()

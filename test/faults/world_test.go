@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/backout-dev/backout/test/oncall"
 )
 
 // program is the backout executable that the tests run.
@@ -31,13 +33,11 @@ func buildAndRun(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	program = filepath.Join(dir, "backout")
-	out, err := exec.Command("go", "build", "-o", program, "../../cmd/backout").CombinedOutput()
-	if err == nil {
+	if program, err = oncall.Build(dir); err == nil {
 		err = os.Chmod(dir, 0o755) // tests also run it as another user
 	}
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "build backout: %v\n%s", err, out)
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	flag.Parse()
