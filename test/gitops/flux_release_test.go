@@ -23,6 +23,7 @@ func (d *desk) release() string {
 // released: a HelmRelease beneath a Kustomization whose source does not say whether it runs is suspended alone, and what is taken
 // back stays although it corrects drift.
 func released(d *desk) {
+	writer := d.writer()
 	d.flux.Push(d.T, map[string]string{
 		d.ns + "/root/web.yaml": d.release(), d.ns + "/chart/Chart.yaml": "{apiVersion: v2, name: web, version: 1.2.3}", d.ns + "/chart/templates/shop.yaml": shop,
 	})
@@ -49,7 +50,7 @@ func released(d *desk) {
 		d.Errorf("suspend is %q", got)
 	}
 	d.chartReverted()
-	d.wholeRelease()
+	d.wholeRelease(writer())
 	d.beneath()
 }
 
@@ -74,9 +75,9 @@ func (d *desk) chartReverted() {
 
 // wholeRelease: the release itself goes back, by the program that writes releases. Flux leaves what was done beside it while it is
 // suspended, and goes on from there when it is let go.
-func (d *desk) wholeRelease() {
+func (d *desk) wholeRelease(writer string) {
 	d.Helper()
-	h := d.helmDesk()
+	h := d.helmDesk(writer)
 	d.pushed(map[string]string{"chart/templates/shop.yaml": bad})
 	d.serves("v2-broken")
 	d.until("the upgrade has ended", func() bool { return d.of("helmrelease/web", ".status.history[0].version") == "4" })
@@ -99,15 +100,30 @@ func (d *desk) wholeRelease() {
 	d.stays("helmrelease/web")
 }
 
-// helmDesk is a console whose units are Helm releases, on the same namespace.
-func (d *desk) helmDesk() *desk {
+// writer builds backout-helm while something else is waited for, and gives its path when that has ended.
+func (d *desk) writer() func() string {
 	d.Helper()
-	program := filepath.Join(d.TempDir(), "backout-helm")
+	program, ended := filepath.Join(d.TempDir(), "backout-helm"), make(chan struct{})
 	build := exec.CommandContext(d.Context(), "go", "build", "-buildvcs=false", "-ldflags=-s -w", "-o", program, ".")
 	build.Dir = filepath.Join("..", "..", "cmd", "backout-helm")
-	if out, err := build.CombinedOutput(); err != nil {
-		d.Fatalf("build backout-helm: %v\n%s", err, out)
+	var out []byte
+	var err error
+	go func() {
+		defer close(ended)
+		out, err = build.CombinedOutput()
+	}()
+	d.Cleanup(func() { <-ended })
+	return func() string {
+		if <-ended; err != nil {
+			d.Fatalf("build backout-helm: %v\n%s", err, out)
+		}
+		return program
 	}
+}
+
+// helmDesk is a console whose units are Helm releases, on the same namespace.
+func (d *desk) helmDesk(program string) *desk {
+	d.Helper()
 	journal, err := store.Open(d.Context(), filepath.Join(d.TempDir(), "helm.db"), store.Options{})
 	if err != nil {
 		d.Fatal(err)
