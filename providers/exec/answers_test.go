@@ -235,7 +235,7 @@ func TestACalledOffApplyIsUnknownAndGone(t *testing.T) {
 		if _, err := os.Stat(pid); err == nil {
 			break
 		}
-		time.Sleep(time.Millisecond)
+		time.Sleep(time.Millisecond) // between two looks for what another process writes
 	}
 	cancel()
 	if res := <-done; res.Outcome != rollback.OutcomeUnknown {
@@ -254,7 +254,7 @@ func TestACalledOffApplyIsUnknownAndGone(t *testing.T) {
 		if t.Context().Err() != nil {
 			t.Fatal("the child lives on")
 		}
-		time.Sleep(time.Millisecond)
+		time.Sleep(time.Millisecond) // between two looks at another process
 	}
 }
 

@@ -90,7 +90,7 @@ func (a *app) kill(ctx context.Context, op rollback.Operation, step rollback.Ste
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	time.Sleep(time.Duration(rand.IntN(20_000)) * time.Microsecond)
+	time.Sleep(time.Duration(rand.IntN(20_000)) * time.Microsecond) // the instant of the kill is what is random
 	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 	_ = cmd.Wait()
 	return nil

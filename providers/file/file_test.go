@@ -445,7 +445,7 @@ func TestFollow(t *testing.T) {
 	appendTo(t, path, half[20:]+"garbage\n"+l("after garbage"))
 	expect(t, ids, "in two parts", "after garbage")
 	for i := 0; !strings.Contains(p.Health().Detail, "1 skipped"); i++ {
-		if time.Sleep(10 * time.Millisecond); i > 1000 {
+		if time.Sleep(10 * time.Millisecond); i > 1000 { // between two looks: the system tells of a write when it likes
 			t.Fatalf("health %+v", p.Health())
 		}
 	}

@@ -146,6 +146,7 @@ func TestReverterKeepsThePromises(t *testing.T) {
 			_, err := f.theirs.try("", "-C", f.bare, "branch", "-f", "again", "main")
 			return err
 		},
+		// The instant of the kill is what is random.
 		Kill: func(ctx context.Context, op rollback.Operation, step rollback.Step) error {
 			return f.spawn(ctx, job{Op: op, Step: step}, func() { time.Sleep(time.Duration(rand.IntN(120)) * time.Millisecond) })
 		},
@@ -226,7 +227,7 @@ func TestRivalsInAnyOrder(t *testing.T) {
 		for i, r := range rivals {
 			delay := time.Duration(rand.IntN(100)) * time.Millisecond
 			wg.Go(func() {
-				time.Sleep(delay)
+				time.Sleep(delay) // the order of the three is what is random
 				got[i] = applied(t, r, op(fmt.Sprintf("OP-%d-%d", round, i)), step).Outcome
 			})
 		}
@@ -278,7 +279,7 @@ func TestAnAnswerThatIsLostIsUnknownAndThenFound(t *testing.T) {
 	tip := f.tip("main")
 	go func() {
 		for f.tip("main") == tip && t.Context().Err() == nil {
-			time.Sleep(time.Millisecond)
+			time.Sleep(time.Millisecond) // between two looks at the remote
 		}
 		cancel() // it has arrived, and its answer waits for the gate
 	}()
@@ -322,7 +323,7 @@ func (f *fleet) daemon() string {
 		if _, err := f.theirs.try("", "ls-remote", address); err == nil {
 			return address
 		}
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(10 * time.Millisecond) // between two questions to a server that is starting
 	}
 	f.t.Fatal("git daemon does not serve")
 	return ""

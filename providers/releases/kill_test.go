@@ -70,7 +70,7 @@ func (s *shop) kill(ctx context.Context, op rollback.Operation, step rollback.St
 	if _, err := out.Read(make([]byte, 16)); err != nil {
 		return fmt.Errorf("the child did not begin: %w", err)
 	}
-	time.Sleep(time.Duration(rand.IntN(5000)) * time.Microsecond)
+	time.Sleep(time.Duration(rand.IntN(5000)) * time.Microsecond) // the instant of the kill is what is random
 	_ = cmd.Process.Kill()
 	var exit *exec.ExitError
 	if err := cmd.Wait(); err != nil && !errors.As(err, &exit) {
@@ -91,7 +91,7 @@ func TestKilledWhileOthersDeploy(t *testing.T) {
 		op := rollback.Operation{ID: fmt.Sprintf("op%d", round), Fence: 1}
 		deployed := make(chan error, 1)
 		go func() {
-			time.Sleep(time.Duration(rand.IntN(6000)) * time.Microsecond)
+			time.Sleep(time.Duration(rand.IntN(6000)) * time.Microsecond) // the order of the two is what is random
 			deployed <- s.tryDeploy("releases/r43")
 		}()
 		if err := s.kill(t.Context(), op, step); err != nil {

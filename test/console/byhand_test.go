@@ -107,8 +107,8 @@ func TestPlainConsoleCuresByHand(t *testing.T) {
 	term.wait(10*time.Second, `"why2" is no answer`)
 	term.press("w", "h", "y", "Space", "2", "Enter")
 	term.wait(10*time.Second, "why 2, CHG-", "against, weight")
-	term.press("1", "Enter", "p", "r", "i", "c", "i", "n", "g", "Enter") // as a paste: the answer is there before the question
-	term.wait(20*time.Second, "known good: served", `Type "pricing" to run:`, "dropped: that was there before the question was")
+	term.tmux("send-keys", "-t", "x", "1", "Enter", "pricing", "Enter") // a paste, all at once: the answer is there before the question
+	term.wait(20*time.Second, "known good: served", `Type "pricing" to run:`, "dropped: that was there before the question")
 	grace()
 	term.press("d", "Enter")
 	term.wait(10*time.Second, `+    "EUR": 500000,`)

@@ -25,7 +25,7 @@ func TestAProcessThatEndedIsNotAlive(t *testing.T) {
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(10 * time.Second); !holderDead(holder); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(10 * time.Second); !holderDead(holder); time.Sleep(time.Millisecond) { // between two looks at another process
 		if time.Now().After(deadline) {
 			t.Fatal("a process that was killed and not collected counts as alive")
 		}

@@ -68,6 +68,7 @@ func encoded(t *testing.T, s *Session, incident string, at time.Time) string {
 	return b.String()
 }
 
+// until looks every few milliseconds whether the sources of a session, which talk over real connections, are there yet.
 func until(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); !done(); time.Sleep(5 * time.Millisecond) {
