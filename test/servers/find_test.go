@@ -1,9 +1,11 @@
 package servers_test
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,10 +14,7 @@ import (
 
 func TestEachServerIsPinnedInItsModule(t *testing.T) {
 	for _, s := range servers.All() {
-		in := s.In
-		if in == "" {
-			in = s.Name
-		}
+		in := cmp.Or(s.In, s.Name)
 		mod, err := os.ReadFile(filepath.Join(in, "go.mod"))
 		if err != nil {
 			t.Fatal(err)
@@ -29,6 +28,30 @@ func TestEachServerIsPinnedInItsModule(t *testing.T) {
 		}
 		if s.Package != "." && !strings.Contains(string(mod), "tool "+s.Package) && !strings.Contains(string(mod), "tool (") && !strings.Contains(string(mod), "\t"+s.Package+"\n") {
 			t.Errorf("%s/go.mod has no tool line for %s", in, s.Package)
+		}
+	}
+}
+
+// A module that nobody builds would rot, and one that CI does not build would fail there as missing.
+func TestNoModuleIsForgotten(t *testing.T) {
+	ci, err := os.ReadFile(filepath.Join("..", "..", ".ci", "run"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	built := map[string]bool{}
+	for _, s := range servers.All() {
+		built[cmp.Or(s.In, s.Name)] = true
+		if !slices.Contains(strings.Fields(string(ci)), s.Name) {
+			t.Errorf(".ci/run does not get %s", s.Name)
+		}
+	}
+	modules, err := filepath.Glob(filepath.Join("*", "go.mod"))
+	if err != nil || len(modules) < 5 {
+		t.Fatal(modules, err)
+	}
+	for _, m := range modules {
+		if !built[filepath.Dir(m)] {
+			t.Errorf("no server is built from %s", m)
 		}
 	}
 }
