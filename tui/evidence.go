@@ -20,8 +20,8 @@ func (c *console) evidenceLines(p *page, s *culprit.Suspect) {
 		any := false
 		for i := range all {
 			e := &all[i]
-			if !want(e) {
-				continue
+			if !want(e) || e.Weight == 0 && slices.ContainsFunc(all[:i], func(o culprit.Evidence) bool { return o.Weight == 0 && o.Text == e.Text }) {
+				continue // what several terms had no answer for is not known once
 			}
 			if !any {
 				unit := ""

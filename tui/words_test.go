@@ -57,7 +57,7 @@ func TestNoChangeToBlameNamesWhatWasNotChanged(t *testing.T) {
 func TestEvidenceIsHeaviestFirst(t *testing.T) {
 	w := newWorld(t, nil)
 	s := &w.f.st.Ranking.Ranking[0]
-	s.Evidence = append([]culprit.Evidence{{Term: "T7", Weight: .1, Text: "a small diff"}}, s.Evidence...)
+	s.Evidence = append([]culprit.Evidence{{Term: "T7", Weight: .1, Text: "a small diff"}, {Term: "T8", Text: "unknown: who calls whom"}, {Term: "T9", Text: "unknown: who calls whom"}}, s.Evidence...)
 	w.send(stateMsg{w.f.st})
 	w.press("enter")
 	text := w.screen()
@@ -68,6 +68,9 @@ func TestEvidenceIsHeaviestFirst(t *testing.T) {
 			t.Fatalf("%q is missing or stands above what weighs more:\n%s", want, text)
 		}
 		last = i
+	}
+	if n := strings.Count(text, "? who calls whom"); n != 1 {
+		t.Errorf("what two terms had no answer for is there %d times:\n%s", n, text)
 	}
 }
 

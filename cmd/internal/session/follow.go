@@ -165,14 +165,19 @@ func (s *Session) readinessOf(ctx context.Context, r *rollback.Request) tui.Read
 	if len(plan.Units) == 0 {
 		return tui.Readiness{WhyNot: "no unit known that this change touched"}
 	}
+	return readinessIn(&plan)
+}
+
+// readinessIn is what a plan says of a suspect in two lines. A suspect that is gone already is nothing to take back.
+func readinessIn(plan *rollback.Plan) tui.Readiness {
 	out := tui.Readiness{Way: way(plan.Units), Tested: plan.Units[0].Tested}
 	for _, u := range plan.Units {
 		if !strings.HasPrefix(u.Tested, "tested") {
 			out.Tested = u.Tested // what is least known of the set holds for all of it
 		}
 	}
-	if !plan.Decision.Allowed {
-		out.WhyNot = whyNot(&plan)
+	if !plan.Decision.Allowed || plan.Verdict == rollback.NoOp {
+		out.WhyNot = whyNot(plan)
 	}
 	return out
 }

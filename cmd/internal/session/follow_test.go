@@ -39,3 +39,18 @@ func TestRefusedPlanSaysWhy(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// What is gone already is not ready to be taken back, although nothing forbids it.
+func TestSuspectThatIsGoneIsNothingToTakeBack(t *testing.T) {
+	p := rollback.Plan{
+		Verdict: rollback.NoOp, Decision: policy.Decision{Allowed: true},
+		Units: []rollback.UnitPlan{unitPlan("k8s:shop/web", "r6", "r6", rollback.Finding{Verdict: rollback.NoOp, Text: "nothing to do: it serves r6"})},
+	}
+	if got := readinessIn(&p).WhyNot; got != "nothing to do: it serves r6" {
+		t.Errorf("%q", got)
+	}
+	p.Verdict = rollback.Independent
+	if got := readinessIn(&p).WhyNot; got != "" {
+		t.Errorf("a plan that may run: %q", got)
+	}
+}
