@@ -25,7 +25,7 @@ func TestConformance(t *testing.T) {
 		Hang:   func(t *testing.T) providers.Provider { return serve(t, hang(t)) },
 		Faults: faults(),
 		Big: func(t *testing.T) providers.Provider {
-			return serve(t, &fake{started: noon, answer: many(100_000)})
+			return serve(t, &fake{started: noon, answer: many(100_000)}, "timeout: 2m") // of memory, not of time
 		},
 		BigEvents: 100_000,
 		BigLimit:  32 << 20,
