@@ -40,11 +40,8 @@ func (p *Provider) Apply(ctx context.Context, op rollback.Operation, step rollba
 	}
 	start := p.now()
 	res, err := p.write(ctx, k, step.Args, a.prepare)
-	if res.Outcome == rollback.Applied {
-		res.Token = holder{Op: op.ID, Step: step.N}.token()
-		if k.word != ownerSet {
-			res.Detail = p.quiet(ctx, k, step.Args)
-		}
+	if res.Outcome == rollback.Applied || res.Outcome == rollback.AlreadyApplied {
+		res.Token, res.Detail = holder{Op: op.ID, Step: step.N}.token(), p.heeded(ctx, k, step.Args)
 	}
 	p.Done(start, err)
 	return res, nil
@@ -102,44 +99,13 @@ func (a *attempt) prepare(n *node) ([]kube.Operation, *rollback.Result) {
 	}
 	mark.Holders = append(mark.Holders, mine)
 	p.mark(mark)
+	p.ask(a.p.now())
 	return p.ops, nil
 }
 
-// quiet waits until what a reconciler began before it was held back has ended, and says how it stands.
-func (p *Provider) quiet(ctx context.Context, k *kind, args map[string]string) string {
-	var n *node
-	ended := p.settle(ctx, func() bool {
-		now, err := p.get(ctx, k, args[argNamespace], args[argName])
-		if err == nil {
-			n = now
-		}
-		return err == nil && now.quiet()
-	})
-	switch {
-	case ended:
-		return ""
-	case n == nil:
-		return "whether a sync still runs could not be seen"
-	case !k.flux():
-		return fmt.Sprintf("a sync of %s still runs (%s)", n, n.text("status", "operationState", "phase"))
-	case n.busy() != "":
-		return fmt.Sprintf("%s is still at what it began before (%s), which suspending does not end", n, n.busy())
-	default:
-		return fmt.Sprintf("the controller of %s has not taken it up yet: if it is at something, that goes on", n)
-	}
-}
-
-// quiet reports whether a reconciler that is held back is at nothing any more that could undo a rollback.
-func (n *node) quiet() bool {
-	if n.flux() {
-		return n.handled() || n.waits()
-	}
-	return n.at("operation") == nil && n.text("status", "operationState", "phase") != "Terminating"
-}
-
 // settle waits until something holds, for a bounded time.
-func (p *Provider) settle(ctx context.Context, holds func() bool) bool {
-	ctx, cancel := context.WithTimeout(ctx, settleFor)
+func (p *Provider) settle(ctx context.Context, within time.Duration, holds func() bool) bool {
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	tick := time.NewTicker(settlePoll)
 	defer tick.Stop()

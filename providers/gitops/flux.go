@@ -10,25 +10,8 @@ import (
 	"github.com/backout-dev/backout/providers/kube"
 )
 
-// requestKey is the annotation by which one asks a controller of Flux to look at an object. It writes the same value into
-// status.lastHandledReconcileAt when it has, also where the object is suspended. It never looks at one object twice at once:
-// then it also is at nothing that it began before.
-const requestKey = "reconcile.fluxcd.io/requestedAt"
-
 func (k *kind) flux() bool {
 	return k.word == kube.OwnerKustomization || k.word == kube.OwnerHelmRelease
-}
-
-// ask has a controller of Flux look at the object as it is after this patch.
-func (p *patch) ask(now time.Time) {
-	if p.n.flux() {
-		p.add("add", now.UTC().Format(time.RFC3339Nano), "metadata", "annotations", requestKey)
-	}
-}
-
-// handled reports whether the controller has looked since it was last asked to.
-func (n *node) handled() bool {
-	return n.object.GetAnnotations()[requestKey] == n.text("status", "lastHandledReconcileAt")
 }
 
 // attempted is the revision that a Kustomization deployed last. Flux calls one applied only when its health checks have passed,

@@ -99,7 +99,7 @@ func lift(n *node, m rollback.Measure, now time.Time) ([]kube.Operation, *rollba
 	}
 	mark.Holders = slices.Delete(mark.Holders, i, i+1)
 	p.mark(mark)
-	if last {
+	if last && n.flux() {
 		p.ask(now)
 	}
 	return p.ops, nil
@@ -108,7 +108,7 @@ func lift(n *node, m rollback.Measure, now time.Time) ([]kube.Operation, *rollba
 // resumed waits for a moment until a controller of Flux has reconciled again, and says what came of it. Argo CD keeps no word of
 // that.
 func (p *Provider) resumed(ctx context.Context, k *kind, m rollback.Measure) (detail string) {
-	p.settle(ctx, func() bool {
+	p.settle(ctx, settleFor, func() bool {
 		n, err := p.get(ctx, k, m.Args[argNamespace], m.Args[argName])
 		if err != nil || !n.flux() || !n.running() {
 			return true // the look that follows says it

@@ -103,7 +103,7 @@ func (p *Provider) LookTimeout() time.Duration {
 }
 
 // ApplyTimeout implements rollback.Patient.
-func (p *Provider) ApplyTimeout() time.Duration { return 2*attempts*p.cluster.Timeout() + settleFor }
+func (p *Provider) ApplyTimeout() time.Duration { return 2*attempts*p.cluster.Timeout() + argoHeeds }
 
 // asks reports whether the units of a provider are among those that these reconcilers may own.
 func (p *Provider) asks(provider string) bool {

@@ -2,9 +2,6 @@ package gitops_test
 
 import (
 	"fmt"
-	"net/http"
-	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -12,6 +9,7 @@ import (
 	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/providers/gitops"
 	"github.com/backout-dev/backout/providers/providertest"
+	"github.com/backout-dev/backout/test/oncall"
 	"github.com/backout-dev/backout/test/servers"
 )
 
@@ -26,16 +24,18 @@ func conforms(d *desk) {
 	}
 	reading := func(config, user string) func(t *testing.T) providers.Provider {
 		return func(t *testing.T) providers.Provider {
-			return made(t, gitops.Factory(), "gitops", fmt.Sprintf("kubeconfig: %q\ncontext: %s\nnamespaces: [%s]\n", config, user, d.ns))
+			return oncall.Provider(t, gitops.Factory(), "gitops", fmt.Sprintf("kubeconfig: %q\ncontext: %s\nnamespaces: [%s]\n", config, user, d.ns))
 		}
 	}
 	at := func(server, token string) func(t *testing.T) providers.Provider {
-		return func(t *testing.T) providers.Provider { return reading(kubeconfig(t, server, token), "a")(t) }
+		return func(t *testing.T) providers.Provider {
+			return reading(servers.KubeconfigTo(t, server, token), servers.Admin)(t)
+		}
 	}
 	providertest.Run(d.T, providertest.Suite{
 		New:    reading(d.c.Kubeconfig, servers.Admin),
 		Window: providers.Window{Until: time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)},
-		Hang:   func(t *testing.T) providers.Provider { return at("https://"+silent(t), "admin-token")(t) },
+		Hang:   func(t *testing.T) providers.Provider { return at(servers.Silent(t), "admin-token")(t) },
 		Faults: map[string]providertest.Fault{
 			"nobody":        {Class: providers.ClassRetryable, New: at("https://127.0.0.1:1", "admin-token")},
 			"no kubeconfig": {Class: providers.ClassPermanent, New: reading(filepath.Join(d.TempDir(), "none"), servers.Admin)},
@@ -43,29 +43,4 @@ func conforms(d *desk) {
 			"no right":      {Class: providers.ClassPermanent, New: at(d.c.Server, "limited-token")},
 		},
 	})
-}
-
-// kubeconfig is one for a server and a user.
-func kubeconfig(t *testing.T, server, token string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "kubeconfig")
-	text := fmt.Sprintf(`{apiVersion: v1, kind: Config, current-context: a, contexts: [{name: a, context: {cluster: a, user: a}}],
-  clusters: [{name: a, cluster: {server: %q, insecure-skip-tls-verify: true}}], users: [{name: a, user: {token: %q}}]}`, server, token)
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-// silent is the address of a server that takes requests and never answers.
-func silent(t *testing.T) string {
-	quit := make(chan struct{})
-	s := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		select {
-		case <-r.Context().Done():
-		case <-quit:
-		}
-	}))
-	t.Cleanup(func() { close(quit); s.Close() })
-	return s.Listener.Addr().String()
 }

@@ -4,26 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	yaml "go.yaml.in/yaml/v3"
-
-	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/providers/gitops"
 	"github.com/backout-dev/backout/providers/kubernetes"
 	"github.com/backout-dev/backout/rollback"
 	"github.com/backout-dev/backout/rollback/policy"
 	"github.com/backout-dev/backout/rollback/store"
+	"github.com/backout-dev/backout/test/oncall"
 	"github.com/backout-dev/backout/test/servers"
 )
-
-var ana = policy.Principal{ID: "ana", Kind: policy.Human}
 
 const shop = `
 apiVersion: apps/v1
@@ -44,39 +38,12 @@ spec:
 // bad has another image, and lacks what the good one has.
 var bad = strings.NewReplacer("shop:v1", "shop:v2-broken", `        env: [{name: MODE, value: "calm"}]`, "").Replace(shop)
 
-// shelf is an archive in memory.
-type shelf struct{ data sync.Map }
-
-func (s *shelf) Put(_ context.Context, provider, key string, data []byte) error {
-	s.data.Store(provider+"/"+key, data)
-	return nil
-}
-
-func (s *shelf) Get(_ context.Context, provider, key string) ([]byte, error) {
-	if data, ok := s.data.Load(provider + "/" + key); ok {
-		return data.([]byte), nil
-	}
-	return nil, providers.ErrNotFound
-}
-
-func (s *shelf) Keys(context.Context, string, string) ([]string, error) { return nil, nil }
-
-func made(t *testing.T, f providers.Factory, name, settings string) providers.Provider {
-	t.Helper()
-	p, err := f.New(providers.Environment{Name: name, Environment: "dev", Dir: "/", Now: time.Now, Log: slog.New(slog.DiscardHandler), Archive: &shelf{}},
-		func(into any) error { return yaml.Unmarshal([]byte(settings), into) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
 // desk is one person's console: an engine with a journal of its own, on one namespace and the reconcilers above it.
 type desk struct {
 	*testing.T
 	c          *servers.Cluster
 	argo       *servers.ArgoCD
-	flux       *servers.Repository // what Flux reads
+	source     *servers.Repository // what its reconcilers read
 	journal    *store.DB
 	ns         string
 	workloads  rollback.Reverser
@@ -84,15 +51,16 @@ type desk struct {
 	*rollback.Engine
 }
 
-func newDesk(t *testing.T, c *servers.Cluster, a *servers.ArgoCD, ns, user string) *desk {
+// newDesk reaches the cluster as a user of a kubeconfig. Without an Argo CD it only has Flux, or does not know the other's API.
+func newDesk(t *testing.T, c *servers.Cluster, a *servers.ArgoCD, ns, kubeconfig, user string) *desk {
 	t.Helper()
 	d := &desk{T: t, c: c, argo: a, ns: ns}
-	d.workloads = made(t, kubernetes.Factory(), "k8s", fmt.Sprintf("kubeconfig: %q\ncontext: %s\nnamespaces: [%s]\nmin_soak: 1ms\nhold: 1s\n", c.Kubeconfig, user, ns)).(rollback.Reverser)
-	settings := fmt.Sprintf("kubeconfig: %q\ncontext: %s\n", c.Kubeconfig, user)
+	d.workloads = oncall.Provider(t, kubernetes.Factory(), "k8s", fmt.Sprintf("kubeconfig: %q\ncontext: %s\nnamespaces: [%s]\nmin_soak: 1ms\nhold: 1s\n", kubeconfig, user, ns)).(rollback.Reverser)
+	settings := fmt.Sprintf("kubeconfig: %q\ncontext: %s\n", kubeconfig, user)
 	if a != nil {
 		settings += fmt.Sprintf("argocd: {url: %q, bearer_token: %q}\n", a.URL, a.Token)
 	}
-	d.reconciler = made(t, gitops.Factory(), "gitops", settings).(*gitops.Provider)
+	d.reconciler = oncall.Provider(t, gitops.Factory(), "gitops", settings).(*gitops.Provider)
 	journal, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "b.db"), store.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -148,7 +116,7 @@ func (d *desk) until(what string, holds func() bool) {
 	for end := time.Now().Add(45 * time.Second); !holds(); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(end) {
 			kinds := "applications"
-			if d.flux != nil {
+			if d.argo == nil {
 				kinds = "gitrepositories,kustomizations,helmreleases,helmcharts"
 			}
 			out, err := d.c.Kubectl(d.Context(), "", "get", kinds, "-A", "-o", "yaml")
@@ -197,7 +165,7 @@ func (d *desk) synced(name, commit string) {
 // served deploys a version through git, and waits until it is known to be good.
 func (d *desk) served(name, path string) (good string) {
 	d.Helper()
-	good = d.argo.Push(d.T, map[string]string{path: shop})
+	good = d.source.Push(d.T, map[string]string{path: shop})
 	d.synced(name, good)
 	d.kubectl("-n", d.ns, "rollout", "status", "deployment/shop", "--timeout=60s")
 	d.until("known good", func() bool {
@@ -211,7 +179,7 @@ func (d *desk) served(name, path string) (good string) {
 func (d *desk) broken(name, path string) (good, culprit string) {
 	d.Helper()
 	good = d.served(name, path)
-	culprit = d.argo.Push(d.T, map[string]string{path: bad})
+	culprit = d.source.Push(d.T, map[string]string{path: bad})
 	d.synced(name, culprit)
 	d.until("the bad one is there", func() bool { return strings.HasSuffix(d.image(), "v2-broken") })
 	return good, culprit
@@ -229,7 +197,7 @@ func (d *desk) planned() rollback.Plan {
 // done runs a plan to its end.
 func (d *desk) done(p rollback.Plan) rollback.Run {
 	d.Helper()
-	run, err := d.Confirm(d.Context(), p, rollback.Confirmation{PlanHash: p.Hash, By: ana, Typed: p.Decision.Name, Reason: "errors", Via: "command line"})
+	run, err := d.Confirm(d.Context(), p, oncall.Yes(p))
 	if err != nil {
 		d.Fatalf("%v: %s %+v %q", err, p.Verdict, p.Units[0].Findings, p.Units[0].Missing)
 	}
@@ -245,7 +213,7 @@ func (d *desk) done(p rollback.Plan) rollback.Run {
 // looked is what a look says of each measure of a run, in the order in which they were set.
 func (d *desk) looked(state rollback.MeasureState, exit rollback.Tell, n int) []rollback.MeasureRun {
 	d.Helper()
-	all, err := d.Probe(d.Context(), ana)
+	all, err := d.Probe(d.Context(), oncall.Ana())
 	if err != nil || len(all) != n {
 		d.Fatalf("%d measures, want %d: %v", len(all), n, err)
 	}
@@ -259,7 +227,7 @@ func (d *desk) looked(state rollback.MeasureState, exit rollback.Tell, n int) []
 
 func (d *desk) lift(id string) {
 	d.Helper()
-	m, res, err := d.Lift(d.Context(), id, rollback.LiftRequest{By: ana})
+	m, res, err := d.Lift(d.Context(), id, rollback.LiftRequest{By: oncall.Ana()})
 	if err != nil || m.State != rollback.MeasureLifted || res.Outcome != rollback.Applied {
 		d.Errorf("%s: %q %+v %v", id, m.State, res, err)
 	}

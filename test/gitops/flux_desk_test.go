@@ -9,6 +9,7 @@ import (
 	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/providers/ledger"
 	"github.com/backout-dev/backout/rollback"
+	"github.com/backout-dev/backout/test/oncall"
 	"github.com/backout-dev/backout/test/servers"
 )
 
@@ -18,9 +19,9 @@ func ofFlux(t *testing.T, c *servers.Cluster, fresh func(*testing.T, string) str
 	f := servers.StartFlux(t, c)
 	desk := func(t *testing.T, ns string) *desk {
 		t.Helper()
-		d := newDesk(t, c, nil, fresh(t, ns), servers.Admin)
+		d := newDesk(t, c, nil, fresh(t, ns), c.Kubeconfig, servers.Admin)
 		var err error
-		if d.flux, err = f.Repository(t.Context(), ns); err != nil {
+		if d.source, err = f.Repository(t.Context(), ns); err != nil {
 			t.Fatal(err)
 		}
 		return d
@@ -44,7 +45,7 @@ func (d *desk) began() {
 ---
 {apiVersion: kustomize.toolkit.fluxcd.io/v1, kind: Kustomization, metadata: {name: root, namespace: %[1]q},
   spec: {path: ./%[1]s/root, interval: 1h, prune: true, sourceRef: {kind: GitRepository, name: shop}}}
-`, d.ns, d.flux.URL), "apply", "-f", "-")
+`, d.ns, d.source.URL), "apply", "-f", "-")
 }
 
 // pushed commits files below the namespace's directory, and has Flux see it.
@@ -54,7 +55,7 @@ func (d *desk) pushed(files map[string]string) (commit string) {
 	for name, text := range files {
 		below[d.ns+"/"+name] = text
 	}
-	commit = d.flux.Push(d.T, below)
+	commit = d.source.Push(d.T, below)
 	d.request("gitrepository/shop")
 	d.until("Flux sees "+commit, func() bool {
 		return strings.HasSuffix(d.of("gitrepository/shop", ".status.artifact.revision"), commit)
@@ -125,7 +126,7 @@ func (d *desk) stays(objects ...string) {
 // forced lifts a measure of which only a person can say that it may be.
 func (d *desk) forced(m rollback.MeasureRun) rollback.Result {
 	d.Helper()
-	got, res, err := d.Lift(d.Context(), m.ID, rollback.LiftRequest{By: ana, Force: true, Reason: "the revert is merged"})
+	got, res, err := d.Lift(d.Context(), m.ID, rollback.LiftRequest{By: oncall.Ana(), Force: true, Reason: "the revert is merged"})
 	if err != nil || got.State != rollback.MeasureLifted || res.Outcome != rollback.Applied {
 		d.Errorf("%s: %q %+v %v", m.ID, got.State, res, err)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/backout-dev/backout/rollback"
 	"github.com/backout-dev/backout/rollback/policy"
 	"github.com/backout-dev/backout/rollback/store"
+	"github.com/backout-dev/backout/test/oncall"
 )
 
 // release is a HelmRelease of a chart in the repository, which puts back what somebody alters beside it.
@@ -24,7 +25,7 @@ func (d *desk) release() string {
 // back stays although it corrects drift.
 func released(d *desk) {
 	writer := d.writer()
-	d.flux.Push(d.T, map[string]string{
+	d.source.Push(d.T, map[string]string{
 		d.ns + "/root/web.yaml": d.release(), d.ns + "/chart/Chart.yaml": "{apiVersion: v2, name: web, version: 1.2.3}", d.ns + "/chart/templates/shop.yaml": shop,
 	})
 	d.began()
@@ -131,7 +132,7 @@ func (d *desk) helmDesk(program string) *desk {
 	d.Cleanup(func() { _ = journal.Close() })
 	h := *d
 	h.journal = journal
-	h.workloads = made(d.T, helm.Factory(), "helm", fmt.Sprintf("kubeconfig: %q\nnamespaces: [%s]\nprogram: %q\nmin_soak: 1ms\n", d.c.Kubeconfig, d.ns, program)).(rollback.Reverser)
+	h.workloads = oncall.Provider(d.T, helm.Factory(), "helm", fmt.Sprintf("kubeconfig: %q\nnamespaces: [%s]\nprogram: %q\nmin_soak: 1ms\n", d.c.Kubeconfig, d.ns, program)).(rollback.Reverser)
 	h.Engine, err = rollback.New(rollback.Config{
 		Store: journal, Reversers: map[string]rollback.Reverser{"helm": h.workloads, "gitops": d.reconciler}, Tier: func(string) string { return policy.TierDev },
 		Hold: time.Second, Deadline: time.Minute, Poll: 100 * time.Millisecond, Executor: "here:2",

@@ -6,12 +6,13 @@ import (
 
 	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/rollback"
+	"github.com/backout-dev/backout/test/oncall"
 )
 
 // nested: a Kustomization that waits for health, and whose parent's source says that it runs. Both are suspended, what is taken
 // back stays, and both are as before when they are let go.
 func nested(d *desk) {
-	first := d.flux.Push(d.T, map[string]string{d.ns + "/root/apps.yaml": d.child(", suspend: false"), d.ns + "/apps/shop.yaml": shop})
+	first := d.source.Push(d.T, map[string]string{d.ns + "/root/apps.yaml": d.child(", suspend: false"), d.ns + "/apps/shop.yaml": shop})
 	d.began()
 	d.good()
 	d.until("Flux calls it applied", func() bool {
@@ -28,7 +29,7 @@ func nested(d *desk) {
 	says(d.T, u.Warnings, "says in its own source that Flux Kustomization "+d.ns+"/apps runs")
 	says(d.T, u.Warnings, "what it deploys is not updated (objects: 1)")
 	// Flux itself does not call the bad commit applied: it still waits for its health.
-	says(d.T, []string{u.LastingFix}, "main of "+d.flux.URL+" (path ./"+d.ns+"/apps): revert what "+culprit+" brought there (git revert "+culprit+")")
+	says(d.T, []string{u.LastingFix}, "main of "+d.source.URL+" (path ./"+d.ns+"/apps): revert what "+culprit+" brought there (git revert "+culprit+")")
 	d.ownerless(u)
 	d.done(p)
 	d.stays("kustomization/apps", "kustomization/root")
@@ -58,7 +59,7 @@ func (d *desk) letGo() {
 	reverted := d.pushed(map[string]string{"apps/shop.yaml": shop})
 	both := d.looked(rollback.MeasureInForce, rollback.TellUnknown, 2)
 	says(d.T, []string{both[1].Detail}, "the cluster cannot tell")
-	if _, _, err := d.Lift(d.Context(), both[1].ID, rollback.LiftRequest{By: ana}); !errors.Is(err, rollback.ErrRefused) {
+	if _, _, err := d.Lift(d.Context(), both[1].ID, rollback.LiftRequest{By: oncall.Ana()}); !errors.Is(err, rollback.ErrRefused) {
 		d.Errorf("lifted although nobody can tell: %v", err)
 	}
 	says(d.T, []string{d.forced(both[1]).Detail}, "it has deployed "+reverted[:7])
@@ -116,7 +117,7 @@ func (d *desk) resumedElsewhere() {
 		says(d.T, alerts, "Flux Kustomization "+d.ns+"/"+name+" is suspended")
 	}
 	for _, m := range []rollback.MeasureRun{both[1], both[0]} {
-		if got, res, err := d.Lift(d.Context(), m.ID, rollback.LiftRequest{By: ana}); err != nil || got.State != rollback.MeasureLifted || res.Outcome != rollback.AlreadyApplied {
+		if got, res, err := d.Lift(d.Context(), m.ID, rollback.LiftRequest{By: oncall.Ana()}); err != nil || got.State != rollback.MeasureLifted || res.Outcome != rollback.AlreadyApplied {
 			d.Errorf("%q %+v %v", got.State, res, err)
 		}
 	}

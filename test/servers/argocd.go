@@ -31,14 +31,13 @@ var argocdFiles = []string{
 	"manifests/base/config/argocd-tls-certs-cm.yaml", "hack/git-verify-wrapper.sh",
 }
 
-// ArgoCD is a running Argo CD on a cluster: its server, repository server and application controller, with Redis, and a git
-// repository that it may read. Its objects are in the namespace argocd; applications reach the cluster as
+// ArgoCD is a running Argo CD on a cluster: its server, repository server and application controller, with Redis, and git
+// repositories that it may read. Its objects are in the namespace argocd; applications reach the cluster as
 // https://kubernetes.default.svc.
 type ArgoCD struct {
 	URL     string // of its API
 	Token   string // of the user admin
-	RepoURL string // what an application's source says
-	work    tree
+	git     string // where repositories are
 	cluster *Cluster
 	program string
 	files   string
@@ -83,7 +82,7 @@ func StartArgoCD(t testing.TB, c *Cluster) *ArgoCD {
 	return a
 }
 
-// prepare makes the cluster know Argo CD, the directories that it wants, and the repository.
+// prepare makes the cluster know Argo CD, the directories that it wants, and where repositories are.
 func (a *ArgoCD) prepare(ctx context.Context) error {
 	if _, err := a.cluster.Kubectl(ctx, `{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "argocd"}}`, "apply", "-f", "-"); err != nil {
 		return err
@@ -128,8 +127,7 @@ func (a *ArgoCD) prepare(ctx context.Context) error {
 	if err := os.WriteFile(filepath.Join(a.dir, "kubeconfig"), own, 0o600); err != nil {
 		return err
 	}
-	a.work = tree(filepath.Join(a.dir, "repos", "shop"))
-	return a.work.begin(ctx)
+	return os.MkdirAll(filepath.Join(a.dir, "repos"), 0o700)
 }
 
 func (a *ArgoCD) start(ctx context.Context, redis string) error {
@@ -145,7 +143,7 @@ func (a *ArgoCD) start(ctx context.Context, redis string) error {
 		return p
 	}
 	in := func(name string) string { return filepath.Join(a.dir, filepath.FromSlash(name)) }
-	a.URL, a.RepoURL = "http://"+at[6], "git://"+at[1]+"/shop"
+	a.URL, a.git = "http://"+at[6], "git://"+at[1]
 	a.reader = at[2]
 	a.env = []string{
 		"KUBECONFIG=" + in("kubeconfig"), "HOSTNAME=ctl-0", "PATH=" + in("bin") + string(os.PathListSeparator) + os.Getenv("PATH"),
@@ -257,10 +255,10 @@ func (a *ArgoCD) Ask(ctx context.Context, method, path string, in, out any) erro
 	return json.Unmarshal(text, out)
 }
 
-// Push writes files, commits them on main, and gives the commit.
-func (a *ArgoCD) Push(t testing.TB, files map[string]string) string {
-	t.Helper()
-	return a.work.push(t, files)
+// Repository makes an empty one.
+func (a *ArgoCD) Repository(ctx context.Context, name string) (*Repository, error) {
+	r := &Repository{URL: a.git + "/" + name, Dir: filepath.Join(a.dir, "repos", name)}
+	return r, tree(r.Dir).begin(ctx)
 }
 
 // Stop ends it.

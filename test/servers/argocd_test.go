@@ -23,8 +23,12 @@ type application struct {
 
 func applications(t *testing.T, c *servers.Cluster) {
 	a := servers.StartArgoCD(t, c)
+	source, err := a.Repository(t.Context(), "shop")
+	if err != nil {
+		t.Fatal(err)
+	}
 	c.Do(t, "", "create", "namespace", "gitops")
-	first := a.Push(t, map[string]string{"shop.yaml": shop})
+	first := source.Push(t, map[string]string{"shop.yaml": shop})
 	ask := func(method, path string, in any) (app application) {
 		t.Helper()
 		if err := a.Ask(t.Context(), method, "/api/v1/applications"+path, in, &app); err != nil {
@@ -54,13 +58,13 @@ func applications(t *testing.T, c *servers.Cluster) {
 	ask(http.MethodPost, "", map[string]any{
 		"metadata": map[string]any{"name": "shop"},
 		"spec": map[string]any{
-			"project": "default", "source": map[string]any{"repoURL": a.RepoURL, "path": ".", "targetRevision": "main"},
+			"project": "default", "source": map[string]any{"repoURL": source.URL, "path": ".", "targetRevision": "main"},
 			"destination": map[string]any{"server": "https://kubernetes.default.svc", "namespace": "gitops"},
 		},
 	})
 	ask(http.MethodPost, "/shop/sync", map[string]any{})
 	until("Synced", "Healthy", first)
-	second := a.Push(t, map[string]string{"shop.yaml": strings.ReplaceAll(shop, "shop:v1", "shop:v2")})
+	second := source.Push(t, map[string]string{"shop.yaml": strings.ReplaceAll(shop, "shop:v1", "shop:v2")})
 	ask(http.MethodPost, "/shop/sync", map[string]any{"revision": second})
 	app := until("Synced", "Healthy", second)
 	image("v2")

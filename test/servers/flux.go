@@ -41,9 +41,9 @@ type Flux struct {
 	parts []*process
 }
 
-// Repository is a git repository that Flux may read.
+// Repository is a git repository that a reconciler may read.
 type Repository struct {
-	URL string // what a GitRepository says
+	URL string // what a source says
 	Dir string // its working tree
 }
 
