@@ -19,10 +19,7 @@ func ofSet(d *desk, reach *between) {
 	template = strings.Replace(template, `, "namespace": "argocd"`, "", 1)
 	d.c.Do(d.T, `{"apiVersion": "argoproj.io/v1alpha1", "kind": "ApplicationSet", "metadata": {"name": "team", "namespace": "argocd"},
  "spec": {"generators": [{"list": {"elements": [{"team": "a"}]}}], "template": `+template+`}}`, "apply", "-f", "-")
-	d.until("the set made its application", func() bool {
-		_, err := d.c.Kubectl(d.Context(), "", "-n", "argocd", "get", "application/member")
-		return err == nil
-	})
+	d.until("the set made its application", func() bool { return d.there("argocd", "application/member") })
 	d.broken("member", "member/shop.yaml")
 	p := d.planned()
 	if u := p.Units[0]; len(u.Steps) != 3 || !strings.Contains(u.Steps[0].Title, "ApplicationSet argocd/team") {

@@ -3,7 +3,9 @@ package gitops_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -25,6 +27,15 @@ func app(r *servers.Repository, name, ns string) string {
  "destination": {"server": "https://kubernetes.default.svc", "namespace": %[4]q}}}`, name, r.URL, automated, ns)
 }
 
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", "7"); err != nil { // however few processors there are: they mostly wait
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
+	os.Exit(m.Run())
+}
+
+// All reconcilers are in one cluster, and the tests have a namespace and a repository each: they mostly wait, and do that at once.
 func TestReconcilersLeaveARollbackAlone(t *testing.T) {
 	c := servers.StartCluster(t)
 	fresh := func(t *testing.T, ns string) string {
@@ -32,12 +43,11 @@ func TestReconcilersLeaveARollbackAlone(t *testing.T) {
 		c.Do(t, "", "create", "namespace", ns)
 		return ns
 	}
-	t.Run("Flux", func(t *testing.T) { ofFlux(t, c, fresh) })
+	ofFlux(t, c, fresh)
 	ofArgoCD(t, c, fresh)
 }
 
-// ofArgoCD are the tests on Argo CD, each with a namespace and a repository to itself: they mostly wait for Argo CD, and do that at
-// once.
+// ofArgoCD are the tests on Argo CD.
 func ofArgoCD(t *testing.T, c *servers.Cluster, fresh func(*testing.T, string) string) {
 	a := servers.StartArgoCD(t, c)
 	reach := &between{set: "team", application: "member", opened: make(chan struct{})}
@@ -83,7 +93,7 @@ func heals(d *desk) {
 	d.nameless(u)
 	run := d.done(p)
 	says(d.T, []string{d.field("application/heals", `.metadata.annotations.backout\.dev/suspended`)}, `"reason":"errors"`)
-	generation := d.kubectl("-n", d.ns, "get", "deployment/shop", "-o", "jsonpath={.metadata.generation}")
+	generation := d.of("deployment/shop", ".metadata.generation")
 	d.compared("heals")
 	m := d.looked(rollback.MeasureInForce, rollback.TellNo, 1)[0]
 	says(d.T, []string{m.Detail}, "still renders")
@@ -109,7 +119,7 @@ func heals(d *desk) {
 		d.Errorf("something is left: %s", got)
 	}
 	d.synced("heals", reverted)
-	if got := d.kubectl("-n", d.ns, "get", "deployment/shop", "-o", "jsonpath={.metadata.generation}"); got != generation || d.image() != "registry.test/shop:v1" {
+	if got := d.of("deployment/shop", ".metadata.generation"); got != generation || d.image() != "registry.test/shop:v1" {
 		d.Errorf("generation %s, then %s: it was deployed again; it serves %s", generation, got, d.image())
 	}
 	d.told(culprit)
@@ -229,10 +239,7 @@ func waits(d *desk) {
 func ofApps(d *desk) {
 	d.source.Push(d.T, map[string]string{"child/shop.yaml": "# first" + shop, "root/child.yaml": app(d.source, "child", d.ns)})
 	d.c.Do(d.T, app(d.source, "root", "argocd"), "apply", "-f", "-")
-	d.until("the parent made the child", func() bool {
-		_, err := d.c.Kubectl(d.Context(), "", "-n", "argocd", "get", "application/child")
-		return err == nil
-	})
+	d.until("the parent made the child", func() bool { return d.there("argocd", "application/child") })
 	good, _ := d.broken("child", "child/shop.yaml")
 	// What a person would do by hand does not last: the parent turns it on again.
 	d.kubectl("-n", "argocd", "patch", "application/child", "--type=json", "-p", `[{"op": "remove", "path": "/spec/syncPolicy/automated"}]`)

@@ -10,6 +10,13 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/util/jsonpath"
+
 	"github.com/backout-dev/backout/providers/gitops"
 	"github.com/backout-dev/backout/providers/kubernetes"
 	"github.com/backout-dev/backout/rollback"
@@ -46,6 +53,7 @@ type desk struct {
 	source     *servers.Repository // what its reconcilers read
 	journal    *store.DB
 	ns         string
+	objects    dynamic.Interface
 	workloads  rollback.Reverser
 	reconciler *gitops.Provider
 	*rollback.Engine
@@ -61,6 +69,14 @@ func newDesk(t *testing.T, c *servers.Cluster, a *servers.ArgoCD, ns, kubeconfig
 		settings += fmt.Sprintf("argocd: {url: %q, bearer_token: %q}\n", a.URL, a.Token)
 	}
 	d.reconciler = oncall.Provider(t, gitops.Factory(), "gitops", settings).(*gitops.Provider)
+	reach, err := clientcmd.BuildConfigFromFlags("", c.Kubeconfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reach.QPS = -1 // it is a test's own server
+	if d.objects, err = dynamic.NewForConfig(reach); err != nil {
+		t.Fatal(err)
+	}
 	journal, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "b.db"), store.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -84,10 +100,10 @@ func newDesk(t *testing.T, c *servers.Cluster, a *servers.ArgoCD, ns, kubeconfig
 }
 
 // available looks whether the unit serves.
-func (d *desk) available(ctx context.Context, _ []string) ([]rollback.Check, error) {
-	out, err := d.c.Kubectl(ctx, "", "-n", d.ns, "get", "deployment/shop", "-o", "jsonpath={.status.availableReplicas}")
+func (d *desk) available(_ context.Context, _ []string) ([]rollback.Check, error) {
+	out, err := d.read(d.ns, "deployment/shop", ".status.availableReplicas")
 	c := rollback.Check{Name: "available", State: rollback.CheckFail, Observed: out}
-	if strings.TrimSpace(out) == "1" {
+	if out == "1" {
 		c.State = rollback.CheckPass
 	}
 	return []rollback.Check{c}, err
@@ -100,15 +116,61 @@ func (d *desk) kubectl(args ...string) string {
 	return strings.TrimSpace(d.c.Do(d.T, "", args...))
 }
 
+// read gives one field of an object as kubectl prints it. Tests look often, and a kubectl for each look would be most of what they cost.
+func (d *desk) read(ns, object, path string) (string, error) {
+	kind, name, _ := strings.Cut(object, "/")
+	group := map[string]schema.GroupVersion{
+		"deployment": {Group: "apps", Version: "v1"}, "application": {Group: "argoproj.io", Version: "v1alpha1"}, "applicationset": {Group: "argoproj.io", Version: "v1alpha1"},
+		"kustomization": {Group: "kustomize.toolkit.fluxcd.io", Version: "v1"}, "helmrelease": {Group: "helm.toolkit.fluxcd.io", Version: "v2"},
+		"gitrepository": {Group: "source.toolkit.fluxcd.io", Version: "v1"}, "helmchart": {Group: "source.toolkit.fluxcd.io", Version: "v1"},
+	}[kind]
+	plural, _ := meta.UnsafeGuessKindToResource(group.WithKind(kind))
+	o, err := d.objects.Resource(plural).Namespace(ns).Get(d.Context(), name, metav1.GetOptions{})
+	if err != nil {
+		return "", err
+	}
+	field := jsonpath.New(path).AllowMissingKeys(true)
+	if err := field.Parse("{" + path + "}"); err != nil {
+		return "", err
+	}
+	var text strings.Builder
+	if err = field.Execute(&text, o.Object); err != nil && strings.Contains(err.Error(), "out of bounds") {
+		err = nil // a list that is too short for it lacks it, as a key may be missing
+	}
+	return strings.TrimSpace(text.String()), err
+}
+
+// must is read for what has to be there.
+func (d *desk) must(ns, object, path string) string {
+	d.Helper()
+	text, err := d.read(ns, object, path)
+	if err != nil {
+		d.Fatal(err)
+	}
+	return text
+}
+
+// there reports whether an object is.
+func (d *desk) there(ns, object string) bool {
+	_, err := d.read(ns, object, ".metadata.name")
+	return err == nil
+}
+
 // field reads one field of an object in the namespace of Argo CD.
 func (d *desk) field(object, path string) string {
 	d.Helper()
-	return d.kubectl("-n", "argocd", "get", object, "-o", "jsonpath={"+path+"}")
+	return d.must("argocd", object, path)
+}
+
+// of reads one field of an object in the namespace of the desk.
+func (d *desk) of(object, path string) string {
+	d.Helper()
+	return d.must(d.ns, object, path)
 }
 
 func (d *desk) image() string {
 	d.Helper()
-	return d.kubectl("-n", d.ns, "get", "deployment/shop", "-o", "jsonpath={.spec.template.spec.containers[0].image}")
+	return d.of("deployment/shop", ".spec.template.spec.containers[0].image")
 }
 
 func (d *desk) until(what string, holds func() bool) {

@@ -13,8 +13,7 @@ import (
 	"github.com/backout-dev/backout/test/servers"
 )
 
-// ofFlux are the tests on Flux's own controllers, each with a namespace and a repository to itself: they mostly wait for Flux, and do
-// that at once. They end before Argo CD begins.
+// ofFlux are the tests on Flux's own controllers.
 func ofFlux(t *testing.T, c *servers.Cluster, fresh func(*testing.T, string) string) {
 	f := servers.StartFlux(t, c)
 	desk := func(t *testing.T, ns string) *desk {
@@ -78,19 +77,10 @@ func (d *desk) reconciled(object string) {
 	d.until(object+" was looked at", func() bool { return d.of(object, ".status.lastHandledReconcileAt") == token })
 }
 
-// of reads one field of an object in the namespace of the desk.
-func (d *desk) of(object, path string) string {
-	d.Helper()
-	return d.kubectl("-n", d.ns, "get", object, "-o", "jsonpath={"+path+"}")
-}
-
 // good waits until what Flux deployed serves and is known to.
 func (d *desk) good() {
 	d.Helper()
-	d.until("the workload is there", func() bool {
-		_, err := d.c.Kubectl(d.Context(), "", "-n", d.ns, "get", "deployment/shop")
-		return err == nil
-	})
+	d.until("the workload is there", func() bool { return d.there(d.ns, "deployment/shop") })
 	d.kubectl("-n", d.ns, "rollout", "status", "deployment/shop", "--timeout=60s")
 	d.until("known good", func() bool {
 		o, err := d.workloads.Observe(d.Context(), d.unit())

@@ -28,6 +28,7 @@ func (a *ArgoCD) StartApplicationSets(t testing.TB, kubeconfig string) {
 		}
 		if err = p.start(t.Context()); err == nil {
 			a.parts = append(a.parts, p)
+			t.Cleanup(p.stop) // before what it reaches the cluster through
 			return
 		}
 		p.stop()

@@ -32,6 +32,7 @@ func (c *Cluster) Between(t testing.TB, handler func(on *httputil.ReverseProxy) 
 		},
 	}))
 	t.Cleanup(func() {
+		_ = s.Listener.Close()     // who is cut off comes again
 		s.CloseClientConnections() // watches end
 		s.Close()
 		transport.CloseIdleConnections()
