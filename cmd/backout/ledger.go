@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -38,7 +39,7 @@ and what was rewritten since. Exit codes: 0 the record holds; 1 it does not, or 
 			Use: "list", Short: "List the entries, oldest first", Args: noArgs, Example: "  backout ledger list --since 4h --output jsonl",
 			RunE: func(cmd *cobra.Command, _ []string) error { return a.record(cmd.Context(), a.listLedger) },
 		},
-		verify, a.checkpointCmd(), a.proveCmd(), a.checkProofCmd())
+		verify, a.checkpointCmd(), a.proveCmd(), a.checkProofCmd(), a.redactCmd())
 	return cmd
 }
 
@@ -104,6 +105,9 @@ func reportText(r ledger.Report) string {
 			fmt.Fprintf(&b, "\n  entry %d: %s: %s", p.Seq, p.Damage, p.Text)
 		}
 	}
+	if n := len(r.Redacted); n > 0 {
+		fmt.Fprintf(&b, "\n  redacted, so not whole: %s; what was taken out of them nobody can check any more", counted(r.Redacted))
+	}
 	for _, l := range r.Limits {
 		fmt.Fprintf(&b, "\n  not shown by the record itself: %s", l)
 	}
@@ -114,4 +118,18 @@ func reportText(r ledger.Report) string {
 		fmt.Fprintf(&b, "\n  its head now is %d:%s; to keep more than that elsewhere: backout ledger checkpoint", r.Head.Seq, r.Head.Hash)
 	}
 	return b.String()
+}
+
+// counted says which entries, as many as one line has room for.
+func counted(seqs []int64) string {
+	const shown = 12
+	names := make([]string, 0, shown)
+	for _, seq := range seqs[:min(len(seqs), shown)] {
+		names = append(names, strconv.FormatInt(seq, 10))
+	}
+	text := fmt.Sprintf("%d of the entries (%s", len(seqs), strings.Join(names, ", "))
+	if len(seqs) > shown {
+		text += ", ..."
+	}
+	return text + ")"
 }

@@ -200,8 +200,11 @@ func (a *app) checkProof(path, held string) error {
 		return a.printJSON("backout.ledger-check/v1", c)
 	}
 	fmt.Fprintln(a.out, c.Shows)
-	if len(shown.Line) > 0 {
+	switch {
+	case len(shown.Line) > 0:
 		fmt.Fprintf(a.out, "  %s\n", harmless(string(shown.Line)))
+	case shown.Entry > 0:
+		fmt.Fprintf(a.out, "  its line is not in the proof (redacted, or left out): only that a line with the digest %s is there\n", proof.Digest)
 	}
 	if !c.Held {
 		fmt.Fprintln(a.out, "  by the checkpoint in the proof itself: whoever made up the one could make up the other; compare it with one that you hold (--checkpoint)")

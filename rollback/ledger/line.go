@@ -59,7 +59,7 @@ func Hash(b []byte) string {
 // Next gives the entry its place after head, scrubs what people typed of secrets, and returns it with its line and the
 // new head. A zero At becomes now.
 func Next(head Head, e Entry, now time.Time) (Entry, []byte, Head, error) {
-	e.Seq, e.Prev = head.Seq+1, head.Hash
+	e.Seq, e.Prev, e.Redacted = head.Seq+1, head.Hash, nil
 	if e.At.IsZero() {
 		e.At = now
 	}

@@ -40,6 +40,7 @@ type Report struct {
 	Origin   string    `json:"origin,omitempty"` // which ledger this is
 	Entries  int64     `json:"entries"`
 	Head     Head      `json:"head"`
+	Redacted []int64   `json:"redacted,omitempty"` // entries that are not whole: what they said cannot be checked
 	Problems []Problem `json:"problems,omitempty"`
 	Limits   []string  `json:"limits"`
 }
@@ -65,6 +66,7 @@ type walk struct {
 	tree  tree
 	plain bool             // each stands where its number says
 	roots map[int64]string // of the sizes that a head was noted at
+	cuts  cuts
 }
 
 // Verify walks the lines in their stored order and finds every entry that was altered, dropped or reordered. Heads are
@@ -92,8 +94,11 @@ func Verify(lines iter.Seq[[]byte], heads ...Head) Report {
 func (w *walk) read(position int64, line []byte) link {
 	l := link{hash: DigestOf(line)}
 	var e struct {
-		Seq  int64  `json:"seq"`
-		Prev string `json:"prev"`
+		Seq      int64           `json:"seq"`
+		Prev     string          `json:"prev"`
+		Kind     Kind            `json:"kind"`
+		Redacted *StandIn        `json:"redacted"`
+		Body     json.RawMessage `json:"body"`
 	}
 	if err := json.Unmarshal(line, &e); err != nil || e.Seq == 0 {
 		w.Add(position, Malformed, "line %d is not a ledger entry", position)
@@ -103,6 +108,12 @@ func (w *walk) read(position int64, line []byte) link {
 	l.prev, l.linked = parseDigest(e.Prev)
 	if canon, err := Canonical(line); err != nil || !bytes.Equal(canon, line) {
 		w.Add(l.seq, Altered, "entry %d is not in canonical form: it was altered", l.seq)
+	}
+	if e.Redacted != nil {
+		w.cuts.standIn(l.seq, e.Redacted.Digest, Hash(line))
+	}
+	if e.Kind == KindRedaction {
+		w.cuts.redaction(l.seq, e.Body)
 	}
 	if l.linked == (l.seq == 1) || (l.seq == 1 && e.Prev != "") {
 		w.Add(l.seq, Altered, "entry %d says %q of the entry before it: it was altered, or what came before was dropped", l.seq, short(e.Prev))
@@ -120,6 +131,7 @@ func (w *walk) judge(heads []Head) Report {
 		w.order()
 	}
 	w.chain()
+	w.cut()
 	for _, h := range heads {
 		w.noted(h)
 	}

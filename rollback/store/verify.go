@@ -46,7 +46,7 @@ func (d *DB) Verify(ctx context.Context, held ...ledger.Checkpoint) (ledger.Repo
 		if headErr != nil {
 			r.Add(r.Head.Seq, ledger.Truncated, "the head that is written beside the record is gone: entries at the end may be missing")
 		}
-		if err := verifyPayloads(ctx, tx, beside.claims, &r); err != nil {
+		if err := verifyPayloads(ctx, tx, beside, &r); err != nil {
 			return err
 		}
 		if err := verifyRuns(ctx, tx, beside.claims, &r); err != nil {
@@ -76,13 +76,15 @@ type claim struct {
 	Body    struct {
 		State   string `json:"state"`
 		Measure string `json:"measure"`
+		Payload string `json:"payload"`
 	} `json:"body"`
 }
 
 // besides is what has to be compared with what lies beside the lines, collected on the walk over them.
 type besides struct {
 	claims []claim
-	off    []int64 // entries whose columns are not those of their line
+	off    []int64         // entries whose columns are not those of their line
+	taken  map[string]bool // payloads that were redacted
 }
 
 func (b *besides) look(r row) {
@@ -91,13 +93,19 @@ func (b *besides) look(r row) {
 	if c.Seq != r.seq || ledger.DigestOf(r.line).String() != r.hash {
 		b.off = append(b.off, r.seq)
 	}
+	if err == nil && c.Kind == ledger.KindRedaction && c.Body.Payload != "" {
+		if b.taken == nil {
+			b.taken = map[string]bool{}
+		}
+		b.taken[c.Body.Payload] = true
+	}
 	if err == nil && (c.Payload != "" || c.Kind == ledger.KindOutcome || c.Kind == ledger.KindMeasure) {
 		b.claims = append(b.claims, c)
 	}
 }
 
-func verifyPayloads(ctx context.Context, tx *sql.Tx, seen []claim, r *ledger.Report) error {
-	for _, c := range seen {
+func verifyPayloads(ctx context.Context, tx *sql.Tx, beside besides, r *ledger.Report) error {
+	for _, c := range beside.claims {
 		if c.Payload == "" {
 			continue
 		}
@@ -105,6 +113,16 @@ func verifyPayloads(ctx context.Context, tx *sql.Tx, seen []claim, r *ledger.Rep
 		err := tx.QueryRowContext(ctx, "SELECT body FROM payload WHERE digest = ?", c.Payload).Scan(&body)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
+		}
+		if beside.taken[c.Payload] {
+			if err == nil {
+				r.Add(c.Seq, ledger.Unbound, "the payload of entry %d was redacted, and is there again", c.Seq)
+			}
+			if !slices.Contains(r.Redacted, c.Seq) { // another entry may have had the same payload
+				r.Redacted = append(r.Redacted, c.Seq)
+				slices.Sort(r.Redacted)
+			}
+			continue
 		}
 		if err != nil || ledger.Hash(body) != c.Payload {
 			r.Add(c.Seq, ledger.Unbound, "the payload of entry %d is not there or was altered", c.Seq)
