@@ -24,16 +24,18 @@ func (a *app) ledgerCmd() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.record(cmd.Context(), a.listLedger) },
 	}
 	var held []string
+	var allowed string
 	verify := &cobra.Command{
 		Use: "verify", Short: "Find any altered, dropped or reordered entry, and say what only an outside checkpoint could find", Args: noArgs,
 		Long: `Find any altered, dropped or reordered entry. With a checkpoint that was kept elsewhere, find also what was cut off the end
 and what was rewritten since. Exit codes: 0 the record holds; 1 it does not, or is not the one of the checkpoint.`,
 		Example: "  backout ledger verify\n  backout ledger verify --checkpoint friday.txt\n  backout ledger verify --checkpoint 41:9c1e44d0...",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.record(cmd.Context(), func(ctx context.Context, s *opened) error { return a.verifyLedger(ctx, s, held) })
+			return a.record(cmd.Context(), func(ctx context.Context, s *opened) error { return a.verifyLedger(ctx, s, held, allowed) })
 		},
 	}
 	verify.Flags().StringArrayVar(&held, "checkpoint", nil, "a checkpoint that was kept elsewhere: a file, or SEQ:HASH (repeatable)")
+	verify.Flags().StringVar(&allowed, "allowed-signers", "", "the file of OpenSSH that says whose keys may sign: every checkpoint has to be signed by one of them")
 	cmd.AddCommand(
 		&cobra.Command{
 			Use: "list", Short: "List the entries, oldest first", Args: noArgs, Example: "  backout ledger list --since 4h --output jsonl",
@@ -65,7 +67,7 @@ func (a *app) listLedger(ctx context.Context, s *opened) error {
 	})
 }
 
-func (a *app) verifyLedger(ctx context.Context, s *opened, held []string) error {
+func (a *app) verifyLedger(ctx context.Context, s *opened, held []string, allowed string) error {
 	checkpoints := make([]ledger.Checkpoint, len(held))
 	for i, name := range held {
 		if h, err := ledger.ParseHead(name); err == nil {
@@ -81,12 +83,31 @@ func (a *app) verifyLedger(ctx context.Context, s *opened, held []string) error 
 	if err != nil {
 		return fmt.Errorf("verify the record: %w", err)
 	}
+	var signed []signature
+	for i, c := range checkpoints {
+		sig := signature{Checkpoint: held[i], State: signatureState(c)}
+		if allowed != "" {
+			sig.By, err = a.signer(ctx, allowed, c)
+			if sig.State = "holds"; err != nil {
+				sig.State = "does not hold"
+				report.Add(c.Head.Seq, ledger.Unsigned, "the checkpoint %s: %v", held[i], err)
+			}
+		}
+		signed = append(signed, sig)
+	}
 	if a.jsonOut() {
-		if err := a.printJSON("backout.ledger-report/v1", report); err != nil {
+		full := struct {
+			ledger.Report
+			Signatures []signature `json:"signatures,omitempty"`
+		}{report, signed}
+		if err := a.printJSON("backout.ledger-report/v1", full); err != nil {
 			return err
 		}
 	} else {
-		fmt.Fprintln(a.out, reportText(report))
+		fmt.Fprintln(a.out, harmless(reportText(report)))
+		for _, sig := range signed {
+			fmt.Fprintf(a.out, "  %s\n", harmless(sig.text()))
+		}
 	}
 	if !report.OK {
 		return ended(codeError)

@@ -16,18 +16,23 @@ import (
 )
 
 func (a *app) checkpointCmd() *cobra.Command {
-	var out string
+	var out, key string
 	cmd := &cobra.Command{
 		Use: "checkpoint", Short: "Make a checkpoint of the record, to keep elsewhere", Args: noArgs,
 		Long: `Make a checkpoint: six lines of text with which anyone can tell later whether entries were altered, cut off or rewritten since.
 It is worth something only where whoever can write the record cannot reach it: in a ticket, in a mail, with a colleague.
 A record that is damaged gets none.`,
-		Example: "  backout ledger checkpoint --out friday.txt\n  backout ledger verify --checkpoint friday.txt",
+		Example: "  backout ledger checkpoint --out friday.txt --sign ~/.ssh/id_ed25519.pub\n  backout ledger verify --checkpoint friday.txt",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.record(cmd.Context(), func(ctx context.Context, s *opened) error {
 				c, err := a.checkpoint(ctx, s)
 				if err != nil {
 					return err
+				}
+				if key != "" {
+					if c.Signature, err = a.sign(ctx, key, c.Body()); err != nil {
+						return fmt.Errorf("sign the checkpoint: %w", err)
+					}
 				}
 				if out != "" {
 					return a.keepCheckpoint(out, c)
@@ -41,6 +46,7 @@ A record that is damaged gets none.`,
 		},
 	}
 	cmd.Flags().StringVar(&out, "out", "", "the file to write it to; one that is there stays as it is")
+	cmd.Flags().StringVar(&key, "sign", "", "the SSH key to sign it with: a key without a passphrase, or the public half of one that the agent holds")
 	return cmd
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +20,9 @@ type Checkpoint struct {
 	Head   Head      `json:"head"`
 	At     time.Time `json:"at,omitzero"` // when it was made, by the clock of the one who made it
 	By     string    `json:"by,omitempty"`
+
+	// Signature is over Body: armored, as ssh-keygen -Y sign writes it. Nothing here checks it; empty is unsigned.
+	Signature string `json:"signature,omitempty"`
 }
 
 // MaxCheckpoint is how many bytes are looked at for a checkpoint, with what stands around it.
@@ -29,8 +33,16 @@ const (
 	maxEntries   = 1 << 48
 )
 
-// Text is the checkpoint as a file: origin, size and root as in https://c2sp.org/tlog-checkpoint, then what is beside them.
+// Text is the checkpoint as a file: its body, and its signature if it has one.
 func (c Checkpoint) Text() string {
+	if c.Signature == "" {
+		return c.Body()
+	}
+	return c.Body() + "\n" + c.Signature
+}
+
+// Body is what is signed: origin, size and root as in https://c2sp.org/tlog-checkpoint, then what is beside them.
+func (c Checkpoint) Body() string {
 	return fmt.Sprintf("%s%s\n%d\n%s\nline %s\ntime %s\nby %s\n", originPrefix, c.Origin, c.Head.Seq, c.Head.Root, c.Head.Hash,
 		c.At.UTC().Format(time.RFC3339), oneLine(c.By))
 }
@@ -57,7 +69,33 @@ func ParseCheckpoint(text string) (Checkpoint, error) {
 			return Checkpoint{}, fmt.Errorf("checkpoint: %q is not %s", lines[i], what)
 		}
 	}
-	return c, nil
+	var err error
+	c.Signature, err = signatureIn(lines[len(checkpointLines):])
+	return c, err
+}
+
+const (
+	beginSignature = "-----BEGIN SSH SIGNATURE-----"
+	endSignature   = "-----END SSH SIGNATURE-----"
+)
+
+// signatureIn is the signature among the lines after a checkpoint, without what stands around it; "" is none.
+func signatureIn(lines []string) (string, error) {
+	begin := slices.Index(lines, beginSignature)
+	if begin < 0 {
+		return "", nil
+	}
+	lines = lines[begin:]
+	end := slices.Index(lines, endSignature)
+	if end < 0 {
+		return "", errors.New("checkpoint: its signature is cut off")
+	}
+	for _, l := range lines[1:end] {
+		if l == "" || strings.Trim(l, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=") != "" {
+			return "", fmt.Errorf("checkpoint: %q is not of a signature", l)
+		}
+	}
+	return strings.Join(lines[:end+1], "\n") + "\n", nil
 }
 
 // checkpointLines says what each line of a checkpoint is.

@@ -167,6 +167,18 @@ func TestACheckpointIsReadWhereItWasPasted(t *testing.T) {
 			t.Errorf("%q is read as %+v", bad, got)
 		}
 	}
+	c.Signature = beginSignature + "\nU1NIU0lH+/\nAA==\n" + endSignature + "\n"
+	for _, pasted := range []string{c.Text(), "> " + strings.ReplaceAll(c.Text(), "\n", "\r\n> ") + "\nregards"} {
+		if got, err := ParseCheckpoint(pasted); err != nil || got != c {
+			t.Errorf("signed: %+v %v", got, err)
+		}
+	}
+	for _, bad := range []string{strings.Replace(c.Text(), "-----END", "----END", 1), strings.Replace(c.Text(), "AA==", "A A==", 1)} {
+		if got, err := ParseCheckpoint(bad); err == nil {
+			t.Errorf("%q is read as %+v", bad, got)
+		}
+	}
+	c.Signature = ""
 	c.By = "ana\nby mallory\x1b[2J\u202e"
 	if got, err := ParseCheckpoint(c.Text()); err != nil || got.By != "anaby mallory[2J" {
 		t.Errorf("a name with lines gives %+v %v", got, err)
@@ -174,6 +186,7 @@ func TestACheckpointIsReadWhereItWasPasted(t *testing.T) {
 }
 
 func FuzzParseCheckpoint(f *testing.F) {
+	f.Add(noted(leaves(3, "a")).Text() + "\n" + beginSignature + "\nU1NIU0lH\n" + endSignature)
 	f.Add(noted(leaves(3, "a")).Text())
 	f.Add("```\n> " + strings.ReplaceAll(noted(leaves(9, "b")).Text(), "\n", "\r\n> "))
 	f.Fuzz(func(t *testing.T, text string) {

@@ -24,6 +24,7 @@ const (
 	Unbound   Damage = "payload missing or altered"
 	Disputed  Damage = "the journal says otherwise"
 	Foreign   Damage = "another ledger"
+	Unsigned  Damage = "checkpoint not signed by a known key"
 )
 
 // Problem is one thing that is wrong with a ledger. Seq is the entry that it is about.
