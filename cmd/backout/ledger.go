@@ -23,21 +23,25 @@ func (a *app) ledgerCmd() *cobra.Command {
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.record(cmd.Context(), a.listLedger) },
 	}
-	var checkpoint string
+	var held []string
+	var allowed string
 	verify := &cobra.Command{
 		Use: "verify", Short: "Find any altered, dropped or reordered entry, and say what only an outside checkpoint could find", Args: noArgs,
-		Example: "  backout ledger verify\n  backout ledger verify --checkpoint 41:9c1e44d0...",
+		Long: `Find any altered, dropped or reordered entry. With a checkpoint that was kept elsewhere, find also what was cut off the end
+and what was rewritten since. Exit codes: 0 the record holds; 1 it does not, or is not the one of the checkpoint.`,
+		Example: "  backout ledger verify\n  backout ledger verify --checkpoint friday.txt\n  backout ledger verify --checkpoint 41:9c1e44d0...",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.record(cmd.Context(), func(ctx context.Context, s *opened) error { return a.verifyLedger(ctx, s, checkpoint) })
+			return a.record(cmd.Context(), func(ctx context.Context, s *opened) error { return a.verifyLedger(ctx, s, held, allowed) })
 		},
 	}
-	verify.Flags().StringVar(&checkpoint, "checkpoint", "", "a head that was kept elsewhere, as SEQ:HASH: the record must still hold it")
+	verify.Flags().StringArrayVar(&held, "checkpoint", nil, "a checkpoint that was kept elsewhere: a file, or SEQ:HASH (repeatable)")
+	verify.Flags().StringVar(&allowed, "allowed-signers", "", "the file of OpenSSH that says whose keys may sign: every checkpoint has to be signed by one of them")
 	cmd.AddCommand(
 		&cobra.Command{
 			Use: "list", Short: "List the entries, oldest first", Args: noArgs, Example: "  backout ledger list --since 4h --output jsonl",
 			RunE: func(cmd *cobra.Command, _ []string) error { return a.record(cmd.Context(), a.listLedger) },
 		},
-		verify)
+		verify, a.checkpointCmd(), a.proveCmd(), a.checkProofCmd(), a.redactCmd())
 	return cmd
 }
 
@@ -63,25 +67,47 @@ func (a *app) listLedger(ctx context.Context, s *opened) error {
 	})
 }
 
-func (a *app) verifyLedger(ctx context.Context, s *opened, checkpoint string) error {
-	var heads []ledger.Head
-	if checkpoint != "" {
-		h, err := parseHead(checkpoint)
-		if err != nil {
+func (a *app) verifyLedger(ctx context.Context, s *opened, held []string, allowed string) error {
+	checkpoints := make([]ledger.Checkpoint, len(held))
+	for i, name := range held {
+		if h, err := ledger.ParseHead(name); err == nil {
+			checkpoints[i] = ledger.Checkpoint{Head: h}
+			continue
+		}
+		var err error
+		if checkpoints[i], err = readCheckpoint(name); err != nil {
 			return err
 		}
-		heads = append(heads, h)
 	}
-	report, err := s.DB.Verify(ctx, heads...)
+	report, err := s.DB.Verify(ctx, checkpoints...)
 	if err != nil {
 		return fmt.Errorf("verify the record: %w", err)
 	}
+	var signed []signature
+	for i, c := range checkpoints {
+		sig := signature{Checkpoint: held[i], State: signatureState(c)}
+		if allowed != "" {
+			sig.By, err = a.signer(ctx, allowed, c)
+			if sig.State = "holds"; err != nil {
+				sig.State = "does not hold"
+				report.Add(c.Head.Seq, ledger.Unsigned, "the checkpoint %s: %v", held[i], err)
+			}
+		}
+		signed = append(signed, sig)
+	}
 	if a.jsonOut() {
-		if err := a.printJSON("backout.ledger-report/v1", report); err != nil {
+		full := struct {
+			ledger.Report
+			Signatures []signature `json:"signatures,omitempty"`
+		}{report, signed}
+		if err := a.printJSON("backout.ledger-report/v1", full); err != nil {
 			return err
 		}
 	} else {
-		fmt.Fprintln(a.out, reportText(report))
+		fmt.Fprintln(a.out, harmless(reportText(report)))
+		for _, sig := range signed {
+			fmt.Fprintf(a.out, "  %s\n", harmless(sig.text()))
+		}
 	}
 	if !report.OK {
 		return ended(codeError)
@@ -100,23 +126,31 @@ func reportText(r ledger.Report) string {
 			fmt.Fprintf(&b, "\n  entry %d: %s: %s", p.Seq, p.Damage, p.Text)
 		}
 	}
+	if n := len(r.Redacted); n > 0 {
+		fmt.Fprintf(&b, "\n  redacted, so not whole: %s; what was taken out of them nobody can check any more", counted(r.Redacted))
+	}
 	for _, l := range r.Limits {
 		fmt.Fprintf(&b, "\n  not shown by the record itself: %s", l)
 	}
 	switch {
 	case !r.OK:
-		b.WriteString("\n  keep the head that you noted earlier: the one of this record is no checkpoint")
+		b.WriteString("\n  keep the checkpoints that you made earlier: what this record says of itself is none")
 	case r.Entries > 0:
-		fmt.Fprintf(&b, "\n  keep the head elsewhere, and later: backout ledger verify --checkpoint %d:%s", r.Head.Seq, r.Head.Hash)
+		fmt.Fprintf(&b, "\n  its head now is %d:%s; to keep more than that elsewhere: backout ledger checkpoint", r.Head.Seq, r.Head.Hash)
 	}
 	return b.String()
 }
 
-func parseHead(s string) (ledger.Head, error) {
-	seq, hash, ok := strings.Cut(s, ":")
-	n, err := strconv.ParseInt(seq, 10, 64)
-	if !ok || err != nil || len(hash) != 64 {
-		return ledger.Head{}, usage("--checkpoint is SEQ:HASH, as 'backout ledger verify' prints it")
+// counted says which entries, as many as one line has room for.
+func counted(seqs []int64) string {
+	const shown = 12
+	names := make([]string, 0, shown)
+	for _, seq := range seqs[:min(len(seqs), shown)] {
+		names = append(names, strconv.FormatInt(seq, 10))
 	}
-	return ledger.Head{Seq: n, Hash: strings.ToLower(hash)}, nil
+	text := fmt.Sprintf("%d of the entries (%s", len(seqs), strings.Join(names, ", "))
+	if len(seqs) > shown {
+		text += ", ..."
+	}
+	return text + ")"
 }

@@ -22,6 +22,7 @@ type Entry struct {
 	Body      json.RawMessage `json:"body,omitempty"`
 	Payload   string          `json:"payload,omitempty"`
 	Prev      string          `json:"prev"`
+	Redacted  *StandIn        `json:"redacted,omitempty"` // it stands in for the line that was written; nil is that line itself
 }
 
 // Kind is the kind of an entry.
@@ -40,6 +41,7 @@ const (
 	KindPause        Kind = "pause"   // somebody let a run wait before its next intent, or go on
 	KindMeasure      Kind = "measure" // a temporary measure: set, lifted, or found to be otherwise
 	KindNote         Kind = "note"
-	KindSuspect      Kind = "suspect"  // a person dismissed or confirmed a suspect
-	KindIncident     Kind = "incident" // opened, split, merged, closed by hand
+	KindSuspect      Kind = "suspect"   // a person dismissed or confirmed a suspect
+	KindIncident     Kind = "incident"  // opened, split, merged, closed by hand
+	KindRedaction    Kind = "redaction" // something was taken out of an earlier entry
 )

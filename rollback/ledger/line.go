@@ -3,7 +3,6 @@ package ledger
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,10 +17,11 @@ import (
 const maxExact = 1 << 53
 
 // Head is the end of a ledger: the number of the last entry and the hash of its line. The zero value is an empty ledger.
-// A head that is kept elsewhere is a checkpoint.
+// Root is that of the Merkle tree over the lines, in base64; empty where nobody reckoned it.
 type Head struct {
 	Seq  int64  `json:"seq"`
 	Hash string `json:"hash"`
+	Root string `json:"root,omitempty"`
 }
 
 // Canonical turns a JSON document into its canonical form (RFC 8785). It refuses integers that the form cannot hold
@@ -53,14 +53,13 @@ func Line(e Entry) ([]byte, error) {
 
 // Hash is the hex SHA-256 of a line or of a raw payload.
 func Hash(b []byte) string {
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:])
+	return Digest(sha256.Sum256(b)).String()
 }
 
 // Next gives the entry its place after head, scrubs what people typed of secrets, and returns it with its line and the
 // new head. A zero At becomes now.
 func Next(head Head, e Entry, now time.Time) (Entry, []byte, Head, error) {
-	e.Seq, e.Prev = head.Seq+1, head.Hash
+	e.Seq, e.Prev, e.Redacted = head.Seq+1, head.Hash, nil
 	if e.At.IsZero() {
 		e.At = now
 	}

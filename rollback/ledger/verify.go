@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"sort"
 )
@@ -22,6 +23,8 @@ const (
 	Rewritten Damage = "rewritten"
 	Unbound   Damage = "payload missing or altered"
 	Disputed  Damage = "the journal says otherwise"
+	Foreign   Damage = "another ledger"
+	Unsigned  Damage = "checkpoint not signed by a known key"
 )
 
 // Problem is one thing that is wrong with a ledger. Seq is the entry that it is about.
@@ -35,8 +38,10 @@ type Problem struct {
 // of a record that is not OK it is no checkpoint to keep.
 type Report struct {
 	OK       bool      `json:"ok"`
+	Origin   string    `json:"origin,omitempty"` // which ledger this is
 	Entries  int64     `json:"entries"`
 	Head     Head      `json:"head"`
+	Redacted []int64   `json:"redacted,omitempty"` // entries that are not whole: what they said cannot be checked
 	Problems []Problem `json:"problems,omitempty"`
 	Limits   []string  `json:"limits"`
 }
@@ -49,137 +54,227 @@ func (r *Report) Add(seq int64, d Damage, format string, args ...any) {
 
 // link is what of a line the chain needs.
 type link struct {
-	Seq  int64  `json:"seq"`
-	Prev string `json:"prev"`
-	hash string
+	seq    int64
+	hash   Digest
+	prev   Digest
+	linked bool // it names a line before it; not linked and not first is what no entry is
+}
+
+// walk is one verification under way.
+type walk struct {
+	Report
+	links []link
+	tree  tree
+	plain bool             // each stands where its number says
+	roots map[int64]string // of the sizes that a head was noted at
+	cuts  cuts
 }
 
 // Verify walks the lines in their stored order and finds every entry that was altered, dropped or reordered. Heads are
-// checkpoints: heads of this ledger that were noted at some time. Without one that was kept elsewhere nobody can tell
-// whether entries are missing at the end, or whether all was rewritten; Limits says so.
+// those of this ledger that were noted at some time, with or without a root. Without one that was kept elsewhere nobody can
+// tell whether entries are missing at the end, or whether all was rewritten; Limits says so. A line is kept until the next is read.
 func Verify(lines iter.Seq[[]byte], heads ...Head) Report {
-	r := Report{OK: true}
-	var links []link
-	position := int64(0)
-	for line := range lines {
-		position++
-		l := link{hash: Hash(line)}
-		if err := json.Unmarshal(line, &l); err != nil || l.Seq == 0 {
-			r.Add(position, Malformed, "line %d is not a ledger entry", position)
-			l.Seq = 0
-		} else if canon, err := Canonical(line); err != nil || !bytes.Equal(canon, line) {
-			r.Add(l.Seq, Altered, "entry %d is not in canonical form: it was altered", l.Seq)
-		}
-		links = append(links, l)
-	}
-	r.Entries = int64(len(links))
-	if len(links) > 0 {
-		r.Head = Head{Seq: links[len(links)-1].Seq, Hash: links[len(links)-1].hash}
-	}
-	r.order(links)
-	r.chain(links)
+	w := walk{Report: Report{OK: true}, roots: map[int64]string{}}
 	for _, h := range heads {
-		r.checkpoint(links, h)
+		if h.Root != "" {
+			w.roots[h.Seq] = ""
+		}
 	}
-	sort.SliceStable(r.Problems, func(i, j int) bool { return r.Problems[i].Seq < r.Problems[j].Seq })
-	r.Limits = limits(r.Head)
-	return r
+	var before []byte
+	for line := range lines {
+		l := w.read(int64(len(w.links))+1, line)
+		if n := len(w.links); n > 0 && (l.seq != w.links[n-1].seq+1 || l.prev != w.links[n-1].hash) {
+			w.form(w.links[n-1], before)
+		}
+		before = line
+		w.links = append(w.links, l)
+		w.tree.add(l.hash)
+		if _, noted := w.roots[w.tree.size]; noted {
+			w.roots[w.tree.size] = w.tree.root()
+		}
+	}
+	if n := len(w.links); n > 0 {
+		w.form(w.links[n-1], before)
+	}
+	return w.judge(heads)
+}
+
+// form looks whether a line that the next one does not confirm is in canonical form. That takes ten times as long as the
+// rest, and of a line that is confirmed it says nothing that its hash does not.
+func (w *walk) form(l link, line []byte) {
+	if l.seq == 0 {
+		return
+	}
+	if canon, err := Canonical(line); err != nil || !bytes.Equal(canon, line) {
+		w.Add(l.seq, Altered, "entry %d is not in canonical form: it was altered", l.seq)
+	}
+}
+
+// read looks at one line by itself.
+func (w *walk) read(position int64, line []byte) link {
+	l := link{hash: DigestOf(line)}
+	var e struct {
+		Seq      int64           `json:"seq"`
+		Prev     string          `json:"prev"`
+		Kind     Kind            `json:"kind"`
+		Redacted *StandIn        `json:"redacted"`
+		Body     json.RawMessage `json:"body"`
+	}
+	if err := json.Unmarshal(line, &e); err != nil || e.Seq == 0 {
+		w.Add(position, Malformed, "line %d is not a ledger entry", position)
+		return l
+	}
+	l.seq = e.Seq
+	l.prev, l.linked = parseDigest(e.Prev)
+	if e.Redacted != nil {
+		w.cuts.standIn(l.seq, e.Redacted.Digest, Hash(line))
+	}
+	if e.Kind == KindRedaction {
+		w.cuts.redaction(l.seq, e.Body)
+	}
+	if l.linked == (l.seq == 1) || (l.seq == 1 && e.Prev != "") {
+		w.Add(l.seq, Altered, "entry %d says %q of the entry before it: it was altered, or what came before was dropped", l.seq, short(e.Prev))
+	}
+	return l
+}
+
+// judge says what the lines say of each other and what the heads say of them.
+func (w *walk) judge(heads []Head) Report {
+	w.Entries = int64(len(w.links))
+	if last := w.Entries - 1; last >= 0 {
+		w.Head = Head{Seq: w.links[last].seq, Hash: w.links[last].hash.String(), Root: w.tree.root()}
+	}
+	if w.plain = w.inOrder(); !w.plain {
+		w.order()
+	}
+	w.chain()
+	w.cut()
+	for _, h := range heads {
+		w.noted(h)
+	}
+	sort.SliceStable(w.Problems, func(i, j int) bool { return w.Problems[i].Seq < w.Problems[j].Seq })
+	w.Limits = limits(w.Head, heads)
+	return w.Report
+}
+
+func (w *walk) inOrder() bool {
+	for i := range w.links {
+		if w.links[i].seq != int64(i)+1 {
+			return false
+		}
+	}
+	return true
 }
 
 // order finds what stands in the wrong place and what is not there at all.
-func (r *Report) order(links []link) {
+func (w *walk) order() {
 	seen := map[int64]bool{}
 	var highest int64
-	for _, l := range links {
+	for _, l := range w.links {
 		switch {
-		case l.Seq == 0:
+		case l.seq == 0:
 			continue
-		case seen[l.Seq]:
-			r.Add(l.Seq, Reordered, "entry %d is there more than once", l.Seq)
-		case l.Seq < highest:
-			r.Add(l.Seq, Reordered, "entry %d stands after entry %d", l.Seq, highest)
+		case seen[l.seq]:
+			w.Add(l.seq, Reordered, "entry %d is there more than once", l.seq)
+		case l.seq < highest:
+			w.Add(l.seq, Reordered, "entry %d stands after entry %d", l.seq, highest)
 		}
-		seen[l.Seq] = true
-		highest = max(highest, l.Seq)
+		seen[l.seq] = true
+		highest = max(highest, l.seq)
 	}
-	malformed := slices.ContainsFunc(links, func(l link) bool { return l.Seq == 0 })
-	missing, first := int64(0), int64(0)
-	flush := func() {
-		if missing == 0 || (malformed && missing == 1) {
-			missing = 0
-			return
-		}
-		if missing == 1 {
-			r.Add(first, Dropped, "entry %d is missing", first)
-		} else {
-			r.Add(first, Dropped, "entries %d to %d are missing", first, first+missing-1)
-		}
-		missing = 0
-	}
-	present := make([]int64, 0, len(seen))
-	for s := range seen {
-		present = append(present, s)
-	}
-	slices.Sort(present)
+	malformed := slices.ContainsFunc(w.links, func(l link) bool { return l.seq == 0 })
 	want := int64(1)
-	for _, s := range present {
-		if s > want {
-			first, missing = want, s-want
-			flush()
+	for _, s := range slices.Sorted(maps.Keys(seen)) {
+		missing := s - want
+		switch {
+		case missing == 1 && malformed: // it is the one that cannot be read
+		case missing == 1:
+			w.Add(want, Dropped, "entry %d is missing", want)
+		case missing > 1:
+			w.Add(want, Dropped, "entries %d to %d are missing", want, s-1)
 		}
 		want = s + 1
 	}
 }
 
-// chain compares each entry's link with the line that carries the number before it, wherever that stands.
-func (r *Report) chain(links []link) {
-	bySeq := make(map[int64]link, len(links))
-	for _, l := range links {
-		bySeq[l.Seq] = l
-	}
-	for _, l := range links {
-		if l.Seq == 0 {
-			continue
-		}
-		if l.Seq == 1 {
-			if l.Prev != "" {
-				r.Add(1, Altered, "entry 1 names an entry before it: it was altered, or what came before was dropped")
+// at gives the line that carries a number, wherever it stands; nil is none.
+func (w *walk) at() func(seq int64) *link {
+	if w.plain {
+		return func(seq int64) *link {
+			if seq < 1 || seq > int64(len(w.links)) {
+				return nil
 			}
+			return &w.links[seq-1]
+		}
+	}
+	bySeq := make(map[int64]*link, len(w.links))
+	for i := range w.links {
+		bySeq[w.links[i].seq] = &w.links[i]
+	}
+	return func(seq int64) *link { return bySeq[seq] }
+}
+
+// linked tells whether lines that stand in their order all link to the one before.
+func (w *walk) linked() bool {
+	for i := 1; i < len(w.links); i++ {
+		if w.links[i].prev != w.links[i-1].hash {
+			return false
+		}
+	}
+	return true
+}
+
+// chain compares each entry's link with the line that carries the number before it.
+func (w *walk) chain() {
+	if w.plain && w.linked() {
+		return
+	}
+	at := w.at()
+	for i := range w.links {
+		l := &w.links[i]
+		if !l.linked || l.seq < 2 {
 			continue
 		}
-		before, ok := bySeq[l.Seq-1]
-		if ok && before.hash != l.Prev {
-			r.Add(before.Seq, Altered, "entry %d was altered, or the link of entry %d to it", before.Seq, l.Seq)
+		if before := at(l.seq - 1); before != nil && before.hash != l.prev {
+			w.Add(before.seq, Altered, "entry %d was altered, or the link of entry %d to it", before.seq, l.seq)
 		}
 	}
 }
 
-// checkpoint compares the ledger with a head that was noted earlier.
-func (r *Report) checkpoint(links []link, h Head) {
+// noted compares the ledger with a head that was noted earlier.
+func (w *walk) noted(h Head) {
 	if h.Seq == 0 {
 		return
 	}
-	for _, l := range links {
-		if l.Seq == h.Seq {
-			if l.hash != h.Hash {
-				r.Add(h.Seq, Rewritten, "entry %d is not the one that the noted head %s names: it was altered or the record was rewritten",
-					h.Seq, short(h.Hash))
-			}
-			return
-		}
-	}
-	if len(links) == 0 || r.Head.Seq < h.Seq {
-		r.Add(h.Seq, Truncated, "the record ends at entry %d, but a head was noted at entry %d: entries at the end are missing", r.Head.Seq, h.Seq)
+	at := w.at()(h.Seq)
+	switch {
+	case at != nil && at.hash.String() != h.Hash:
+		w.Add(h.Seq, Rewritten, "entry %d is not the one that the noted head %s names: it was altered or the record was rewritten", h.Seq, short(h.Hash))
+	case at != nil && h.Root != "" && w.roots[h.Seq] != h.Root:
+		w.Add(h.Seq, Rewritten, "entries 1 to %d are not those that the noted root %s names: one was altered or the record was rewritten", h.Seq, short(h.Root))
+	case at == nil && w.Head.Seq < h.Seq:
+		w.Add(h.Seq, Truncated, "the record ends at entry %d, but a head was noted at entry %d: entries at the end are missing", w.Head.Seq, h.Seq)
 	}
 }
 
-func limits(h Head) []string {
-	if h.Seq == 0 {
-		return []string{"an empty record and one whose entries were all removed look the same without a head noted elsewhere"}
+// limits says what the lines cannot show by themselves. A head with a root was kept elsewhere.
+func limits(end Head, heads []Head) []string {
+	var kept int64
+	for _, h := range heads {
+		if h.Root != "" {
+			kept = max(kept, h.Seq)
+		}
 	}
-	return []string{
-		"whoever can write the database can cut entries off the end and rewrite the head beside them, or rewrite the whole chain; " +
-			"only a head that was kept elsewhere shows it",
+	switch {
+	case end.Seq == 0:
+		return []string{"an empty record and one whose entries were all removed look the same without a checkpoint that was kept elsewhere"}
+	case kept > 0:
+		return []string{fmt.Sprintf("whoever can write the database can cut entries off the end down to entry %d, which the checkpoint is about, and rewrite those after it", kept)}
+	default:
+		return []string{
+			"whoever can write the database can cut entries off the end and rewrite the head beside them, or rewrite the whole chain; " +
+				"only a checkpoint that was kept elsewhere shows it",
+		}
 	}
 }
 

@@ -69,18 +69,26 @@ func (d *DB) Payload(ctx context.Context, digest string) ([]byte, error) {
 	return b, classify(err)
 }
 
-func eachLine(ctx context.Context, q querier, query string, yield func([]byte) bool) (err error) {
-	rows, err := q.QueryContext(ctx, query)
+// row is a line with what is written beside it.
+type row struct {
+	seq  int64
+	line []byte
+	hash string
+}
+
+// eachRow walks the ledger in its stored order.
+func eachRow(ctx context.Context, q querier, yield func(row) bool) (err error) {
+	rows, err := q.QueryContext(ctx, "SELECT seq, line, hash FROM ledger ORDER BY seq")
 	if err != nil {
 		return classify(err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
-		line, err := scanBytes(rows)
-		if err != nil {
+		var r row
+		if err := rows.Scan(&r.seq, &r.line, &r.hash); err != nil {
 			return classify(err)
 		}
-		if !yield(line) {
+		if !yield(r) {
 			return nil
 		}
 	}

@@ -11,40 +11,48 @@ import (
 	"github.com/backout-dev/backout/rollback/ledger"
 )
 
-// Verify walks the ledger of one instant as it is stored, compares its end with the head beside it and with heads that
+// Verify walks the ledger of one instant as it is stored, compares it with the head beside it and with checkpoints that
 // were kept elsewhere, every payload with the digest in its entry, and how each run ended with what the journal says of it.
-func (d *DB) Verify(ctx context.Context, heads ...ledger.Head) (ledger.Report, error) {
+func (d *DB) Verify(ctx context.Context, held ...ledger.Checkpoint) (ledger.Report, error) {
 	var r ledger.Report
 	err := d.view(ctx, func(tx *sql.Tx) error {
-		beside, headErr := headOf(ctx, tx)
+		head, headErr := headOf(ctx, tx)
 		if headErr != nil && !errors.Is(headErr, sql.ErrNoRows) {
 			return headErr
 		}
+		var beside besides
 		var walk error
-		var seen []claim
 		lines := func(yield func([]byte) bool) {
-			walk = eachLine(ctx, tx, "SELECT line FROM ledger ORDER BY seq", func(line []byte) bool {
-				var c claim
-				if json.Unmarshal(line, &c) == nil && (c.Payload != "" || c.Kind == ledger.KindOutcome || c.Kind == ledger.KindMeasure) {
-					seen = append(seen, c)
-				}
-				return yield(line)
+			walk = eachRow(ctx, tx, func(r row) bool {
+				beside.look(r)
+				return yield(r.line)
 			})
 		}
-		r = ledger.Verify(lines, append([]ledger.Head{beside}, heads...)...)
+		heads, foreign, origin, err := verifyOrigin(ctx, tx, held)
+		if err != nil {
+			return err
+		}
+		r = ledger.Verify(lines, append([]ledger.Head{head}, heads...)...)
 		if walk != nil {
 			return walk
+		}
+		r.Origin = origin
+		for _, c := range foreign {
+			r.Add(r.Head.Seq, ledger.Foreign, "the checkpoint is of the ledger %s, and this is %s: look at another record, or ask who put this one in its place", c.Origin, origin)
+		}
+		for _, seq := range beside.off {
+			r.Add(seq, ledger.Altered, "what is written beside the line of entry %d, its number or its hash, is not that of the line", seq)
 		}
 		if headErr != nil {
 			r.Add(r.Head.Seq, ledger.Truncated, "the head that is written beside the record is gone: entries at the end may be missing")
 		}
-		if err := verifyPayloads(ctx, tx, seen, &r); err != nil {
+		if err := verifyPayloads(ctx, tx, beside, &r); err != nil {
 			return err
 		}
-		if err := verifyRuns(ctx, tx, seen, &r); err != nil {
+		if err := verifyRuns(ctx, tx, beside.claims, &r); err != nil {
 			return err
 		}
-		return verifyMeasures(ctx, tx, seen, &r)
+		return verifyMeasures(ctx, tx, beside.claims, &r)
 	})
 	if err != nil {
 		return ledger.Report{}, fmt.Errorf("verify the ledger: %w", err)
@@ -68,11 +76,36 @@ type claim struct {
 	Body    struct {
 		State   string `json:"state"`
 		Measure string `json:"measure"`
+		Payload string `json:"payload"`
 	} `json:"body"`
 }
 
-func verifyPayloads(ctx context.Context, tx *sql.Tx, seen []claim, r *ledger.Report) error {
-	for _, c := range seen {
+// besides is what has to be compared with what lies beside the lines, collected on the walk over them.
+type besides struct {
+	claims []claim
+	off    []int64         // entries whose columns are not those of their line
+	taken  map[string]bool // payloads that were redacted
+}
+
+func (b *besides) look(r row) {
+	var c claim
+	err := json.Unmarshal(r.line, &c)
+	if c.Seq != r.seq || ledger.DigestOf(r.line).String() != r.hash {
+		b.off = append(b.off, r.seq)
+	}
+	if err == nil && c.Kind == ledger.KindRedaction && c.Body.Payload != "" {
+		if b.taken == nil {
+			b.taken = map[string]bool{}
+		}
+		b.taken[c.Body.Payload] = true
+	}
+	if err == nil && (c.Payload != "" || c.Kind == ledger.KindOutcome || c.Kind == ledger.KindMeasure) {
+		b.claims = append(b.claims, c)
+	}
+}
+
+func verifyPayloads(ctx context.Context, tx *sql.Tx, beside besides, r *ledger.Report) error {
+	for _, c := range beside.claims {
 		if c.Payload == "" {
 			continue
 		}
@@ -80,6 +113,16 @@ func verifyPayloads(ctx context.Context, tx *sql.Tx, seen []claim, r *ledger.Rep
 		err := tx.QueryRowContext(ctx, "SELECT body FROM payload WHERE digest = ?", c.Payload).Scan(&body)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
+		}
+		if beside.taken[c.Payload] {
+			if err == nil {
+				r.Add(c.Seq, ledger.Unbound, "the payload of entry %d was redacted, and is there again", c.Seq)
+			}
+			if !slices.Contains(r.Redacted, c.Seq) { // another entry may have had the same payload
+				r.Redacted = append(r.Redacted, c.Seq)
+				slices.Sort(r.Redacted)
+			}
+			continue
 		}
 		if err != nil || ledger.Hash(body) != c.Payload {
 			r.Add(c.Seq, ledger.Unbound, "the payload of entry %d is not there or was altered", c.Seq)

@@ -1,0 +1,249 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/backout-dev/backout/rollback/ledger"
+)
+
+func (a *app) checkpointCmd() *cobra.Command {
+	var out, key string
+	cmd := &cobra.Command{
+		Use: "checkpoint", Short: "Make a checkpoint of the record, to keep elsewhere", Args: noArgs,
+		Long: `Make a checkpoint: six lines of text with which anyone can tell later whether entries were altered, cut off or rewritten since.
+It is worth something only where whoever can write the record cannot reach it: in a ticket, in a mail, with a colleague.
+A record that is damaged gets none.`,
+		Example: "  backout ledger checkpoint --out friday.txt --sign ~/.ssh/id_ed25519.pub\n  backout ledger verify --checkpoint friday.txt",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.record(cmd.Context(), func(ctx context.Context, s *opened) error {
+				c, err := a.checkpoint(ctx, s)
+				if err != nil {
+					return err
+				}
+				if key != "" {
+					if c.Signature, err = a.sign(ctx, key, c.Body()); err != nil {
+						return fmt.Errorf("sign the checkpoint: %w", err)
+					}
+				}
+				if out != "" {
+					return a.keepCheckpoint(out, c)
+				}
+				if a.jsonOut() {
+					return a.printJSON("backout.ledger-checkpoint/v1", c)
+				}
+				_, err = fmt.Fprint(a.out, c.Text())
+				return err
+			})
+		},
+	}
+	cmd.Flags().StringVar(&out, "out", "", "the file to write it to; one that is there stays as it is")
+	cmd.Flags().StringVar(&key, "sign", "", "the SSH key to sign it with: a key without a passphrase, or the public half of one that the agent holds")
+	return cmd
+}
+
+// checkpoint is the record as it is now, if it holds.
+func (a *app) checkpoint(ctx context.Context, s *opened) (ledger.Checkpoint, error) {
+	report, err := s.DB.Verify(ctx)
+	switch {
+	case err != nil:
+		return ledger.Checkpoint{}, fmt.Errorf("verify the record: %w", err)
+	case !report.OK:
+		return ledger.Checkpoint{}, errors.New("the record is damaged, and a checkpoint would say that it is not: see 'backout ledger verify'")
+	case report.Entries == 0:
+		return ledger.Checkpoint{}, errors.New("the record has no entry yet: there is nothing to keep")
+	}
+	return ledger.Checkpoint{Origin: report.Origin, Head: report.Head, At: a.now(), By: a.principal(s.settings).ID}, nil
+}
+
+func (a *app) keepCheckpoint(path string, c ledger.Checkpoint) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o644)
+	if err != nil {
+		return fmt.Errorf("keep the checkpoint: %w", err)
+	}
+	_, err = f.WriteString(c.Text())
+	if err := errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("keep the checkpoint: %w", err)
+	}
+	if a.jsonOut() {
+		return a.printJSON("backout.ledger-checkpoint/v1", c)
+	}
+	_, err = fmt.Fprintf(a.out, "%s holds the checkpoint over %d entries\n", path, c.Head.Seq)
+	return err
+}
+
+func (a *app) proveCmd() *cobra.Command {
+	var checkpoint, from string
+	cmd := &cobra.Command{
+		Use: "prove [ENTRY]", Short: "Prove that an entry is in the record, or that the record only grew",
+		Long: `Print a proof, as JSON, that whoever does not hold the record can check with 'backout ledger check-proof': that entry number
+ENTRY is in the record that a checkpoint names, or, with --from, that this record begins with that of an earlier checkpoint.`,
+		Example: `  backout ledger prove 14 --checkpoint friday.txt >entry-14.json
+  backout ledger prove --from friday.txt --checkpoint monday.txt >grown.json`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 || (len(args) == 1) == (from != "") {
+				return usage("%s takes the number of one ENTRY, or --from", cmd.CommandPath())
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.record(cmd.Context(), func(ctx context.Context, s *opened) error {
+				return a.prove(ctx, s, args, from, checkpoint)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&checkpoint, "checkpoint", "", "the file with the checkpoint to prove it by (default: the record as it is now)")
+	cmd.Flags().StringVar(&from, "from", "", "the file with the earlier checkpoint")
+	return cmd
+}
+
+func (a *app) prove(ctx context.Context, s *opened, args []string, from, checkpoint string) (err error) {
+	var seq int64
+	var earlier, c ledger.Checkpoint
+	if from != "" {
+		if earlier, err = readCheckpoint(from); err != nil {
+			return err
+		}
+	} else if seq, err = entryNumber(args[0]); err != nil {
+		return err
+	}
+	if checkpoint != "" {
+		c, err = readCheckpoint(checkpoint)
+	} else {
+		c, err = a.checkpoint(ctx, s)
+	}
+	if err != nil {
+		return err
+	}
+	var proof ledger.Proof
+	if from != "" {
+		proof, err = s.DB.ProveGrowth(ctx, earlier, c)
+	} else {
+		proof, err = s.DB.ProveEntry(ctx, c, seq)
+	}
+	if err != nil {
+		return err
+	}
+	if !a.jsonOut() {
+		a.flags.output = "json" // a proof is a document in any case
+	}
+	return a.printJSON(ledger.ProofSchema, proof)
+}
+
+func entryNumber(text string) (int64, error) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 1 {
+		return 0, usage("%q is no number of an entry: 'backout ledger list' has them", text)
+	}
+	return n, nil
+}
+
+func (a *app) checkProofCmd() *cobra.Command {
+	var held string
+	cmd := &cobra.Command{
+		Use: "check-proof FILE", Short: "Check a proof without the record",
+		Long: `Check a proof that 'backout ledger prove' printed; - reads it from the input. Neither the record nor a configuration is read.
+A proof is worth as much as its checkpoint: --checkpoint names the one that you hold, and the proof has to be by that one.
+Exit codes: 0 it holds; 1 it does not, or is by another checkpoint.`,
+		Example: "  backout ledger check-proof entry-14.json --checkpoint friday.txt",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usage("%s takes one FILE", cmd.CommandPath())
+			}
+			return nil
+		},
+		RunE: func(_ *cobra.Command, args []string) error { return a.checkProof(args[0], held) },
+	}
+	cmd.Flags().StringVar(&held, "checkpoint", "", "the file with the checkpoint that you hold")
+	return cmd
+}
+
+// checked is what the check of a proof showed.
+type checked struct {
+	OK         bool               `json:"ok"`
+	Shows      string             `json:"shows"`
+	Held       bool               `json:"held"` // by a checkpoint that the caller holds
+	Checkpoint ledger.Checkpoint  `json:"checkpoint"`
+	From       *ledger.Checkpoint `json:"from,omitempty"`
+	Entry      json.RawMessage    `json:"entry,omitempty"`
+}
+
+func (a *app) checkProof(path, held string) error {
+	proof, err := readProof(a.in, path)
+	if err != nil {
+		return err
+	}
+	shown, err := proof.Check()
+	if err != nil {
+		return fmt.Errorf("the proof does not hold: %w", err)
+	}
+	c := checked{OK: true, Checkpoint: shown.Checkpoint, From: shown.From, Entry: shown.Line, Held: held != ""}
+	if held != "" {
+		mine, err := readCheckpoint(held)
+		if err != nil {
+			return err
+		}
+		if mine.Origin != shown.Checkpoint.Origin || mine.Head.Seq != shown.Checkpoint.Head.Seq || mine.Head.Root != shown.Checkpoint.Head.Root {
+			return fmt.Errorf("the proof is by another checkpoint than %s: ask for one with --checkpoint %s", held, held)
+		}
+	}
+	switch {
+	case shown.From != nil:
+		c.Shows = fmt.Sprintf("the record of %d entries begins with the one of %d entries noted %s", shown.Checkpoint.Head.Seq, shown.From.Head.Seq,
+			shown.From.At.Format(time.RFC3339))
+	default:
+		c.Shows = fmt.Sprintf("entry %d is in the record of %d entries noted %s", shown.Entry, shown.Checkpoint.Head.Seq, shown.Checkpoint.At.Format(time.RFC3339))
+	}
+	if a.jsonOut() {
+		return a.printJSON("backout.ledger-check/v1", c)
+	}
+	fmt.Fprintln(a.out, c.Shows)
+	switch {
+	case len(shown.Line) > 0:
+		fmt.Fprintf(a.out, "  %s\n", harmless(string(shown.Line)))
+	case shown.Entry > 0:
+		fmt.Fprintf(a.out, "  its line is not in the proof (redacted, or left out): only that a line with the digest %s is there\n", proof.Digest)
+	}
+	if !c.Held {
+		fmt.Fprintln(a.out, "  by the checkpoint in the proof itself: whoever made up the one could make up the other; compare it with one that you hold (--checkpoint)")
+	}
+	return nil
+}
+
+// readCheckpoint reads a checkpoint from a file.
+func readCheckpoint(path string) (ledger.Checkpoint, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return ledger.Checkpoint{}, usage("read the checkpoint: %v", err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, ledger.MaxCheckpoint+1))
+	if err != nil {
+		return ledger.Checkpoint{}, usage("read the checkpoint: %v", err)
+	}
+	c, err := ledger.ParseCheckpoint(string(text))
+	if err != nil {
+		return ledger.Checkpoint{}, usage("%s: %v", path, err)
+	}
+	return c, nil
+}
+
+func readProof(in io.Reader, path string) (ledger.Proof, error) {
+	if path == "-" {
+		return ledger.ReadProof(in)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return ledger.Proof{}, usage("%v", err)
+	}
+	defer f.Close()
+	return ledger.ReadProof(f)
+}

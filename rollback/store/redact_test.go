@@ -1,0 +1,114 @@
+package store
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/backout-dev/backout/rollback/ledger"
+)
+
+func TestWhatWasRedactedIsInNoFileAnyMore(t *testing.T) {
+	const secret = "correct-horse-battery-staple"
+	long := strings.Repeat("so long that it takes pages of its own ", 500) + secret
+	dir := t.TempDir()
+	db := opened(t, filepath.Join(dir, "b.db"), Options{})
+	write(t, db, 3, "before")
+	body, err := json.Marshal(ledger.RunBody{Reason: secret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, db, ledger.Entry{Kind: ledger.KindNote, Actor: "ana", Text: long}, "raw "+secret)
+	put(t, db, ledger.Entry{Kind: ledger.KindConfirmation, Actor: "ana", Text: "x", Body: body}, "raw "+secret)
+	old := held(t, db)
+	write(t, db, 3, "after")
+
+	by := ledger.Entry{Actor: "bob", Text: "redacted", At: time.Unix(5, 0)}
+	if _, err := db.Redact(t.Context(), 4, []string{"text"}, "slipped in", by); err != nil {
+		t.Fatal(err)
+	}
+	done, err := db.Redact(t.Context(), 5, []string{"body.reason"}, "slipped in", by)
+	if err != nil || len(done.Still) != 1 || !strings.HasPrefix(done.Still[0], "payload ") {
+		t.Fatalf("what is left is not told: %+v %v", done, err)
+	}
+	if done, err = db.Redact(t.Context(), 4, []string{"payload"}, "slipped in", by); err != nil || len(done.Still) != 0 {
+		t.Fatalf("%+v %v", done, err)
+	}
+	holdNo(t, dir, secret)
+	redactedTwo(t, db, old)
+	alter(t, db, "INSERT INTO payload SELECT json_extract(line, '$.payload'), 'raw "+secret+"' FROM ledger WHERE seq = 4")
+	if r, err := db.Verify(t.Context()); err != nil || r.OK {
+		t.Errorf("a payload that came back: %+v %v", r, err)
+	}
+}
+
+// redactedTwo looks whether entries 4 and 5 show as redacted by bob, and the rest as it was.
+func redactedTwo(t *testing.T, db *DB, old ledger.Checkpoint) {
+	t.Helper()
+	r, err := db.Verify(t.Context(), old)
+	if err != nil || !r.OK || !slices.Equal(r.Redacted, []int64{4, 5}) || r.Entries != 11 {
+		t.Errorf("%+v %v", r, err)
+	}
+	p, err := db.ProveEntry(t.Context(), old, 4)
+	if err != nil || p.Line != "" {
+		t.Errorf("a proof shows what stands in as what was written: %+v %v", p, err)
+	}
+	if entries, err := db.Entries(t.Context(), 8, 1); err != nil || entries[0].Kind != ledger.KindRedaction || entries[0].Actor != "bob" {
+		t.Errorf("the record does not say who did it: %+v %v", entries, err)
+	}
+}
+
+func put(t *testing.T, db *DB, e ledger.Entry, payload string) {
+	t.Helper()
+	err := db.Update(t.Context(), func(tx *Tx) error {
+		_, err := tx.Append(e, []byte(payload))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// holdNo looks for a text in the bytes of all files of a directory.
+func holdNo(t *testing.T, dir, text string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		if data, err := os.ReadFile(file); err != nil || bytes.Contains(data, []byte(text)) {
+			t.Errorf("%s holds it still (%v)", file, err)
+		}
+	}
+}
+
+func TestNothingIsRedactedInPart(t *testing.T) {
+	db := opened(t, filepath.Join(t.TempDir(), "b.db"), Options{})
+	write(t, db, 3, "a story")
+	before := held(t, db)
+	by := ledger.Entry{Actor: "bob", Text: "redacted"}
+	if _, err := db.Redact(t.Context(), 9, []string{"text"}, "why", by); !errors.Is(err, ErrNotFound) {
+		t.Errorf("an entry that is not there: %v", err)
+	}
+	if _, err := db.Redact(t.Context(), 2, []string{"text", "body.reason"}, "why", by); err == nil {
+		t.Error("a field that is not there")
+	}
+	alter(t, db, "DELETE FROM payload WHERE digest = (SELECT json_extract(line, '$.payload') FROM ledger WHERE seq = 2)")
+	if _, err := db.Redact(t.Context(), 2, []string{"text", "payload"}, "why", by); !errors.Is(err, ErrNotFound) {
+		t.Errorf("a payload that is not there: %v", err)
+	}
+	if head, err := db.Head(t.Context()); err != nil || head.Hash != before.Head.Hash {
+		t.Errorf("%+v %v", head, err)
+	}
+	alter(t, db, "UPDATE ledger SET line = replace(line, 'a story', 'another') WHERE seq = 3")
+	if _, err := db.Redact(t.Context(), 3, []string{"text"}, "why", by); err == nil || !strings.Contains(err.Error(), "damaged") {
+		t.Errorf("a redaction hides what was altered: %v", err)
+	}
+}
