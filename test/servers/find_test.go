@@ -16,6 +16,13 @@ func TestEachServerIsPinnedInItsModule(t *testing.T) {
 		if in == "" {
 			in = s.Name
 		}
+		if s.NPM != "" {
+			lock, err := os.ReadFile(filepath.Join(in, "package-lock.json"))
+			if want := `"` + s.NPM + `": "` + s.Version[1:] + `"`; err != nil || !strings.Contains(string(lock), want) {
+				t.Errorf("%s/package-lock.json does not ask for %s: %v", in, want, err)
+			}
+			continue
+		}
 		mod, err := os.ReadFile(filepath.Join(in, "go.mod"))
 		if err != nil {
 			t.Fatal(err)
