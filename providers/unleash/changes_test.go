@@ -73,6 +73,6 @@ func conformance(t *testing.T, u *servers.Unleash, a *ana) {
 		Window: providers.Window{Since: newest, Until: newest.Add(time.Millisecond)},
 		Hang:   func(t *testing.T) providers.Provider { return provider(t, silent(t)) },
 		Faults: faults(),
-		Big:    func(t *testing.T) providers.Provider { return provider(t, many(t, 30_000)) }, BigEvents: 30_000, BigLimit: 16 << 20,
+		Big:    func(t *testing.T) providers.Provider { return provider(t, many(t, 10_000)) }, BigEvents: 10_000, BigLimit: 8 << 20,
 	})
 }

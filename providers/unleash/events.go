@@ -74,27 +74,28 @@ func read(data json.RawMessage) (strategy, bool) {
 // pageSize is the most events that Unleash gives at once.
 const pageSize = 1000
 
-// log reads the events that the query asks for, the newest first, page by page, until each has enough. What comes in
-// meanwhile shifts the pages: nothing is given twice.
+// log reads the events that the query asks for, the newest first by the time that they carry, page by page, until each has
+// enough. What comes in meanwhile shifts the pages: nothing is given twice.
 func (p *Provider) log(ctx context.Context, query url.Values, each func(event) error) error {
 	query.Set("limit", strconv.Itoa(pageSize))
-	last := int64(-1)
+	var before map[int64]bool // of the page before
 	for offset := 0; ; offset += pageSize {
 		query.Set("offset", strconv.Itoa(offset))
-		n := 0
+		n, page := 0, map[int64]bool{}
 		_, err := p.api.Get(ctx, "/api/admin/search/events", query, func(r io.Reader) error {
 			return events(r, func(e event) error {
 				n++
-				if last >= 0 && e.ID >= last {
+				page[e.ID] = true
+				if before[e.ID] {
 					return nil
 				}
-				last = e.ID
 				return each(e)
 			})
 		})
 		if err != nil || n < pageSize {
 			return err
 		}
+		before = page
 	}
 }
 

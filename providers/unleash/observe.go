@@ -1,6 +1,7 @@
 package unleash
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -64,6 +65,8 @@ func (p *Provider) look(ctx context.Context, unit rollback.UnitID) (*state, erro
 	if err != nil && !errors.Is(err, httpapi.ErrStop) {
 		return nil, err
 	}
+	// Events carry the time at which their transaction began, and are numbered when they are written.
+	slices.SortStableFunc(s.log, func(a, b event) int { return cmp.Compare(b.ID, a.ID) })
 	var ans httpapi.Answer
 	if s.feature, ans, err = p.flag(ctx, flag); err != nil {
 		return nil, err
