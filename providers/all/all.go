@@ -14,6 +14,7 @@ import (
 	"github.com/backout-dev/backout/providers/prometheus"
 	"github.com/backout-dev/backout/providers/releases"
 	"github.com/backout-dev/backout/providers/rollouts"
+	"github.com/backout-dev/backout/providers/unleash"
 )
 
 // Registry holds every built-in provider.
@@ -21,7 +22,7 @@ func Registry() (*providers.Registry, error) {
 	r := &providers.Registry{}
 	for _, f := range []providers.Factory{
 		alertmanager.Factory(), exec.Factory(), file.Factory(), git.Factory(), gitops.Factory(), helm.Factory(), kubernetes.Factory(),
-		probe.Factory(), prometheus.Factory(), releases.Factory(), rollouts.Factory(),
+		probe.Factory(), prometheus.Factory(), releases.Factory(), rollouts.Factory(), unleash.Factory(),
 	} {
 		if err := r.Register(f); err != nil {
 			return nil, err

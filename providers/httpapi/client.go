@@ -122,13 +122,7 @@ func (c *Client) get(ctx context.Context, path string, query url.Values, read fu
 	if err != nil {
 		return Answer{}, providers.Permanent(err)
 	}
-	req.Header.Set("User-Agent", "backout")
-	req.Header.Set("Accept", "application/json")
-	if c.set.BearerToken != "" {
-		req.Header.Set("Authorization", "Bearer "+c.set.BearerToken)
-	} else if c.set.BasicAuth.User != "" {
-		req.SetBasicAuth(c.set.BasicAuth.User, c.set.BasicAuth.Password)
-	}
+	c.identify(req)
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return Answer{}, err
@@ -142,6 +136,17 @@ func (c *Client) get(ctx context.Context, path string, query url.Values, read fu
 		return ans, errHTML
 	}
 	return ans, read(&capped{r: resp.Body, left: c.maxBody, limit: c.maxBody})
+}
+
+// identify says who asks.
+func (c *Client) identify(req *http.Request) {
+	req.Header.Set("User-Agent", "backout")
+	req.Header.Set("Accept", "application/json")
+	if c.set.BearerToken != "" {
+		req.Header.Set("Authorization", "Bearer "+c.set.BearerToken)
+	} else if c.set.BasicAuth.User != "" {
+		req.SetBasicAuth(c.set.BasicAuth.User, c.set.BasicAuth.Password)
+	}
 }
 
 // clock compares the server's clock with ours. The header has whole seconds, so less than two are no skew.

@@ -179,3 +179,31 @@ func TestAConnectionThatEndsTooSoonIsSaidInWords(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// What was sent is known to be not done only where the server itself says so.
+func TestWhatIsKnownOfWhatWasSent(t *testing.T) {
+	code := http.StatusCreated
+	var got string
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		got = r.Method + " " + r.URL.EscapedPath() + " " + r.Header.Get("Authorization") + " " + string(body)
+		w.WriteHeader(code)
+	}))
+	t.Cleanup(srv.Close)
+	c, v := client(t, "", Settings{URL: srv.URL, BearerToken: "t0ken"})
+	if err := c.Send(t.Context(), http.MethodPut, "/api/a b", map[string]int{"n": 1}); err != nil || got != `PUT /api/a%20b Bearer t0ken {"n":1}` {
+		t.Errorf("the server saw %q (%v)", got, err)
+	}
+	for status, refused := range map[int]bool{400: true, 403: true, 404: true, 408: false, 409: true, 500: false, 502: false} {
+		code = status
+		err := c.Send(t.Context(), http.MethodDelete, "/api", nil)
+		if err == nil || Refused(err) != refused || NotThere(err) != (status == 404) || v.Health().State != providers.HealthFailing {
+			t.Errorf("%d: %v, refused %v, health %+v", status, err, Refused(err), v.Health())
+		}
+	}
+	srv.CloseClientConnections()
+	srv.Close()
+	if err := c.Send(t.Context(), http.MethodPost, "/api", nil); err == nil || Refused(err) {
+		t.Errorf("nobody answers: %v", err)
+	}
+}

@@ -24,7 +24,7 @@ const maxWait = time.Hour
 
 // refused turns a status other than 200 into an error with a class.
 func (c *Client) refused(resp *http.Response, ans Answer) error {
-	err := fmt.Errorf("answered %s%s", resp.Status, reason(resp))
+	var err error = &StatusError{Code: resp.StatusCode, text: fmt.Sprintf("answered %s%s", resp.Status, reason(resp))}
 	switch code := resp.StatusCode; {
 	case code == http.StatusTooManyRequests:
 		return providers.RateLimited(wait(resp, ans), err)

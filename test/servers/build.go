@@ -28,8 +28,11 @@ func (p Progress) Linking() bool { return p.Total > 0 && p.Done >= p.Total-1 }
 // within a checkout. The module's go.sum pins every byte that is downloaded. tell may be nil; it is called one call at a time.
 func Build(ctx context.Context, s Server, tell func(Progress)) (string, error) {
 	path, err := s.Cached()
-	if err != nil || (runs(path) && s.hasFiles(path)) {
+	if err != nil || (s.there(path) && s.hasFiles(path)) {
 		return path, err
+	}
+	if s.NPM != "" {
+		return path, installNPM(ctx, s, path)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return "", err
@@ -88,7 +91,11 @@ func moduleDir(ctx context.Context, s Server) (string, error) {
 		in = s.Name
 	}
 	dir := filepath.Join(filepath.Dir(strings.TrimSpace(string(out))), "test", "servers", in)
-	if _, err := os.Stat(filepath.Join(dir, "go.mod")); err != nil {
+	pins := "go.mod"
+	if s.NPM != "" {
+		pins = "package-lock.json"
+	}
+	if _, err := os.Stat(filepath.Join(dir, pins)); err != nil {
 		return "", errors.New("not in a checkout of backout, whose test/servers says what is built: go there first")
 	}
 	return dir, nil

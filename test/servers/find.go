@@ -34,6 +34,7 @@ type Server struct {
 	LDFlags string   // for the linker
 	OnPath  []string // what distributions call it; empty: only the pinned version will do
 	Files   []string // what tests need of Module beside the program: it is put into FilesDir
+	NPM     string   // the package of npm that it is, where it is one; Package is the file in it that node runs
 }
 
 // All lists the servers that can be built.
@@ -79,6 +80,7 @@ func All() []Server {
 			LDFlags: "-s -w -X " + rolloutsModule + "/utils/version.version=" + rolloutsVersion,
 			Module:  rolloutsModule, Files: rolloutsKinds,
 		},
+		{Name: "unleash", Version: "v7.5.1", NPM: "unleash-server", Package: "dist/server.js"},
 	}
 }
 
@@ -96,6 +98,9 @@ func (s Server) Cached() (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", fmt.Errorf("find the user's cache: %w", err)
+	}
+	if s.NPM != "" {
+		return filepath.Join(cache, "backout-test", s.Version, s.Name, "node_modules", s.NPM, filepath.FromSlash(s.Package)), nil
 	}
 	return filepath.Join(cache, "backout-test", s.Version, program(s.Name)), nil
 }
@@ -127,7 +132,7 @@ func Find(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if !runs(path) {
+	if !s.there(path) {
 		where := "neither on PATH nor in the cache"
 		if len(s.OnPath) == 0 {
 			where = "not in the cache, as " + s.Version
@@ -195,6 +200,15 @@ func program(name string) string {
 		return name + ".exe"
 	}
 	return name
+}
+
+// there reports whether a server's program is at path. What node runs needs no right to be executed.
+func (s Server) there(path string) bool {
+	if s.NPM == "" {
+		return runs(path)
+	}
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 func runs(path string) bool {

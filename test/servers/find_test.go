@@ -15,6 +15,13 @@ import (
 func TestEachServerIsPinnedInItsModule(t *testing.T) {
 	for _, s := range servers.All() {
 		in := cmp.Or(s.In, s.Name)
+		if s.NPM != "" {
+			lock, err := os.ReadFile(filepath.Join(in, "package-lock.json"))
+			if want := `"` + s.NPM + `": "` + s.Version[1:] + `"`; err != nil || !strings.Contains(string(lock), want) {
+				t.Errorf("%s/package-lock.json does not ask for %s: %v", in, want, err)
+			}
+			continue
+		}
 		mod, err := os.ReadFile(filepath.Join(in, "go.mod"))
 		if err != nil {
 			t.Fatal(err)

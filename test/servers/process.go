@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -29,6 +30,7 @@ type process struct {
 	args, env       []string                   // env is added to this process's own
 	called          string                     // the name it is called by, where that says what it is; empty: name
 	well            func(context.Context) bool // whether it is ready; nil: a page that Prometheus and Alertmanager have
+	attr            *syscall.SysProcAttr       // how it runs; nil: as this user, and it ends with this process
 	cmd             *exec.Cmd
 	ended           chan struct{}
 
@@ -69,7 +71,9 @@ func (p *process) start(ctx context.Context) error {
 		p.cmd.Env = append(os.Environ(), p.env...)
 	}
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = p.dir, log, log
-	p.cmd.SysProcAttr = dieWithParent()
+	if p.cmd.SysProcAttr = p.attr; p.attr == nil {
+		p.cmd.SysProcAttr = dieWithParent()
+	}
 	p.ended = make(chan struct{})
 	started := make(chan error, 1)
 	go func(cmd *exec.Cmd, ended chan struct{}) {

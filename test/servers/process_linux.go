@@ -7,3 +7,10 @@ import "syscall"
 func dieWithParent() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 }
+
+// asUser is dieWithParent as another user.
+func asUser(uid, gid uint32) *syscall.SysProcAttr {
+	attr := dieWithParent()
+	attr.Credential = &syscall.Credential{Uid: uid, Gid: gid}
+	return attr
+}
