@@ -59,7 +59,10 @@ func (w *world) across(e providers.Edge, id, v UnitID, ch choice) Finding {
 		f.Evidence = fmt.Sprintf("%s has served %s since %s", v, name(theirs), theirs.Since.UTC().Format("2006-01-02T15:04:05Z"))
 		return f
 	}
-	return w.edgeFinding(e, Coupled, []UnitID{v}, fmt.Sprintf("%s cannot serve without the change of %s: they go back together, %s first", e.From, e.To, e.From))
+	f := w.edgeFinding(e, Coupled, []UnitID{v}, fmt.Sprintf("%s cannot serve without the change of %s: they go back together, %s first", e.From, e.To, e.From))
+	f = w.broken(f, id, oldest(ch))
+	f.Since = bothSince(f.Since, theirs.Since)
+	return f
 }
 
 func (w *world) edgeFinding(e providers.Edge, v Verdict, units []UnitID, text string) Finding {

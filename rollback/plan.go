@@ -45,6 +45,11 @@ type Finding struct {
 	Evidence string    `json:"evidence,omitempty"`
 	Source   string    `json:"source,omitempty"`
 	SeenAt   time.Time `json:"seen_at,omitzero"`
+	// Broke is the change or revision that made it so, in words, Change its id where it is on the timeline, and Since when it began
+	// to serve. Empty: the evidence does not tell.
+	Broke  string    `json:"broke,omitempty"`
+	Change string    `json:"change,omitempty"`
+	Since  time.Time `json:"since,omitzero"`
 }
 
 // UnitPlan is one unit's part of a plan. Tested is "untested" until a proof exists.
