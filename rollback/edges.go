@@ -23,8 +23,8 @@ func (w *world) bound(id UnitID, ch choice, in []UnitID) []Finding {
 	u := w.unit(id)
 	var out []Finding
 	for _, e := range w.edges {
-		if !couples(e.Kind) {
-			continue
+		if !couples(e.Kind) || (e.Kind == providers.EdgeContract && w.tried(e.From, e.To)) {
+			continue // where the two were tried together, that says more than that there is a contract
 		}
 		// To goes back: its consumers have to go first. From goes back: only "requires" binds it to its provider too.
 		var others []UnitID

@@ -50,7 +50,7 @@ type Standing struct {
 }
 
 // Standings works out for every unit of an environment, "" all of them, whether it can go back alone now, as [Engine.Plan] would.
-// It changes nothing. Of the request, Context and Edges count. A unit that cannot be judged, or not in time, is
+// It changes nothing. Of the request, what is known of the world counts (Context, Edges, Services, Unread). A unit that cannot be judged, or not in time, is
 // unknown; an error says that not all units could be listed, beside those that could.
 func (e *Engine) Standings(ctx context.Context, req Request, environment string) ([]Standing, error) {
 	units, listErr := e.Units(ctx)
@@ -86,7 +86,8 @@ func (e *Engine) standing(ctx context.Context, shared *world, req Request, id Un
 	ctx, cancel := context.WithTimeout(ctx, standingLimit)
 	defer cancel()
 	w.tied = func(o Observation, to Revision) ([]Tie, error) { return e.ties(ctx, o, to) }
-	p, err := e.planIn(ctx, &w, Request{Unit: id, Context: req.Context, Edges: req.Edges}, []UnitID{id}, nil)
+	req.Unit = id
+	p, err := e.planIn(ctx, &w, req, []UnitID{id}, nil)
 	switch {
 	case errors.Is(err, ErrNoTarget):
 		s.Findings = []Finding{{

@@ -19,7 +19,10 @@ type Request struct {
 	Alerts   []AlertRef         // the symptoms that a verified rollback must have cured
 	Context  []providers.Change // what is known of other changes, for the rules
 	Edges    []providers.Edge   // declared and observed edges
-	Reason   string
+	Services []providers.Service
+	// Unread says which declarations there are and could not be read, and why: what they would say is unknown.
+	Unread []string
+	Reason string
 }
 
 // Verdict says whether a unit can be taken back alone; the worst of its findings.

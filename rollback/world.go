@@ -28,6 +28,8 @@ type world struct {
 	fixed   map[UnitID]string            // where units go, when a plan is judged once more
 	changes []providers.Change
 	edges   []providers.Edge
+	facts   []providers.Service
+	unread  []string              // declarations that could not be read
 	did     map[UnitID][]switched // what backout switched
 	now     time.Time
 	tied    func(Observation, Revision) ([]Tie, error) // asks a unit's provider; nil: nobody is asked
@@ -45,7 +47,7 @@ func (e *Engine) look(ctx context.Context, req Request, primary []UnitID, units 
 
 func newWorld(req Request, units []Unit, listErr error) *world {
 	return &world{
-		units: units, listErr: listErr, changes: req.Context, edges: req.Edges,
+		units: units, listErr: listErr, changes: req.Context, edges: req.Edges, facts: req.Services, unread: req.Unread,
 		obs: map[UnitID]Observation{}, errs: map[UnitID]error{}, claims: map[UnitID]string{}, left: map[UnitID]map[string]string{},
 	}
 }
