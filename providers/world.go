@@ -12,6 +12,8 @@ type Service struct {
 	Owner       string   `json:"owner,omitempty"`
 	Environment string   `json:"environment,omitempty"`
 	DependsOn   []string `json:"depends_on,omitempty"`
+	// Emits names what it does to the outside that no rollback takes back: payments, mails, deletions.
+	Emits []string `json:"emits,omitempty"`
 
 	Unknown map[string]json.RawMessage `json:"-"` // fields that this version does not know, to be written back
 }
@@ -30,9 +32,16 @@ const (
 	EdgeOrder    EdgeKind = "order"
 
 	EdgeIndependent EdgeKind = "independent"
+
+	// EdgeMinVersion: From, as it is now, needs To at one of ToVersions. EdgeVerified and EdgeRefuted: From at one of FromVersions
+	// was tried with To at one of ToVersions, and they work together, or do not.
+	EdgeMinVersion EdgeKind = "min-version"
+	EdgeVerified   EdgeKind = "verified"
+	EdgeRefuted    EdgeKind = "refuted"
 )
 
-// Edge says that From depends on To, with what it rests on.
+// Edge says that From depends on To, with what it rests on. Versions are ranges of semantic versions such as ">= 1.2, < 2"; ""
+// is any.
 type Edge struct {
 	From     string    `json:"from"`
 	To       string    `json:"to"`
@@ -40,6 +49,9 @@ type Edge struct {
 	Evidence string    `json:"evidence,omitempty"`
 	Source   string    `json:"source,omitempty"`
 	SeenAt   time.Time `json:"seen_at,omitzero"`
+
+	FromVersions string `json:"from_versions,omitempty"`
+	ToVersions   string `json:"to_versions,omitempty"`
 }
 
 // Signal is a series of measurements. A point is {unix seconds, value}.

@@ -79,14 +79,14 @@ func (w *world) shared(id UnitID, ch choice, c *providers.Change) []Finding {
 	}
 	if len(mute) > 0 {
 		out = append(out, Finding{
-			Rule: ruleShared, Verdict: Conditional, Evidence: strings.Join(mute, ", "), Source: "history",
+			Rule: ruleShared, Verdict: Conditional, Evidence: strings.Join(mute, ", "), Source: fromHistory,
 			Text: "began to serve at about the same time and does not say what commit it carries: " + strings.Join(mute, ", "),
 		})
 	}
 	out = append(out, w.homeless(u, n)...)
 	if len(out) == 0 {
 		out = append(out, Finding{
-			Rule: ruleShared, Verdict: Independent, Source: "history", Evidence: strings.Join(briefs(n.commits), ", "),
+			Rule: ruleShared, Verdict: Independent, Source: fromHistory, Evidence: strings.Join(briefs(n.commits), ", "),
 			Text: "no other unit serves what would be taken back from " + string(id),
 		})
 	}
@@ -102,7 +102,7 @@ func (w *world) delivers(a, b UnitID) bool {
 // partOf is the finding for a unit that goes back without what brings it.
 func (w *world) partOf(whole UnitID) Finding {
 	return Finding{
-		Rule: ruleShared, Verdict: Conditional, Source: "history", Evidence: w.obs[whole].Delivers, SeenAt: w.obs[whole].At,
+		Rule: ruleShared, Verdict: Conditional, Source: fromHistory, Evidence: w.obs[whole].Delivers, SeenAt: w.obs[whole].At,
 		Text: fmt.Sprintf("it is a part of %s, which stays at %s: plan %s to take the whole back", whole, name(w.obs[whole].Current), whole),
 	}
 }
@@ -132,11 +132,13 @@ func (w *world) sharedWith(id UnitID, ch choice, n identity, v Unit) (out []Find
 		slices.Reverse(carry)
 	}
 	f := Finding{
-		Rule: ruleShared, Verdict: Coupled, Units: []UnitID{v.ID}, Source: "history", SeenAt: w.obs[v.ID].At,
+		Rule: ruleShared, Verdict: Coupled, Units: []UnitID{v.ID}, Source: fromHistory, SeenAt: w.obs[v.ID].At,
 		Evidence: strings.Join(carry, " and ") + " carry " + strings.Join(briefs(n.commits), ", "),
 		Text: fmt.Sprintf("the same change%s is live on %s: neither goes back without the other", inBrackets(n.sets),
 			strings.Join(both, " and ")),
 	}
+	f = w.broken(f, id, ch.revs[ch.culprit])
+	f.Since = bothSince(f.Since, revs[at].Since)
 	if e, ok := w.declared(id, v.ID, providers.EdgeIndependent); ok {
 		f.Verdict, f.Units, f.Source = Conditional, nil, e.Source
 		f.Text = fmt.Sprintf("the same change is live on %s, which is declared to be independent of it: %s", v.ID, e.Evidence)

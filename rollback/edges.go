@@ -23,8 +23,8 @@ func (w *world) bound(id UnitID, ch choice, in []UnitID) []Finding {
 	u := w.unit(id)
 	var out []Finding
 	for _, e := range w.edges {
-		if !couples(e.Kind) {
-			continue
+		if !couples(e.Kind) || (e.Kind == providers.EdgeContract && w.tried(e.From, e.To)) {
+			continue // where the two were tried together, that says more than that there is a contract
 		}
 		// To goes back: its consumers have to go first. From goes back: only "requires" binds it to its provider too.
 		var others []UnitID
@@ -59,7 +59,10 @@ func (w *world) across(e providers.Edge, id, v UnitID, ch choice) Finding {
 		f.Evidence = fmt.Sprintf("%s has served %s since %s", v, name(theirs), theirs.Since.UTC().Format("2006-01-02T15:04:05Z"))
 		return f
 	}
-	return w.edgeFinding(e, Coupled, []UnitID{v}, fmt.Sprintf("%s cannot serve without the change of %s: they go back together, %s first", e.From, e.To, e.From))
+	f := w.edgeFinding(e, Coupled, []UnitID{v}, fmt.Sprintf("%s cannot serve without the change of %s: they go back together, %s first", e.From, e.To, e.From))
+	f = w.broken(f, id, oldest(ch))
+	f.Since = bothSince(f.Since, theirs.Since)
+	return f
 }
 
 func (w *world) edgeFinding(e providers.Edge, v Verdict, units []UnitID, text string) Finding {

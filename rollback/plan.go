@@ -19,7 +19,10 @@ type Request struct {
 	Alerts   []AlertRef         // the symptoms that a verified rollback must have cured
 	Context  []providers.Change // what is known of other changes, for the rules
 	Edges    []providers.Edge   // declared and observed edges
-	Reason   string
+	Services []providers.Service
+	// Unread says which declarations there are and could not be read, and why: what they would say is unknown.
+	Unread []string
+	Reason string
 }
 
 // Verdict says whether a unit can be taken back alone; the worst of its findings.
@@ -45,6 +48,11 @@ type Finding struct {
 	Evidence string    `json:"evidence,omitempty"`
 	Source   string    `json:"source,omitempty"`
 	SeenAt   time.Time `json:"seen_at,omitzero"`
+	// Broke is the change or revision that made it so, in words, Change its id where it is on the timeline, and Since when it began
+	// to serve. Empty: the evidence does not tell.
+	Broke  string    `json:"broke,omitempty"`
+	Change string    `json:"change,omitempty"`
+	Since  time.Time `json:"since,omitzero"`
 }
 
 // UnitPlan is one unit's part of a plan. Tested is "untested" until a proof exists.

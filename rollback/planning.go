@@ -19,7 +19,7 @@ const untested = "untested"
 // any person; who really confirms is judged by [Engine.Confirm]. A plan that may not run is returned without an error
 // (its Verdict and Decision say why); errors match [ErrNotFound], [ErrNoTarget] and [ErrNotAlone].
 func (e *Engine) Plan(ctx context.Context, req Request) (Plan, error) {
-	change := req.Change
+	change := req.Change // undoing a run looks at that run's own in its place
 	undo, err := e.undone(ctx, &req)
 	if err != nil {
 		return Plan{}, err
@@ -34,6 +34,11 @@ func (e *Engine) Plan(ctx context.Context, req Request) (Plan, error) {
 		return Plan{}, err
 	}
 	w.undo = undo
+	return e.planIn(ctx, w, req, primary, change)
+}
+
+// planIn makes a plan in a world that was looked at.
+func (e *Engine) planIn(ctx context.Context, w *world, req Request, primary []UnitID, change *providers.Change) (Plan, error) {
 	s, err := w.gather(req, primary, e.cfg.Cap)
 	if err != nil {
 		return Plan{}, err
@@ -51,8 +56,8 @@ func (e *Engine) Plan(ctx context.Context, req Request) (Plan, error) {
 	if err := e.fill(ctx, w, s, change, &p); err != nil {
 		return Plan{}, err
 	}
-	p.basis = &basis{req: req, primary: primary, undo: undo, obs: w.obs, errs: w.errs}
-	p.Decision = e.decide(p, policy.Principal{ID: "anybody", Kind: policy.Human}, units)
+	p.basis = &basis{req: req, primary: primary, undo: w.undo, obs: w.obs, errs: w.errs}
+	p.Decision = e.decide(p, policy.Principal{ID: "anybody", Kind: policy.Human}, w.units)
 	p.Hash, err = HashPlan(p)
 	return p, err
 }
@@ -165,9 +170,25 @@ func (e *Engine) unitPlan(ctx context.Context, w *world, q part, with []Companio
 		}
 	}
 	up.Verdict = worst(up.Findings)
+	up.Findings = sourced(up.Findings, obs)
 	var err error
 	up.Observed, err = scrubbed(obs)
 	return up, err
+}
+
+// sourced names the source and the age of findings that rest on the unit's own observation.
+func sourced(findings []Finding, o Observation) []Finding {
+	out := slices.Clone(findings)
+	for i := range out {
+		f := &out[i]
+		if f.Source == "" {
+			f.Source = providerOf(o.Unit.ID)
+		}
+		if f.SeenAt.IsZero() && (f.Source == providerOf(o.Unit.ID) || f.Source == fromHistory) {
+			f.SeenAt = o.At // a declaration that does not say when it was made has no age
+		}
+	}
+	return out
 }
 
 // propose asks the Reverser for the steps, and makes them whole: every step names its unit and the contents it goes

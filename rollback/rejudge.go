@@ -47,10 +47,8 @@ func (e *Engine) still(ctx context.Context, p Plan, units []Unit, listErr error)
 // lookAround begins to look at the units beside the plan's and returns at once.
 func (e *Engine) lookAround(ctx context.Context, p Plan, units []Unit, listErr error) around {
 	b := p.basis
-	w := &world{
-		units: units, listErr: listErr, changes: b.req.Context, edges: b.req.Edges, undo: b.undo, fixed: map[UnitID]string{},
-		claims: map[UnitID]string{}, left: map[UnitID]map[string]string{},
-	}
+	w := newWorld(b.req, units, listErr)
+	w.undo, w.fixed = b.undo, map[UnitID]string{}
 	for _, u := range p.Units {
 		w.fixed[u.Unit.ID] = u.To.Digest
 	}

@@ -23,6 +23,9 @@ const (
 	ruleForward    = "forward"
 )
 
+// fromHistory is the source of what the histories of the units say when they are laid side by side.
+const fromHistory = "history"
+
 // verdicts are ordered from good to bad; the worst of the findings wins.
 var verdicts = []Verdict{Independent, NoOp, Conditional, Coupled, Unknown, Irreversible, Blocked}
 
@@ -94,25 +97,36 @@ func (w *world) stacked(id UnitID, ch choice) []Finding {
 		return []Finding{f}
 	}
 	var lost []string
+	var first Revision // the oldest of them: since then there is something to lose
 	seen := map[string]bool{ch.revs[ch.culprit].Digest: true}
 	for _, r := range ch.taken() {
 		if seen[r.Digest] {
 			continue
 		}
 		seen[r.Digest] = true
-		lost = append(lost, name(r)+w.credit(id, r))
+		lost, first = append(lost, name(r)+w.credit(id, r)), r
 	}
 	if len(lost) == 0 {
 		f.Verdict, f.Text = Independent, "nothing else was deployed to "+string(id)+" that would be lost"
 		return []Finding{f}
 	}
 	f.Verdict, f.Evidence = Conditional, strings.Join(lost, "; ")
+	f = w.broken(f, id, first)
 	f.Text = fmt.Sprintf("%d more %s would be lost: %s", len(lost), plural(len(lost), "revision", "revisions"), f.Evidence)
 	return []Finding{f}
 }
 
 // credit says who made a revision and what it was, as far as the changes at hand tell.
 func (w *world) credit(id UnitID, r Revision) string {
+	by := w.bringer(id, r)
+	if by == nil {
+		return " (author unknown)"
+	}
+	return fmt.Sprintf(" (%s: %s)", cmp.Or(by.Author.Name, "author unknown"), providers.Clean(by.Title))
+}
+
+// bringer is the change at hand that tells best that it brought a revision; nil where none does.
+func (w *world) bringer(id UnitID, r Revision) *providers.Change {
 	u := w.unit(id)
 	var by *providers.Change
 	best := 0
@@ -122,10 +136,7 @@ func (w *world) credit(id UnitID, r Revision) string {
 			by, best = c, n
 		}
 	}
-	if by == nil {
-		return " (author unknown)"
-	}
-	return fmt.Sprintf(" (%s: %s)", cmp.Or(by.Author.Name, "author unknown"), providers.Clean(by.Title))
+	return by
 }
 
 // since is the start of the oldest revision that would be taken back; zero where it is not known.

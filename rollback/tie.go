@@ -79,6 +79,9 @@ func (w *world) config(id UnitID, ch choice) []Finding {
 			Rule: ruleConfig, Verdict: t.Verdict, Source: providerOf(id), SeenAt: o.At,
 			Text: providers.Clean(t.Text), Evidence: providers.Clean(t.Evidence),
 		}
+		if len(ch.taken()) == 1 { // else nothing here tells which of them it began with
+			f = w.broken(f, id, oldest(ch))
+		}
 		if t.Unit != "" && t.Unit != id {
 			f = w.tie(id, t, f)
 		}

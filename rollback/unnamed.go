@@ -12,7 +12,7 @@ import (
 // unnamed is rule H for a unit of which some revision does not say what it carries. Then one thing alone shows that the change
 // is on no other unit: that nothing else was deployed at about the same time.
 func (w *world) unnamed(id UnitID, ch choice) Finding {
-	f := Finding{Rule: ruleShared, Verdict: Unknown, Source: "history", SeenAt: w.obs[id].At}
+	f := Finding{Rule: ruleShared, Verdict: Unknown, Source: fromHistory, SeenAt: w.obs[id].At}
 	what := fmt.Sprintf("some revision of %s does not say what commit it carries", id)
 	taken := ch.taken()
 	first := since(taken)
@@ -32,6 +32,7 @@ func (w *world) unnamed(id UnitID, ch choice) Finding {
 		if n := len(near) - 8; n > 0 {
 			f.Evidence += fmt.Sprintf(" and %d more", n)
 		}
+		f = w.broken(f, id, oldest(ch))
 		f.Text = fmt.Sprintf("%s, and others were deployed within %s of it: what else it belongs to cannot be told", what, providers.Span(shareWindow))
 		return f
 	}

@@ -28,6 +28,8 @@ type world struct {
 	fixed   map[UnitID]string            // where units go, when a plan is judged once more
 	changes []providers.Change
 	edges   []providers.Edge
+	facts   []providers.Service
+	unread  []string              // declarations that could not be read
 	did     map[UnitID][]switched // what backout switched
 	now     time.Time
 	tied    func(Observation, Revision) ([]Tie, error) // asks a unit's provider; nil: nobody is asked
@@ -37,13 +39,17 @@ type world struct {
 
 // look observes the units that live in the environment of one of those asked for; all of them bear on the rules.
 func (e *Engine) look(ctx context.Context, req Request, primary []UnitID, units []Unit, listErr error) (*world, error) {
-	w := &world{
-		units: units, listErr: listErr, changes: req.Context, edges: req.Edges,
-		obs: map[UnitID]Observation{}, errs: map[UnitID]error{}, claims: map[UnitID]string{}, left: map[UnitID]map[string]string{},
-	}
+	w := newWorld(req, units, listErr)
 	w.tied = func(o Observation, to Revision) ([]Tie, error) { return e.ties(ctx, o, to) }
 	w.obs, w.errs = e.observeAll(ctx, w.near(primary))
 	return w, e.journaled(ctx, w)
+}
+
+func newWorld(req Request, units []Unit, listErr error) *world {
+	return &world{
+		units: units, listErr: listErr, changes: req.Context, edges: req.Edges, facts: req.Services, unread: req.Unread,
+		obs: map[UnitID]Observation{}, errs: map[UnitID]error{}, claims: map[UnitID]string{}, left: map[UnitID]map[string]string{},
+	}
 }
 
 // near are the units that live in the environment of one of the named ones.

@@ -128,7 +128,7 @@ func gather(worlds map[string]world) ([]providers.Service, []providers.Edge) {
 func mergeService(byName map[string]*providers.Service, sv providers.Service) {
 	have := byName[sv.Name]
 	if have == nil {
-		sv.DependsOn = slices.Clone(sv.DependsOn)
+		sv.DependsOn, sv.Emits = slices.Clone(sv.DependsOn), slices.Clone(sv.Emits)
 		byName[sv.Name] = &sv
 		return
 	}
@@ -139,9 +139,15 @@ func mergeService(byName map[string]*providers.Service, sv providers.Service) {
 			have.DependsOn = append(have.DependsOn, d)
 		}
 	}
+	for _, what := range sv.Emits {
+		if !slices.Contains(have.Emits, what) {
+			have.Emits = append(have.Emits, what)
+		}
+	}
 }
 
 func compareEdges(a, b providers.Edge) int {
 	return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To), cmp.Compare(a.Kind, b.Kind),
-		cmp.Compare(a.Source, b.Source), cmp.Compare(a.Evidence, b.Evidence), a.SeenAt.Compare(b.SeenAt))
+		cmp.Compare(a.Source, b.Source), cmp.Compare(a.Evidence, b.Evidence), a.SeenAt.Compare(b.SeenAt),
+		cmp.Compare(a.FromVersions, b.FromVersions), cmp.Compare(a.ToVersions, b.ToVersions))
 }

@@ -4,6 +4,7 @@ package all
 import (
 	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/providers/alertmanager"
+	"github.com/backout-dev/backout/providers/catalog"
 	"github.com/backout-dev/backout/providers/exec"
 	"github.com/backout-dev/backout/providers/file"
 	"github.com/backout-dev/backout/providers/git"
@@ -21,7 +22,7 @@ import (
 func Registry() (*providers.Registry, error) {
 	r := &providers.Registry{}
 	for _, f := range []providers.Factory{
-		alertmanager.Factory(), exec.Factory(), file.Factory(), git.Factory(), gitops.Factory(), helm.Factory(), kubernetes.Factory(),
+		alertmanager.Factory(), catalog.Factory(), exec.Factory(), file.Factory(), git.Factory(), gitops.Factory(), helm.Factory(), kubernetes.Factory(),
 		probe.Factory(), prometheus.Factory(), releases.Factory(), rollouts.Factory(), unleash.Factory(),
 	} {
 		if err := r.Register(f); err != nil {

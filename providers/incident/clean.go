@@ -101,11 +101,13 @@ func cleanDocument(d *Document) error {
 		s := &d.Services[i]
 		s.Name, s.Tier, s.Owner, s.Environment = providers.Clean(s.Name), providers.Clean(s.Tier), providers.Clean(s.Owner), providers.Clean(s.Environment)
 		cleanTexts(s.DependsOn)
+		cleanTexts(s.Emits)
 	}
 	for i := range d.Edges {
 		e := &d.Edges[i]
 		e.From, e.To, e.Kind = providers.Clean(e.From), providers.Clean(e.To), providers.EdgeKind(providers.Clean(string(e.Kind)))
 		e.Evidence, e.Source, e.SeenAt = providers.Clean(e.Evidence), providers.Clean(e.Source), e.SeenAt.UTC()
+		e.FromVersions, e.ToVersions = providers.Clean(e.FromVersions), providers.Clean(e.ToVersions)
 		times = append(times, e.SeenAt)
 	}
 	for i := range d.Signals {

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -24,6 +25,7 @@ func (s *Session) Prepare(_ context.Context, r *rollback.Request) error {
 	}
 	r.Context = near(snap, providers.Window{Since: now.Add(-ruleWindow)}, about, contextBefore, contextAfter)
 	r.Edges = append(snap.Edges(), callEdges(snap.Services())...)
+	r.Services, r.Unread = snap.Services(), s.unread()
 	inc, ok := s.Incident(r.Incident)
 	switch {
 	case r.Incident != "" && !ok:
@@ -34,6 +36,25 @@ func (s *Session) Prepare(_ context.Context, r *rollback.Request) error {
 	r.Incident = inc.ID
 	r.Alerts = refs(inc)
 	return nil
+}
+
+// unread names the catalogues that have not given what they hold: what they declare is not known then.
+func (s *Session) unread() []string {
+	var out []string
+	for _, p := range s.providers {
+		if s.types[p.Name()] != "catalog" {
+			continue
+		}
+		if h := p.Health(); h.State != providers.HealthOK && h.State != providers.HealthSlow {
+			out = append(out, fmt.Sprintf("%s: %s", p.Name(), cmp.Or(h.Detail, "not read yet")))
+		}
+	}
+	for _, h := range s.problems {
+		if s.types[h.Provider] == "catalog" {
+			out = append(out, fmt.Sprintf("%s: %s", h.Provider, h.Detail))
+		}
+	}
+	return out
 }
 
 // refs names the alerts that are not over, which a verified rollback must have cured.

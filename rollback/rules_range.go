@@ -1,0 +1,182 @@
+package rollback
+
+import (
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/backout-dev/backout/providers"
+)
+
+// Rules on what lies between the target and what is served, as findings name them.
+const (
+	ruleSchema  = "D schema"
+	ruleFormat  = "E data format"
+	ruleFlags   = "J flags"
+	ruleEffects = "P external effects"
+	ruleAge     = "Q age"
+	ruleUnread  = "declarations"
+
+	// A target that stopped serving longer ago than oldTarget, or that more than farTarget contents came after, says less than a
+	// fresh one.
+	oldTarget = 14 * 24 * time.Hour
+	farTarget = 5
+)
+
+var (
+	migrationName = regexp.MustCompile(`^([VUR]\d[\w.]*__.+\.sql|\d+_.+\.(up|down)\.sql|\d{4,}_.+\.(sql|go|rb|py))$`)
+	migrationRoom = regexp.MustCompile(`(^|/)(migrations?|migrate|changelog)/(.*/)?[^/]+\.(sql|go|rb|py|js|ts|xml|yaml|yml|hcl)$`)
+	formatName    = regexp.MustCompile(`\.(proto|avsc|avdl|thrift|fbs|capnp)$|\.schema\.json$`)
+	flagName      = regexp.MustCompile(`(^|/)(feature[-_]?)?flags?(/.*|\.(flagd\.)?)(json|ya?ml|toml)$`)
+)
+
+// crossed are the changes that would be taken back as far as they are known: those that brought what goes, and what landed for the
+// unit's service between the commits of the two.
+func (w *world) crossed(id UnitID, ch choice) []*providers.Change {
+	u := w.unit(id)
+	taken := ch.taken()
+	after, until := w.landed(ch.revs[ch.target].Commit), w.landed(ch.revs[0].Commit)
+	var out []*providers.Change
+	for i := range w.changes {
+		c := &w.changes[i]
+		if (c.Unit != string(id) && c.Service != "" && c.Service != u.Service) || !sameEnvironment(c.Environment, u.Environment) {
+			continue
+		}
+		own := c.Unit == string(id) || c.Service == u.Service
+		brought := own && slices.ContainsFunc(taken, func(r Revision) bool { return carries(r, c) })
+		between := c.Commit != "" && !after.IsZero() && c.LandedAt.After(after) && !c.LandedAt.After(until)
+		if brought || between {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// landed is when a commit was accepted, zero where nobody here knows.
+func (w *world) landed(commit string) time.Time {
+	for i := range w.changes {
+		if c := &w.changes[i]; sameCommit(commit, c.Commit) && !c.LandedAt.IsZero() {
+			return c.LandedAt
+		}
+	}
+	return time.Time{}
+}
+
+// crossing are the rules D, E and J: what kinds of files would be taken back whose effect stays.
+func (w *world) crossing(id UnitID, ch choice) []Finding {
+	var out []Finding
+	for _, c := range w.crossed(id, ch) {
+		for _, k := range []struct {
+			rule    string
+			verdict Verdict
+			kind    providers.Kind
+			is      func(string) bool
+			text    string
+		}{
+			{
+				ruleSchema, Unknown, providers.KindMigration,
+				func(p string) bool { return migrationName.MatchString(path.Base(p)) || migrationRoom.MatchString(p) },
+				"a migration lies between the two, and the schema does not go back: whether %s can serve on it is not known",
+			},
+			{
+				ruleFormat, Unknown, "", formatName.MatchString,
+				"a data format was altered between the two: whether %s can read what was written since is not known",
+			},
+			{
+				ruleFlags, Conditional, providers.KindFlag, flagName.MatchString,
+				"a flag was altered between the two, and flags do not go back with %s: turn off first what it does not know",
+			},
+		} {
+			var files []string
+			for _, p := range c.Paths {
+				if k.is(p) {
+					files = append(files, providers.Clean(p))
+				}
+			}
+			if len(files) == 0 && (k.kind == "" || c.Kind != k.kind) {
+				continue
+			}
+			out = append(out, w.crossedBy(c, Finding{
+				Rule: k.rule, Verdict: k.verdict, Text: fmt.Sprintf(k.text, name(ch.revs[ch.target])), Evidence: listed(files),
+			}))
+		}
+	}
+	return out
+}
+
+// crossedBy lays a finding to a change.
+func (w *world) crossedBy(c *providers.Change, f Finding) Finding {
+	f.Source, f.SeenAt, f.Change, f.Since = c.Provider, c.At(), c.ID, c.At()
+	f.Broke = providers.Clean(c.Title)
+	if c.Author.Name != "" {
+		f.Broke = providers.Clean(c.Author.Name) + ": " + f.Broke
+	}
+	if f.Evidence == "" {
+		f.Evidence = c.ID
+	}
+	return f
+}
+
+// listed names a few of many.
+func listed(names []string) string {
+	const most = 4
+	if n := len(names) - most; n > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), n)
+	}
+	return strings.Join(names, ", ")
+}
+
+// effects is rule P: what the unit did to the outside since does not go back.
+func (w *world) effects(id UnitID, ch choice) []Finding {
+	u := w.unit(id)
+	var out []Finding
+	for i := range w.facts {
+		s := &w.facts[i]
+		if s.Name != u.Service || u.Service == "" || len(s.Emits) == 0 || !sameEnvironment(s.Environment, u.Environment) {
+			continue
+		}
+		f := Finding{Rule: ruleEffects, Verdict: Conditional, Source: "catalogue", Evidence: providers.Clean(strings.Join(s.Emits, ", "))}
+		f = w.broken(f, id, oldest(ch))
+		f.Text = fmt.Sprintf("%s has effects outside that do not go back (%s): know what is done twice or has to be made good", u.Service, f.Evidence)
+		out = append(out, f)
+	}
+	return out
+}
+
+// undeclared is what may be declared and could not be read.
+func (w *world) undeclared() []Finding {
+	var out []Finding
+	for _, why := range w.unread {
+		name, _, _ := strings.Cut(why, ":")
+		out = append(out, Finding{
+			Rule: ruleUnread, Verdict: Unknown, Source: name, SeenAt: w.now,
+			Text: providers.Clean("what is declared cannot be read, so what else hangs on it is not known: " + why),
+		})
+	}
+	return out
+}
+
+// age is rule Q: a way back that is long costs a level, because what was found is of a world that is gone.
+func (w *world) age(id UnitID, ch choice, found []Finding) []Finding {
+	target, contents := ch.revs[ch.target], map[string]bool{}
+	for _, r := range ch.taken() {
+		contents[r.Digest] = true
+	}
+	old := !target.Until.IsZero() && w.now.Sub(target.Until) > oldTarget
+	if !old && len(contents) <= farTarget {
+		return nil
+	}
+	f := Finding{Rule: ruleAge, Verdict: Conditional, Source: fromHistory, SeenAt: w.obs[id].At}
+	if worst(found) != Independent {
+		f.Verdict = Unknown
+	}
+	f.Evidence = fmt.Sprintf("%d contents came after it", len(contents))
+	if !target.Until.IsZero() {
+		f.Evidence += ", and it stopped serving at " + target.Until.UTC().Format(time.RFC3339)
+	}
+	f.Text = fmt.Sprintf("%s is old (more than %d contents or %s ago): look at what it needs before it serves again", name(target), farTarget, providers.Span(oldTarget))
+	return []Finding{f}
+}
