@@ -28,8 +28,18 @@ func (s *simulation) play(ctx context.Context) {
 	s.tell("nothing goes wrong any more")
 	cancel()
 	all.Wait()
-	s.settle(ctx)
+	var last []*process
+	for n, home := range s.homes() {
+		last = append(last, s.boot(fmt.Sprintf("last:%d", n+1), home))
+	}
+	for _, p := range last {
+		s.settle(ctx, p)
+	}
 	s.wire.Wait() // what was on its way arrives, also after the run that sent it is over
+	for _, p := range last {
+		s.judge(ctx, p)
+		p.die("at the end")
+	}
 }
 
 // console is a person at a terminal: who takes up what was interrupted, or takes something back, or meddles with what the
@@ -47,7 +57,7 @@ func (s *simulation) console(ctx context.Context, name string) {
 			return
 		}
 		if p == nil || p.isDead() {
-			p = s.boot(fmt.Sprintf("%s:%d", name, n))
+			p = s.boot(fmt.Sprintf("%s:%d", name, n), s.home(name))
 			s.mayKill(ctx, p)
 		}
 		if d.hits(s.odds.cuts) {
@@ -108,7 +118,7 @@ func (s *simulation) turn(ctx context.Context, p *process, d chance) {
 		return
 	}
 	s.mu.Lock()
-	s.accepted = append(s.accepted, run.ID)
+	s.accepted = append(s.accepted, p.key(run.ID))
 	s.mu.Unlock()
 	s.execute(ctx, p, run.ID, d)
 }
@@ -147,11 +157,9 @@ func (s *simulation) meddler(ctx context.Context) {
 	}
 }
 
-// settle starts one more process, which takes up all that is not over. Nothing stands in its way any more but leases of
-// processes that are gone, which run out.
-func (s *simulation) settle(ctx context.Context) {
-	p := s.boot("last:1")
-	defer p.die("at the end")
+// settle has one more process take up all that is not over. Nothing stands in its way any more but leases of processes that
+// are gone, which run out.
+func (s *simulation) settle(ctx context.Context, p *process) {
 	for range 8 {
 		runs, err := p.engine.Runs(ctx)
 		if err != nil {
@@ -160,7 +168,7 @@ func (s *simulation) settle(ctx context.Context) {
 		}
 		open := slices.DeleteFunc(runs, func(r rollback.Run) bool { return r.State.Final() })
 		if len(open) == 0 {
-			break
+			return
 		}
 		for _, r := range open {
 			end := p.works(r.ID)
@@ -173,5 +181,4 @@ func (s *simulation) settle(ctx context.Context) {
 		}
 		time.Sleep(10 * time.Second)
 	}
-	s.judge(ctx, p)
 }

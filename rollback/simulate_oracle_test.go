@@ -12,9 +12,8 @@ import (
 	"github.com/backout-dev/backout/rollback/store"
 )
 
-// judge compares what the record says with what happened. It comes when all is over but what is still on its way.
+// judge compares what the record of a store says with what happened. It comes when all is over and nothing is on its way.
 func (s *simulation) judge(ctx context.Context, p *process) {
-	s.wire.Wait()
 	wrong := func(format string, args ...any) {
 		s.fail("%s", fmt.Sprintf(format, args...))
 	}
@@ -33,7 +32,7 @@ func (s *simulation) judge(ctx context.Context, p *process) {
 		wrong("%v", err)
 	}
 	for _, id := range s.accepted {
-		if !slices.ContainsFunc(rows, func(r store.Run) bool { return r.ID == id }) {
+		if strings.HasPrefix(id, p.home+" ") && !slices.ContainsFunc(rows, func(r store.Run) bool { return p.key(r.ID) == id }) {
 			wrong("%s was accepted and is not there", id)
 		}
 	}
@@ -44,7 +43,7 @@ func (s *simulation) judge(ctx context.Context, p *process) {
 			continue
 		}
 		s.ended = append(s.ended, string(run.State))
-		t := &trial{s: s, run: run, op: row.Op, seen: s.runs[run.ID], entries: entries}
+		t := &trial{s: s, run: run, op: row.Op, seen: s.runs[p.key(run.ID)], entries: entries}
 		if t.seen == nil {
 			t.seen = &simRun{}
 		}

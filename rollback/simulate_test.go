@@ -1,6 +1,7 @@
 package rollback_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -16,7 +17,7 @@ import (
 	"github.com/backout-dev/backout/rollback/store"
 )
 
-// TestSimulate plays many small worlds. In each, two consoles with the real engine and a real store act on one target, while
+// TestSimulate plays many small worlds. In each, two consoles with the real engine and one real store, or one each, act on one target, while
 // the network loses, delays and repeats what they send, processes are killed, stand still and have wrong clocks, the journal
 // fails, and somebody else deploys. All of it follows from a seed. Afterwards what the record says is compared with what
 // happened. SEED=N plays one world again and tells all of it; SEEDS=N plays so many, from SEED on.
@@ -77,10 +78,12 @@ func simulate(t *testing.T, seed uint64, dir string, template []byte) (s *simula
 			t.Logf("world %d (SEED=%d go test ./rollback -run 'TestSimulate$' -v plays it again):\n%s", seed, seed, strings.Join(s.told, "\n"))
 		}
 	}) // one that failed ends this goroutine
-	for _, end := range []string{"", "-wal", "-shm"} {
-		if err := os.Remove(s.path + end); err != nil && !os.IsNotExist(err) {
-			t.Error(err)
-		}
+	files, err := filepath.Glob(s.path + "*")
+	for _, f := range files {
+		err = errors.Join(err, os.Remove(f))
+	}
+	if err != nil {
+		t.Error(err)
 	}
 	return s
 }

@@ -44,6 +44,7 @@ type simulation struct {
 	calm   atomic.Bool // nothing goes wrong any more
 	wire   sync.WaitGroup
 	skewed bool
+	apart  bool // each console has a store of its own: two laptops, that share nothing but the target
 	knows  bool // processes can tell that another one is gone
 
 	mu        sync.Mutex
@@ -84,8 +85,11 @@ func newSimulation(t *testing.T, seed uint64, dir string, template []byte) *simu
 		t: t, seed: seed, path: filepath.Join(dir, fmt.Sprintf("%d.db", seed)),
 		processes: map[string]*process{}, runs: map[string]*simRun{},
 	}
-	if err := os.WriteFile(s.path, template, 0o600); err != nil {
-		t.Fatal(err)
+	s.apart = s.draw("apart").hits(0.4)
+	for _, home := range s.homes() {
+		if err := os.WriteFile(home, template, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	d := s.draw("world")
 	for _, o := range []struct {
@@ -136,6 +140,22 @@ func (s *simulation) draw(what ...any) chance {
 	return chance{rand.New(rand.NewPCG(s.seed, h.Sum64()))}
 }
 
+// homes are the stores that there are.
+func (s *simulation) homes() []string {
+	if s.apart {
+		return []string{s.path, s.path + ".ben"}
+	}
+	return []string{s.path}
+}
+
+// home is the store of a console.
+func (s *simulation) home(console string) string {
+	if s.apart && console == "ben" {
+		return s.path + ".ben"
+	}
+	return s.path
+}
+
 func (s *simulation) faulty() bool { return !s.calm.Load() }
 
 func (s *simulation) tell(format string, args ...any) {
@@ -155,6 +175,7 @@ func (s *simulation) fail(format string, args ...any) {
 type process struct {
 	s        *simulation
 	name     string
+	home     string // where its store is
 	db       *store.DB
 	engine   *rollback.Engine
 	skew     time.Duration
@@ -167,16 +188,16 @@ type process struct {
 	turn  int
 }
 
-// boot starts a process.
-func (s *simulation) boot(name string) *process {
-	p := &process{s: s, name: name, times: map[string]int{}}
+// boot starts a process on a store.
+func (s *simulation) boot(name, home string) *process {
+	p := &process{s: s, name: name, home: home, times: map[string]int{}}
 	d := s.draw("boot", name)
 	if s.skewed && s.faulty() {
 		p.skew = d.span(-20*time.Second, 20*time.Second)
 	}
 	now := func() time.Time { return time.Now().Add(p.skew) }
 	var err error
-	if p.db, err = store.Open(s.t.Context(), s.path, store.Options{Now: now}); err != nil {
+	if p.db, err = store.Open(s.t.Context(), home, store.Options{Now: now}); err != nil {
 		s.t.Fatalf("seed %d: %v", s.seed, err)
 	}
 	odd := func(about time.Duration) time.Duration { return about + d.span(0, time.Millisecond) }
@@ -269,7 +290,7 @@ func (p *process) fail(point string) error {
 func (p *process) works(run string) (end func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.run = run
+	p.run = p.key(run)
 	p.turn++
 	return func() {
 		p.mu.Lock()
@@ -277,6 +298,9 @@ func (p *process) works(run string) (end func()) {
 		p.run = ""
 	}
 }
+
+// key tells the runs of several stores apart.
+func (p *process) key(run string) string { return p.home + " " + run }
 
 func (p *process) note(fn func(r *simRun, turn int)) {
 	p.mu.Lock()
