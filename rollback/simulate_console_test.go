@@ -18,15 +18,24 @@ const simSpan = 50 * time.Second
 // play lets one world happen: two consoles, somebody else who deploys, and a time in which nothing goes wrong any more.
 func (s *simulation) play(ctx context.Context) {
 	var all sync.WaitGroup
-	stop, cancel := context.WithCancel(ctx)
-	for _, name := range []string{"ana", "ben"} {
-		all.Go(func() { s.console(stop, name) })
+	var stops []context.CancelFunc
+	begin := func(act func(context.Context)) {
+		mine, stop := context.WithCancel(ctx)
+		stops = append(stops, stop)
+		all.Go(func() { act(mine) })
 	}
-	all.Go(func() { s.meddler(stop) })
-	time.Sleep(s.draw("span").span(simSpan/2, simSpan))
+	for _, name := range []string{"ana", "ben"} {
+		begin(func(ctx context.Context) { s.console(ctx, name) })
+	}
+	begin(s.meddler)
+	d := s.draw("span")
+	time.Sleep(d.span(simSpan/2, simSpan))
 	s.calm.Store(true)
 	s.tell("nothing goes wrong any more")
-	cancel()
+	for _, stop := range stops { // one after the other: of what happens at one instant nobody knows the order
+		stop()
+		time.Sleep(d.span(time.Microsecond, time.Millisecond))
+	}
 	all.Wait()
 	var last []*process
 	for n, home := range s.homes() {
