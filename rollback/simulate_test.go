@@ -74,7 +74,7 @@ func simulate(t *testing.T, seed uint64, dir string, template []byte) (s *simula
 	synctest.Test(t, func(t *testing.T) {
 		s = newSimulation(t, seed, dir, template)
 		s.play(t.Context())
-		if s.wrong.Load() || os.Getenv("SEED") != "" {
+		if s.wrong.Load() || (os.Getenv("SEED") != "" && os.Getenv("SEEDS") == "") {
 			t.Logf("world %d (SEED=%d go test ./rollback -run 'TestSimulate$' -v plays it again):\n%s", seed, seed, strings.Join(s.told, "\n"))
 		}
 	}) // one that failed ends this goroutine
