@@ -1,6 +1,6 @@
 # What people do daily. Everything here is plain commands: nothing to install first.
 
-.PHONY: all build test clusters race lint fmt demo bench measure servers cluster record snapshot clean
+.PHONY: all build test clusters race lint fmt simulate demo bench measure servers cluster record snapshot clean
 
 all: lint test build
 
@@ -15,6 +15,10 @@ clusters: servers ## with the tests on Kubernetes clusters, two packages at a ti
 
 race: servers ## as CI does: with the race detector, and nothing may skip
 	CI=true go test -race ./...
+
+SEEDS ?= 10000
+simulate: ## small worlds in which everything goes wrong, each whole in its seed: make simulate SEEDS=1000000
+	SEEDS=$(SEEDS) go test -count=1 -timeout 0 -v -run '^TestSimulate$$' ./rollback
 
 lint: ## golangci-lint v2, as configured in .golangci.yml
 	golangci-lint run ./...

@@ -516,3 +516,35 @@ func TestRecord(t *testing.T) {
 	}
 	b.sound(t)
 }
+
+// An executor that stands still between its intent and its request, while somebody else takes its run over, sends nothing any
+// more when it goes on: not even to a target that does not ask whether its caller still wants it.
+func TestAnExecutorThatLostItsLeaseAfterTheIntentSendsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b *bench
+		var run rollback.Run
+		b = newBench(t, func(c *rollback.Config) {
+			c.LeaseTTL = 3 * time.Second
+			c.Fail = func(point string) error {
+				if point != "intent.after" {
+					return nil
+				}
+				err := b.db.Update(t.Context(), func(tx *store.Tx) error {
+					_, err := tx.Acquire(run.ID, "there:2", time.Now().Add(time.Minute), func(string) bool { return true })
+					return err
+				})
+				time.Sleep(3 * time.Second)
+				return err
+			}
+		})
+		b.pricing()
+		run = b.confirmed(t, rollback.Request{})
+		if _, err := b.Execute(t.Context(), run.ID); err == nil || !strings.Contains(err.Error(), "the lease is lost") {
+			t.Errorf("%v", err)
+		}
+		if sent := b.target.effects(); len(sent) > 0 {
+			t.Errorf("sent after all: %v", sent)
+		}
+		b.sound(t)
+	})
+}

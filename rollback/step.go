@@ -328,6 +328,9 @@ func (x *execution) apply(ctx context.Context, step Step) Result {
 	if err := x.e.fail("apply.before"); err != nil {
 		return Result{Outcome: OutcomeUnknown, Detail: err.Error()}
 	}
+	if ctx.Err() != nil { // the lease was lost since the intent: somebody else decides now what is sent
+		return Result{Outcome: OutcomeUnknown, Detail: context.Cause(ctx).Error()}
+	}
 	ctx, cancel := context.WithTimeout(ctx, x.e.applyTimeout(&step))
 	defer cancel()
 	res, err := r.Apply(ctx, x.operation(step.Unit), step)

@@ -21,8 +21,13 @@ import (
 	"github.com/backout-dev/backout/rollback/ledger"
 )
 
-// TestMain also plays a second process: with WRITE_TO set it appends entries to that database.
+// TestMain also plays a second process: with WRITE_TO set it appends entries to that database, with TORN_WRITE until it is
+// killed.
 func TestMain(m *testing.M) {
+	if path := os.Getenv("TORN_WRITE"); path != "" {
+		fmt.Fprintln(os.Stderr, writeUntilKilled(path, os.Getenv("TORN_SEED")))
+		os.Exit(1)
+	}
 	path := os.Getenv("WRITE_TO")
 	if path == "" {
 		os.Exit(m.Run())
