@@ -12,7 +12,8 @@ import (
 )
 
 // Verify walks the ledger of one instant as it is stored, compares its end with the head beside it and with heads that
-// were kept elsewhere, every payload with the digest in its entry, and how each run ended with what the journal says of it.
+// were kept elsewhere, every payload with the digest in its entry, and how each run ended, where each measure stands and what was proved
+// with what the journal says of it.
 func (d *DB) Verify(ctx context.Context, heads ...ledger.Head) (ledger.Report, error) {
 	var r ledger.Report
 	err := d.view(ctx, func(tx *sql.Tx) error {
@@ -25,7 +26,10 @@ func (d *DB) Verify(ctx context.Context, heads ...ledger.Head) (ledger.Report, e
 		lines := func(yield func([]byte) bool) {
 			walk = eachLine(ctx, tx, "SELECT line FROM ledger ORDER BY seq", func(line []byte) bool {
 				var c claim
-				if json.Unmarshal(line, &c) == nil && (c.Payload != "" || c.Kind == ledger.KindOutcome || c.Kind == ledger.KindMeasure) {
+				if json.Unmarshal(line, &c) == nil && c.tells() {
+					if c.Kind == ledger.KindProof {
+						c.digest = digestBody(line)
+					}
 					seen = append(seen, c)
 				}
 				return yield(line)
@@ -44,7 +48,10 @@ func (d *DB) Verify(ctx context.Context, heads ...ledger.Head) (ledger.Report, e
 		if err := verifyRuns(ctx, tx, seen, &r); err != nil {
 			return err
 		}
-		return verifyMeasures(ctx, tx, seen, &r)
+		if err := verifyMeasures(ctx, tx, seen, &r); err != nil {
+			return err
+		}
+		return verifyProofs(ctx, tx, seen, &r)
 	})
 	if err != nil {
 		return ledger.Report{}, fmt.Errorf("verify the ledger: %w", err)
@@ -59,16 +66,30 @@ func headOf(ctx context.Context, q querier) (h ledger.Head, err error) {
 	return h, nil
 }
 
-// claim is what an entry says of other tables: the payload that it names, how a run ended, or where a measure stands.
+// claim is what an entry says of other tables: the payload that it names, how a run ended, where a measure stands, or what
+// was proved.
 type claim struct {
 	Seq     int64       `json:"seq"`
 	Payload string      `json:"payload"`
 	Kind    ledger.Kind `json:"kind"`
 	Run     string      `json:"run"`
+	Unit    string      `json:"unit"`
 	Body    struct {
 		State   string `json:"state"`
 		Measure string `json:"measure"`
+		ID      string `json:"id"`
 	} `json:"body"`
+	digest string // of the body, where it is a proof
+}
+
+// tells reports whether an entry says anything of other tables.
+func (c *claim) tells() bool {
+	switch c.Kind {
+	case ledger.KindOutcome, ledger.KindMeasure, ledger.KindProof:
+		return true
+	default:
+		return c.Payload != ""
+	}
 }
 
 func verifyPayloads(ctx context.Context, tx *sql.Tx, seen []claim, r *ledger.Report) error {
