@@ -60,8 +60,10 @@ type UnitPlan struct {
 	Findings []Finding `json:"findings,omitempty"`
 	Tested   string    `json:"tested"`
 	// Proof is what the way back counts for by what was ever executed of it; nil in a plan that nobody compared with that.
-	Proof   *proof.Standing `json:"proof,omitempty"`
-	Choices []Revision      `json:"choices,omitempty"` // other targets
+	Proof *proof.Standing `json:"proof,omitempty"`
+	// Distance is how many revisions back To lies; 0 is not known.
+	Distance int        `json:"distance,omitempty"`
+	Choices  []Revision `json:"choices,omitempty"` // other targets
 	// Declared are the checks that people declared for the unit; they look from outside.
 	Declared []DeclaredCheck `json:"declared,omitempty"`
 }

@@ -91,7 +91,7 @@ func (e *Engine) recordOf(run *Run, u *UnitPlan, steps []StepRun) proof.Record {
 	r := proof.Record{
 		ID: run.ID + " " + string(u.Unit.ID), Run: run.ID, Kind: run.Plan.Kind, Unit: string(u.Unit.ID), Service: u.Unit.Service,
 		Environment: u.Unit.Environment, Class: classOf(e.cfg.Tier(u.Unit.Environment)), Slice: proof.Full, Mechanism: u.Mechanism,
-		From: content(u.From), To: content(u.To), Distance: u.distance(), Change: u.ChangeClass, Together: run.Plan.beside(u.Unit.ID),
+		From: content(u.From), To: content(u.To), Distance: u.Distance, Change: u.ChangeClass, Together: run.Plan.beside(u.Unit.ID),
 		Owners: sorted(u.Observed.Owners), Copies: u.Pace.Of, Outcome: shown(run), Detail: run.Detail, Surprises: surprises(run, steps),
 		People: proof.People{Executor: run.By.By.ID, ExecutorKind: string(run.By.By.Kind)},
 		Times: proof.Times{
@@ -178,14 +178,18 @@ func (p *Plan) beside(unit UnitID) []string {
 	return sorted(out)
 }
 
-// distance is how many revisions back the target lies in the unit's own history; 0 where that is not known.
-func (u *UnitPlan) distance() int {
+// distance is how many revisions back the target lies in the unit's own history; 0 where that is not known. What a rollback left
+// since, and nobody brought again, does not lie between.
+func (u *UnitPlan) distance(records []proof.Record) int {
 	if len(u.To.Without) > 0 {
 		return 0
 	}
 	n := 0
 	for _, r := range u.Observed.History {
-		if !r.Staged {
+		left := slices.ContainsFunc(records, func(p proof.Record) bool {
+			return p.Unit == string(u.Unit.ID) && p.From.Digest == r.Digest && !p.Times.FirstEffect.IsZero() && r.Since.Before(p.Times.FirstEffect)
+		})
+		if r.Digest == u.To.Digest || !r.Staged && !left && r.Digest != u.From.Digest {
 			n++
 		}
 		if r.Digest == u.To.Digest {
@@ -207,6 +211,7 @@ func (e *Engine) stand(ctx context.Context, p *Plan) error {
 	now := e.cfg.Now().UTC()
 	for i := range p.Units {
 		u := &p.Units[i]
+		u.Distance = u.distance(records)
 		f := e.facts(p, u)
 		f.Now = now
 		s := proof.Judge(records, f, e.cfg.Proofs)
@@ -218,7 +223,7 @@ func (e *Engine) stand(ctx context.Context, p *Plan) error {
 // facts is what a plan knows of a unit's way back.
 func (e *Engine) facts(p *Plan, u *UnitPlan) proof.Facts {
 	f := proof.Facts{
-		Unit: string(u.Unit.ID), From: content(u.From), To: content(u.To), Distance: u.distance(), Change: u.ChangeClass, Mechanism: u.Mechanism,
+		Unit: string(u.Unit.ID), From: content(u.From), To: content(u.To), Distance: u.Distance, Change: u.ChangeClass, Mechanism: u.Mechanism,
 		Copies: u.Pace.Of, Together: p.beside(u.Unit.ID), Owners: u.Observed.Owners, OwnersSeen: len(u.Unseen) == 0,
 		Reversible: proof.Yes(), Coupling: proof.Yes(),
 	}

@@ -39,6 +39,24 @@ func proofs(t *testing.T, a, b *store.DB) {
 	if err := prove(orphan); err == nil {
 		t.Error("a proof of no run was written")
 	}
+	readProof(t, b, one)
+	if report, err := a.Verify(t.Context()); err != nil || !report.OK {
+		t.Fatalf("%+v %v", report, err)
+	}
+	// An entry beside which there is no row is found.
+	err := a.Update(t.Context(), func(tx *store.Tx) error {
+		_, err := tx.Append(ledger.Entry{Kind: ledger.KindProof, Run: r.ID, Unit: "u:a/b", Text: "made up", Body: json.RawMessage(`{"id":"none"}`)}, nil)
+		return err
+	})
+	report, verifyErr := a.Verify(t.Context())
+	if err := errors.Join(err, verifyErr); err != nil || report.OK || len(report.Problems) != 1 || report.Problems[0].Damage != ledger.Disputed {
+		t.Errorf("a proof that is only in the record: %+v %v", report, err)
+	}
+}
+
+// readProof reads the one proof from another connection.
+func readProof(t *testing.T, b *store.DB, one store.Proof) {
+	t.Helper()
 	all, err := b.Proofs(t.Context())
 	if err != nil || len(all) != 1 || all[0].ID != one.ID || all[0].Run != one.Run || all[0].Unit != one.Unit {
 		t.Fatalf("read %+v, %v", all, err)
@@ -46,17 +64,5 @@ func proofs(t *testing.T, a, b *store.DB) {
 	var doc struct{ ID, Detail string }
 	if err := json.Unmarshal(all[0].Doc, &doc); err != nil || doc.ID != one.ID || doc.Detail == "password=hunter2" {
 		t.Errorf("the document reads %s, %v", all[0].Doc, err)
-	}
-	if report, err := a.Verify(t.Context()); err != nil || !report.OK {
-		t.Fatalf("%+v %v", report, err)
-	}
-	// An entry beside which there is no row is found.
-	err = a.Update(t.Context(), func(tx *store.Tx) error {
-		_, err := tx.Append(ledger.Entry{Kind: ledger.KindProof, Run: r.ID, Unit: "u:a/b", Text: "made up", Body: json.RawMessage(`{"id":"none"}`)}, nil)
-		return err
-	})
-	report, verifyErr := a.Verify(t.Context())
-	if err := errors.Join(err, verifyErr); err != nil || report.OK || len(report.Problems) != 1 || report.Problems[0].Damage != ledger.Disputed {
-		t.Errorf("a proof that is only in the record: %+v %v", report, err)
 	}
 }
