@@ -90,7 +90,7 @@ func tried(steps []StepRun) bool {
 func (e *Engine) recordOf(run *Run, u *UnitPlan, steps []StepRun) proof.Record {
 	r := proof.Record{
 		ID: run.ID + " " + string(u.Unit.ID), Run: run.ID, Kind: run.Plan.Kind, Unit: string(u.Unit.ID), Service: u.Unit.Service,
-		Environment: u.Unit.Environment, Class: classOf(e.cfg.Tier(u.Unit.Environment)), Slice: proof.Full, Mechanism: u.Mechanism,
+		Environment: u.Unit.Environment, Class: e.classOf(u.Unit.Environment), Slice: proof.Full, Mechanism: u.Mechanism,
 		From: content(u.From), To: content(u.To), Distance: u.Distance, Change: u.ChangeClass, Together: run.Plan.beside(u.Unit.ID),
 		Owners: sorted(u.Observed.Owners), Copies: u.Pace.Of, Outcome: shown(run), Detail: run.Detail, Surprises: surprises(run, steps),
 		People: proof.People{Executor: run.By.By.ID, ExecutorKind: string(run.By.By.Kind)},
@@ -142,16 +142,19 @@ func surprises(run *Run, steps []StepRun) []string {
 			out = append(out, providers.Clean(fmt.Sprintf("step %d failed: %s", s.N, s.Result.Detail)))
 		}
 	}
-	if run.State == RunUnverified || run.State == RunNeedsHuman {
+	if run.State == RunUnverified && !run.Plan.Unseen || run.State == RunNeedsHuman {
 		out = append(out, run.Detail)
 	}
 	return out
 }
 
-// classOf is what kind of environment a tier is. A word that is not known here proves no more than a plan, though the policy is
-// strict with it.
-func classOf(tier string) proof.Class {
-	switch tier {
+// classOf is what kind of environment one is, by its tier. One without a name, and a tier that is not known here, prove no more than
+// a plan, though the policy is strict with both.
+func (e *Engine) classOf(environment string) proof.Class {
+	if environment == "" {
+		return ""
+	}
+	switch e.cfg.Tier(environment) {
 	case policy.TierProd, "production":
 		return proof.Prod
 	case "prodlike":

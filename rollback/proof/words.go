@@ -31,7 +31,11 @@ func (s *Standing) Why() string {
 	case s.Proof == nil || s.Tested():
 		return ""
 	case s.Proof.Outcome == Pass:
-		return fmt.Sprintf("it was executed in %s only, which gives %s", known(s.Proof.Environment), s.Earned)
+		where := s.Proof.Environment
+		if where == "" {
+			where = "an environment without a name"
+		}
+		return fmt.Sprintf("it was executed in %s only, which gives %s", where, s.Earned)
 	default:
 		return fmt.Sprintf("%s was stopped before it could show anything", s.Proof.Run)
 	}
