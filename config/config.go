@@ -25,6 +25,7 @@ type Config struct {
 	Identity    Identity
 	TUI         TUI
 	Rollback    Rollback
+	Proofs      Proofs
 	Services    []Service
 	Edges       []Edge
 	Verify      []Verify
@@ -48,6 +49,13 @@ type TUI struct {
 type Rollback struct {
 	Hold, Deadline, Poll time.Duration
 	Cap                  int
+}
+
+// Proofs holds how long a proof counts, by the tier of what depends on it.
+type Proofs struct {
+	Tier1, Tier2, Tier3 time.Duration
+	Deployments         int
+	Rotation            []string
 }
 
 // Service is one entry of the catalogue.

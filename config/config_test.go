@@ -126,6 +126,13 @@ func TestUnreadableAndMissing(t *testing.T) {
 	}
 	if cfg := load(t, config.Options{Dir: t.TempDir()}); len(cfg.Files) != 0 || cfg.Rollback.Hold != time.Minute {
 		t.Errorf("no file at all: %+v", cfg)
+	} else if p := cfg.Proofs; p.Tier1 != 30*24*time.Hour || p.Tier3 != 6*p.Tier1 || p.Deployments != 25 || len(p.Rotation) != 0 {
+		t.Errorf("how long a proof counts by itself: %+v", p)
+	}
+	dir := t.TempDir()
+	write(t, dir, "backout.yaml", "proofs: {tier2: 48h, deployments: 3, rotation: [ana, Bob]}\n")
+	if p := load(t, config.Options{Dir: dir}).Proofs; p.Tier2 != 48*time.Hour || p.Deployments != 3 || strings.Join(p.Rotation, " ") != "ana Bob" {
+		t.Errorf("how long a proof counts as written: %+v", p)
 	}
 }
 

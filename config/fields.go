@@ -62,9 +62,16 @@ func Fields() []Field {
 			{Name: "poll", Type: Duration, Default: "1s", Help: "between two looks at the target"},
 			{Name: "cap", Type: Int, Default: 3, Help: "how many units one plan may take back together"},
 		}},
+		{Name: "proofs", Type: Object, Help: "how long a rollback that was executed counts as a proof that going back works", Fields: []Field{
+			{Name: "tier1", Type: Duration, Default: "720h", Help: "for services of tier 1, and those whose tier is not known"},
+			{Name: "tier2", Type: Duration, Default: "2160h"},
+			{Name: "tier3", Type: Duration, Default: "4320h"},
+			{Name: "deployments", Type: Int, Default: 25, Help: "how many deployments of the unit may lie between"},
+			{Name: "rotation", Type: Strings, Help: "who is on call: a proof by people of whom nobody is any more does not count; default: not looked at"},
+		}},
 		{Name: "services", Type: Objects, Help: "the catalogue: who calls whom", Fields: []Field{
 			{Name: "name", Type: String, Required: true},
-			{Name: "tier", Type: String},
+			{Name: "tier", Type: String, Help: "how much depends on it: 1 the most, 2, 3"},
 			{Name: "owner", Type: String},
 			{Name: "environment", Type: String},
 			{Name: "depends_on", Type: Strings, Help: "the services that it calls"},

@@ -99,6 +99,10 @@ func assemble(v *viper.Viper, layers []layer) (*Config, error) {
 			Hold: v.GetDuration("rollback.hold"), Deadline: v.GetDuration("rollback.deadline"), Poll: v.GetDuration("rollback.poll"),
 			Cap: v.GetInt("rollback.cap"),
 		},
+		Proofs: Proofs{
+			Tier1: v.GetDuration("proofs.tier1"), Tier2: v.GetDuration("proofs.tier2"), Tier3: v.GetDuration("proofs.tier3"),
+			Deployments: v.GetInt("proofs.deployments"), Rotation: v.GetStringSlice("proofs.rotation"),
+		},
 	}
 	for key, into := range map[string]any{"tiers": &c.Tiers, "services": &c.Services, "edges": &c.Edges} {
 		if err := strongest(layers, key, into); err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
+	"github.com/backout-dev/backout/rollback/proof"
 	"github.com/backout-dev/backout/rollback/store"
 )
 
@@ -28,6 +29,8 @@ type Config struct {
 
 	ReadOnly bool
 	Tier     func(environment string) string // prod, staging, dev; nil goes by the environment's name
+	// Criticality is how much depends on a unit, 1 the most to 3; 0, or a nil function, is not known, and its proofs count no longer than any.
+	Criticality func(Unit) int
 
 	Hold         time.Duration // how long all has to be well, where nothing was declared for a unit; 30 s
 	Deadline     time.Duration // for convergence and verification together; 10 min
@@ -43,6 +46,7 @@ type Config struct {
 	CheckNames func(services []string) []string // what Checks would look at, without looking; nil: nobody can tell beforehand
 	Verifier   Verifier                         // the checks that were declared for single units; nil: none were
 	Cap        int                              // how many units may hang together in one plan; 3
+	Proofs     proof.Rules                      // how long a proof counts
 	MeasureTTL time.Duration                    // how long a temporary measure may stand where its provider does not say; 24 h
 }
 

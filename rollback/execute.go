@@ -300,7 +300,7 @@ func (x *execution) write(ctx context.Context, point string, fn func(*store.Tx) 
 
 // save writes the run's row from what this executor knows.
 func (x *execution) save(tx *store.Tx) error {
-	doc, err := json.Marshal(runDoc{Executor: x.run.Executor, Before: x.run.Before, BeforeChecks: x.run.BeforeChecks, Checks: x.run.Checks, Symptoms: x.run.Symptoms, Trail: x.run.Trail})
+	doc, err := json.Marshal(runDoc{Executor: x.run.Executor, Before: x.run.Before, BeforeChecks: x.run.BeforeChecks, Checks: x.run.Checks, Symptoms: x.run.Symptoms, Trail: x.run.Trail, ConvergedAt: x.run.ConvergedAt})
 	if err != nil {
 		return fmt.Errorf("journal %s: %w", x.run.ID, err)
 	}

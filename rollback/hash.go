@@ -106,7 +106,7 @@ func material(u UnitPlan) unitMaterial {
 		Owners: sorted(u.Observed.Owners), References: sorted(u.Observed.References),
 		Steps: []stepMaterial{}, Diff: ledger.Hash([]byte(u.Diff)),
 		Destroys: sorted(u.Destroys), NotRestored: sorted(u.NotRestored), Blast: u.Blast, Missing: sorted(u.Missing),
-		Verdict: u.Verdict, Findings: []findingMaterial{}, Tested: u.Tested,
+		Verdict: u.Verdict, Findings: []findingMaterial{}, Tested: u.provenAs(),
 		Declared: placeless(u.Declared),
 	}
 	if u.Pace.Of > 0 {
@@ -132,6 +132,14 @@ func material(u UnitPlan) unitMaterial {
 		m.Findings = append(m.Findings, findingMaterial{f.Rule, f.Verdict, units})
 	}
 	return m
+}
+
+// provenAs is how tested the unit's way back is, without any age.
+func (u *UnitPlan) provenAs() string {
+	if u.Proof == nil {
+		return u.Tested
+	}
+	return u.Proof.Key()
 }
 
 func sorted(l []string) []string {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/rollback/policy"
+	"github.com/backout-dev/backout/rollback/proof"
 )
 
 // Request asks for a plan: for a change (Change set), for a unit (Unit set), or to undo what a run switched (Run set): all
@@ -55,16 +56,21 @@ type Finding struct {
 	Since  time.Time `json:"since,omitzero"`
 }
 
-// UnitPlan is one unit's part of a plan. Tested is "untested" until a proof exists.
+// UnitPlan is one unit's part of a plan. Tested says in words what Proof says: "untested", with why where there was a proof, or
+// "tested L4 3d ago by ana, 41s".
 type UnitPlan struct {
 	Unit     Unit        `json:"unit"`
 	From     Revision    `json:"from"`
 	To       Revision    `json:"to"`
 	Observed Observation `json:"observed"`
 	Proposal
-	Verdict  Verdict    `json:"verdict"`
-	Findings []Finding  `json:"findings,omitempty"`
-	Tested   string     `json:"tested"`
+	Verdict  Verdict   `json:"verdict"`
+	Findings []Finding `json:"findings,omitempty"`
+	Tested   string    `json:"tested"`
+	// Proof is what the way back counts for by what was ever executed of it; nil in a plan that nobody compared with that.
+	Proof *proof.Standing `json:"proof,omitempty"`
+	// Distance is how many revisions back To lies; 0 is not known.
+	Distance int        `json:"distance,omitempty"`
 	Choices  []Revision `json:"choices,omitempty"` // other targets
 	// Declared are the checks that people declared for the unit; they look from outside.
 	Declared []DeclaredCheck `json:"declared,omitempty"`

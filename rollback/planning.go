@@ -13,8 +13,6 @@ import (
 	"github.com/backout-dev/backout/rollback/policy"
 )
 
-const untested = "untested"
-
 // Plan works out how to take a change or a unit back. It changes nothing. The plan's Decision is the policy's answer to
 // any person; who really confirms is judged by [Engine.Confirm]. A plan that may not run is returned without an error
 // (its Verdict and Decision say why); errors match [ErrNotFound], [ErrNoTarget] and [ErrNotAlone].
@@ -107,7 +105,7 @@ func (e *Engine) fill(ctx context.Context, w *world, s *set, change *providers.C
 	with := s.companions()
 	p.Atomic = atomic
 	if s.forward() && !w.backAgain() {
-		p.Kind = "forward"
+		p.Kind = kindForward
 		slices.Reverse(order) // what others need goes forward first
 	}
 	order = w.firstFirst(order)
@@ -128,6 +126,11 @@ func (e *Engine) fill(ctx context.Context, w *world, s *set, change *providers.C
 		}
 		p.Units = append(p.Units, up)
 		p.Verdict = worseOf(p.Verdict, up.Verdict)
+	}
+	if err := e.stand(ctx, p); err != nil {
+		return err
+	}
+	for _, up := range p.Units {
 		p.Warnings = append(append(p.Warnings, warnings(up)...), up.extremes(p.Deadline)...)
 	}
 	if atomic {
@@ -147,7 +150,7 @@ func (e *Engine) unitPlan(ctx context.Context, w *world, q part, with []Companio
 	u := w.unit(q.id)
 	obs := w.obs[q.id]
 	up := UnitPlan{
-		Unit: u, From: obs.Current, Observed: obs, Findings: q.findings, Tested: untested, Choices: q.choice.others(),
+		Unit: u, From: obs.Current, Observed: obs, Findings: q.findings, Choices: q.choice.others(),
 	}
 	if q.choice.target < 0 {
 		up.Verdict = worst(up.Findings)
@@ -234,6 +237,9 @@ func (e *Engine) propose(ctx context.Context, obs Observation, to Revision, with
 	return p, nil
 }
 
+// tested reports whether a proof of the unit's way back counts.
+func (u *UnitPlan) tested() bool { return u.Proof != nil && u.Proof.Tested() }
+
 func scrubbed(o Observation) (Observation, error) {
 	if len(o.Raw) == 0 {
 		return o, nil
@@ -251,8 +257,8 @@ func warnings(u UnitPlan) []string {
 	for _, m := range u.Measures {
 		out = append(out, fmt.Sprintf("%s from then on, until somebody lifts it (backout measures): when %s, and within %s", m.What, m.Exit, m.TTL))
 	}
-	if u.Tested == untested {
-		out = append(out, fmt.Sprintf("%s is untested: nobody has proven that going back works", u.Unit.ID))
+	if !u.tested() {
+		out = append(out, fmt.Sprintf("%s is untested: no proof that going back works counts now", u.Unit.ID))
 	}
 	if u.Unit.CAS != CASAtomic {
 		out = append(out, fmt.Sprintf("%s is not protected against concurrent change: nothing will be retried", u.Unit.ID))
@@ -269,7 +275,7 @@ func (e *Engine) decide(p Plan, by policy.Principal, known []Unit) policy.Decisi
 		for _, m := range u.Missing {
 			f.Missing = append(f.Missing, fmt.Sprintf("%s (%s)", m, u.Unit.ID))
 		}
-		if u.Tested == untested {
+		if !u.tested() {
 			f.Untested = append(f.Untested, string(u.Unit.ID))
 		}
 	}

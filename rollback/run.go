@@ -50,6 +50,8 @@ type Run struct {
 	StartedAt time.Time    `json:"started_at"`
 	AppliedAt time.Time    `json:"applied_at,omitzero"`
 	EndedAt   time.Time    `json:"ended_at,omitzero"`
+	// ConvergedAt is when all units were first seen to serve their targets.
+	ConvergedAt time.Time `json:"converged_at,omitzero"`
 	// BeforeChecks is how the checks stood before anything was touched, Trail how they and the alerts looked since; nil where
 	// nobody looked yet.
 	BeforeChecks []Check `json:"before_checks,omitempty"`

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/rollback/ledger"
@@ -22,6 +23,7 @@ type runDoc struct {
 	Trail        *Trail    `json:"trail,omitempty"`
 	Checks       []Check   `json:"checks,omitempty"`
 	Symptoms     []Symptom `json:"symptoms,omitempty"`
+	ConvergedAt  time.Time `json:"converged_at,omitzero"`
 }
 
 // Run reads one run as the journal has it now.
@@ -66,7 +68,7 @@ func (e *Engine) decode(row store.Run) (Run, error) {
 		}
 	}
 	r.Executor, r.Before, r.Checks, r.Symptoms = doc.Executor, doc.Before, doc.Checks, doc.Symptoms
-	r.BeforeChecks, r.Trail = doc.BeforeChecks, doc.Trail
+	r.BeforeChecks, r.Trail, r.ConvergedAt = doc.BeforeChecks, doc.Trail, doc.ConvergedAt
 	for _, s := range row.Steps {
 		step := StepRun{State: StepState(s.State), Attempt: s.Attempt, At: s.At, EndedAt: s.EndedAt}
 		if err := json.Unmarshal(s.Doc, &step.Step); err != nil {
@@ -145,7 +147,7 @@ func (e *Engine) Abort(ctx context.Context, runID string, by policy.Principal, r
 	return err
 }
 
-// conclude writes the end of a run: its state, its outcome on the record, and the release of its units.
+// conclude writes the end of a run: its state, its outcome and what it proved on the record, and the release of its units.
 func (e *Engine) conclude(tx *store.Tx, row store.Run, run Run, state RunState, detail string) error {
 	row.State, row.Final, row.Detail, row.EndedAt = string(state), true, providers.Clean(detail), e.cfg.Now().UTC()
 	if err := tx.SaveRun(row); err != nil {
@@ -159,6 +161,9 @@ func (e *Engine) conclude(tx *store.Tx, row store.Run, run Run, state RunState, 
 		return err
 	}
 	if _, err := tx.Append(entry, nil); err != nil {
+		return err
+	}
+	if err := e.prove(tx, row, run); err != nil {
 		return err
 	}
 	if err := tx.Log(row.ID, row.State+": "+row.Detail); err != nil {

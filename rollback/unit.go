@@ -106,6 +106,10 @@ type Proposal struct {
 	LastingFix string    `json:"lasting_fix,omitempty"`
 	// Unseen is what could not be looked at and may undo the rollback: its verdict is unknown then.
 	Unseen []string `json:"unseen,omitempty"`
+	// Mechanism is how it goes back, and ChangeClass what kind of change lies between ("image only"), so that what was proved for
+	// one counts for another of the same kind; empty where that is not known.
+	Mechanism   Mechanism `json:"mechanism,omitzero"`
+	ChangeClass string    `json:"change_class,omitempty"`
 }
 
 // Pace says how many copies (pods, hosts, allocations) of how many do not serve at a time while a unit goes back, at worst.

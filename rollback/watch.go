@@ -32,6 +32,9 @@ func (x *execution) watch(ctx context.Context) (ending, error) {
 	if over, err := x.converge(ctx, x.run.Plan.Units); err != nil || over.state != "" {
 		return over, err
 	}
+	if x.run.ConvergedAt.IsZero() {
+		x.run.ConvergedAt = x.e.cfg.Now().UTC() // journaled with the first look of the verification
+	}
 	return x.verify(ctx, started)
 }
 

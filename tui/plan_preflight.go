@@ -112,7 +112,12 @@ func (s *planScreen) unitFindings(u *rollback.UnitPlan) []finding {
 		out = append(out, finding{word: s.c.style.bad("MISSING"), units: units, text: plain(m)})
 	}
 	warn := s.c.style.careful("WARN   ")
-	if !strings.HasPrefix(u.Tested, "tested") {
+	switch {
+	case strings.HasPrefix(u.Tested, "tested"):
+		out = append(out, finding{ok: true, word: s.findingWord(rollback.Independent), units: units, text: plain(u.Tested)})
+	case u.Proof != nil && u.Proof.Proof != nil:
+		out = append(out, finding{word: warn, units: units, text: proof(u.Tested)})
+	default:
 		out = append(out, finding{word: warn, units: units, text: proof(u.Tested) + ": this way back was never proved"})
 	}
 	for _, t := range u.Warnings {

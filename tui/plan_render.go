@@ -188,7 +188,7 @@ func (s *planScreen) unitTable(p *page) {
 			est = "~" + roughly(u.Estimate)
 		}
 		line := cur + mark + " " + fit(unitLabel(r.id, name), name) + " " + kind + " " + fit(revisionIn(u.From, rev), rev) + " " + fit(revisionIn(u.To, rev), rev) +
-			" " + fit(alone(u.Verdict), 9) + " " + fit(proof(u.Tested), 8) + " " + tailColumns(est, blastOf(u), blast)
+			" " + fit(alone(u.Verdict), 9) + " " + fit(proofLevel(u), 8) + " " + tailColumns(est, blastOf(u), blast)
 		if i == s.list.cursor {
 			line = s.c.style.bold(line)
 		}
@@ -276,6 +276,15 @@ func alone(v rollback.Verdict) string {
 	default:
 		return "unknown"
 	}
+}
+
+// proofLevel is the level of a way back that is tested, "untested" else.
+func proofLevel(u *rollback.UnitPlan) string {
+	if u.Proof != nil && u.Proof.Tested() {
+		return u.Proof.Level.String()
+	}
+	word, _, _ := strings.Cut(proof(u.Tested), ":")
+	return word
 }
 
 func proof(t string) string {

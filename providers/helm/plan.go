@@ -17,6 +17,9 @@ import (
 
 const actionRollback = "helm rollback"
 
+// mechanismVersion rises when a rollback does something else than before.
+const mechanismVersion = "1"
+
 // way is what Plan knows of the two ends.
 type way struct {
 	from, to           *record
@@ -53,6 +56,7 @@ func (p *Provider) Plan(ctx context.Context, obs rollback.Observation, to rollba
 		Title: fmt.Sprintf("helm rollback %s to %s: %s", c.release, target.label(), target.title),
 		Args:  map[string]string{"revision": strconv.Itoa(target.revision), "payload": target.payload},
 	}}
+	prop.Mechanism = rollback.MechanismOf("helm rollback", mechanismVersion, map[string]any{"driver": p.s.Driver, "hook_timeout": p.s.HookTimeout.String()})
 	prop.Diff = difference(w.before, w.after)
 	prop.Blast = blast(w.before, w.after)
 	if slices.ContainsFunc(w.after, (*object).workload) {

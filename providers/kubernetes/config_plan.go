@@ -52,6 +52,7 @@ func (p *Provider) planConfig(ctx context.Context, obs rollback.Observation, to 
 		N: 1, Unit: c.id, Action: actionContent, From: obs.Current.Digest, To: to.Digest, Token: obs.Token,
 		Title: providers.Clean(fmt.Sprintf("set what ConfigMap %s holds to %s (%s)", c.object.GetName(), cmp.Or(to.Label, to.Digest), changedKeys(&held[len(held)-1], &target))),
 	}}
+	prop.Mechanism, prop.ChangeClass = rollback.MechanismOf("content of a ConfigMap", mechanismVersion, nil), "configuration"
 	prop.NotRestored = []string{"everything of the ConfigMap beside its content: labels, annotations"}
 	if err := p.tryContent(ctx, c, target, &prop); err != nil {
 		return prop, err

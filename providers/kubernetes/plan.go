@@ -69,6 +69,7 @@ func (p *Provider) PlanWith(ctx context.Context, obs rollback.Observation, to ro
 		first.Args[argPin] = string(raw)
 	}
 	prop.Steps = append(prop.Steps, first)
+	prop.Mechanism, prop.ChangeClass = l.mechanism(), kube.ChangedFields(l.template, target.template)
 	l.stuckSteps(&prop, to)
 	if err := p.tryOut(ctx, l, target, pinned, &prop); err != nil {
 		return prop, err

@@ -298,6 +298,9 @@ spec: {minAvailable: 2, selector: {matchLabels: {app: shop}}}
 		r.Errorf("blast %q, estimate %s", prop.Blast, prop.Estimate)
 	}
 	r.kubectl("patch", "deployment/shop", "-p", `{"spec": {"strategy": {"type": "Recreate", "rollingUpdate": null}}}`)
+	if now := r.plan(obs, first.Current); !prop.Mechanism.Known() || now.Mechanism == prop.Mechanism || now.ChangeClass != prop.ChangeClass || prop.ChangeClass == "" {
+		r.Errorf("another strategy is the same mechanism: %+v and %+v, or another change: %q and %q", prop.Mechanism, now.Mechanism, prop.ChangeClass, now.ChangeClass)
+	}
 	says(r.T, r.plan(r.observe(r.shop()), first.Current).Warnings, "at worst 0 of 3 pods", "Recreate")
 }
 

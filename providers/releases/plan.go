@@ -35,6 +35,7 @@ func (p *Provider) Plan(ctx context.Context, obs rollback.Observation, to rollba
 		N: 1, Unit: u.id, Action: actionSwitch, Title: u.title(r), From: obs.Current.Digest, To: to.Digest, Token: obs.Token,
 		Args: map[string]string{"release": printable(r.label)},
 	}}
+	prop.Mechanism = u.mechanism(p.host.cas(u))
 	prop.Blast = "1 host" // a unit is one link on one host
 	for _, c := range u.checks {
 		prop.Checks = append(prop.Checks, providers.Clean(c.Name))
@@ -86,7 +87,7 @@ func (p *Provider) compare(ctx context.Context, u *unit, from, to string, obs ro
 	byPath(before)
 	byPath(after)
 	d := differ{ctx: ctx, host: p.host, u: u, from: from, to: to}
-	prop.Diff = d.diff(before, after)
+	prop.Diff, prop.ChangeClass = d.diff(before, after), changeClass(before, after)
 	if d.err != nil {
 		return fmt.Errorf("%s: compare the releases: %w", u.id, d.err)
 	}

@@ -65,6 +65,7 @@ func (p *Provider) Plan(ctx context.Context, obs rollback.Observation, to rollba
 	if err != nil {
 		return prop, fmt.Errorf("%s: %w", obs.Unit.ID, err)
 	}
+	prop.Mechanism = s.mechanism(step.Action)
 	prop.Steps = append([]rollback.Step{step}, prop.Steps...)
 	if len(prop.Steps) > 1 {
 		prop.Steps[1] = promoteStep(step)
@@ -74,6 +75,7 @@ func (p *Provider) Plan(ctx context.Context, obs rollback.Observation, to rollba
 		from = x.template
 	}
 	prop.Diff, err = kube.Diff(cmp.Or(obs.Current.Label, "now"), from, target.label(), target.template)
+	prop.ChangeClass = kube.ChangedFields(from, target.template)
 	p.rights(ctx, s, &prop)
 	return prop, err
 }

@@ -40,6 +40,7 @@ const (
 	KindAbort        Kind = "abort"
 	KindPause        Kind = "pause"   // somebody let a run wait before its next intent, or go on
 	KindMeasure      Kind = "measure" // a temporary measure: set, lifted, or found to be otherwise
+	KindProof        Kind = "proof"   // what a run showed of one unit, passed or failed
 	KindNote         Kind = "note"
 	KindSuspect      Kind = "suspect"   // a person dismissed or confirmed a suspect
 	KindIncident     Kind = "incident"  // opened, split, merged, closed by hand

@@ -88,6 +88,8 @@ func (e *Entry) takeOut(field string) (string, error) {
 		return was, notYet(was)
 	case !ok:
 		return "", errors.New("only text, payload and texts of the body (body.reason) can be taken out")
+	case e.Kind == KindProof:
+		return "", errors.New("what a proof says is compared with the journal, and stays")
 	default:
 		var body any
 		dec := json.NewDecoder(bytes.NewReader(e.Body))

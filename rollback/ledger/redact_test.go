@@ -84,6 +84,10 @@ func TestWhatTheRecordIsCheckedByCannotBeTakenOut(t *testing.T) {
 	if _, err := Redact(s.lines[0], []string{"payload"}); err == nil {
 		t.Error("a payload that is not there is taken out")
 	}
+	s.add(Entry{Kind: KindProof, Actor: "ana", Text: "proved", Body: json.RawMessage(`{"surprise":"pin 4711"}`)})
+	if r, err := Redact(s.lines[len(s.lines)-1], []string{"body.surprise"}); err == nil {
+		t.Errorf("a part of a proof is taken out: %s", r.Line)
+	}
 	s.redact(2, "text")
 	if _, err := Redact(s.lines[1], []string{"text"}); err == nil || !strings.Contains(err.Error(), "already") {
 		t.Errorf("redacted twice: %v", err)

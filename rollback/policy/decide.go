@@ -67,7 +67,7 @@ func Decide(f Facts) Decision {
 		return d // what else there is to know is no reason for a refusal
 	}
 	for _, u := range f.Untested {
-		d.Reasons = append(d.Reasons, u+" is untested: nobody has proven that going back works")
+		d.Reasons = append(d.Reasons, u+" is untested: no proof that going back works counts now")
 	}
 	return d
 }

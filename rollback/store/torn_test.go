@@ -79,14 +79,16 @@ type torn struct {
 	path   string
 	random *rand.Rand
 	count  *tornCount
-	heads  []ledger.Head // all that was acknowledged and must be there
+	heads  []ledger.Checkpoint // all that was acknowledged and must be there
 }
 
 func (y *torn) round() {
 	acked := y.kill()
 	y.count.kills.Add(1)
 	y.count.acked.Add(int64(len(acked)))
-	y.heads = append(y.heads, acked...)
+	for _, head := range acked {
+		y.heads = append(y.heads, ledger.Checkpoint{Head: head})
+	}
 	lied := y.tear()
 	db, err := Open(y.t.Context(), y.path, Options{})
 	if err != nil {

@@ -12,7 +12,8 @@ import (
 )
 
 // Verify walks the ledger of one instant as it is stored, compares it with the head beside it and with checkpoints that
-// were kept elsewhere, every payload with the digest in its entry, and how each run ended with what the journal says of it.
+// were kept elsewhere, every payload with the digest in its entry, and how each run ended, where each measure stands and what was
+// proved with what the journal says of it.
 func (d *DB) Verify(ctx context.Context, held ...ledger.Checkpoint) (ledger.Report, error) {
 	var r ledger.Report
 	err := d.view(ctx, func(tx *sql.Tx) error {
@@ -52,7 +53,10 @@ func (d *DB) Verify(ctx context.Context, held ...ledger.Checkpoint) (ledger.Repo
 		if err := verifyRuns(ctx, tx, beside.claims, &r); err != nil {
 			return err
 		}
-		return verifyMeasures(ctx, tx, beside.claims, &r)
+		if err := verifyMeasures(ctx, tx, beside.claims, &r); err != nil {
+			return err
+		}
+		return verifyProofs(ctx, tx, beside.claims, &r)
 	})
 	if err != nil {
 		return ledger.Report{}, fmt.Errorf("verify the ledger: %w", err)
@@ -67,17 +71,31 @@ func headOf(ctx context.Context, q querier) (h ledger.Head, err error) {
 	return h, nil
 }
 
-// claim is what an entry says of other tables: the payload that it names, how a run ended, or where a measure stands.
+// claim is what an entry says of other tables: the payload that it names, how a run ended, where a measure stands, or what
+// was proved.
 type claim struct {
 	Seq     int64       `json:"seq"`
 	Payload string      `json:"payload"`
 	Kind    ledger.Kind `json:"kind"`
 	Run     string      `json:"run"`
+	Unit    string      `json:"unit"`
 	Body    struct {
 		State   string `json:"state"`
 		Measure string `json:"measure"`
 		Payload string `json:"payload"`
+		ID      string `json:"id"`
 	} `json:"body"`
+	digest string // of the body, where it is a proof
+}
+
+// tells reports whether an entry says anything of other tables.
+func (c *claim) tells() bool {
+	switch c.Kind {
+	case ledger.KindOutcome, ledger.KindMeasure, ledger.KindProof:
+		return true
+	default:
+		return c.Payload != ""
+	}
 }
 
 // besides is what has to be compared with what lies beside the lines, collected on the walk over them.
@@ -99,7 +117,10 @@ func (b *besides) look(r row) {
 		}
 		b.taken[c.Body.Payload] = true
 	}
-	if err == nil && (c.Payload != "" || c.Kind == ledger.KindOutcome || c.Kind == ledger.KindMeasure) {
+	if err == nil && c.tells() {
+		if c.Kind == ledger.KindProof {
+			c.digest = digestBody(r.line)
+		}
 		b.claims = append(b.claims, c)
 	}
 }

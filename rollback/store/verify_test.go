@@ -50,3 +50,28 @@ func TestVerifyComparesTheJournalWithTheRecord(t *testing.T) {
 		})
 	}
 }
+
+func TestAProofThatWasAlteredIsFound(t *testing.T) {
+	db := opened(t, filepath.Join(t.TempDir(), "b.db"), Options{})
+	err := db.Update(t.Context(), func(tx *Tx) error {
+		run := Run{Op: "op", PlanHash: "h", Plan: json.RawMessage("{}"), Confirmation: json.RawMessage("{}"), State: "running", StartedAt: time.Unix(1, 0)}
+		if err := tx.CreateRun(&run); err != nil {
+			return err
+		}
+		return tx.Prove(Proof{ID: "p", Run: run.ID, Unit: "u:a/b", Doc: json.RawMessage(`{"id":"p","outcome":"fail"}`)}, ledger.Entry{Text: "failed"})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := db.Verify(t.Context()); err != nil || !r.OK {
+		t.Fatalf("%+v %v", r, err)
+	}
+	for _, tamper := range []string{`UPDATE proof SET doc = '{"id":"p","outcome":"pass"}'`, `DELETE FROM proof`} {
+		if _, err := db.write.ExecContext(t.Context(), tamper); err != nil {
+			t.Fatal(err)
+		}
+		if r, err := db.Verify(t.Context()); err != nil || r.OK || len(r.Problems) != 1 || r.Problems[0].Damage != ledger.Disputed {
+			t.Errorf("%s: %+v %v", tamper, r, err)
+		}
+	}
+}

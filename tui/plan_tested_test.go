@@ -1,0 +1,45 @@
+package tui
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/backout-dev/backout/rollback"
+	proofs "github.com/backout-dev/backout/rollback/proof"
+)
+
+// Whether a way back is tested, or by what it is no longer, is said where it is offered and where it is confirmed.
+func TestThePlanSaysWhetherItIsTested(t *testing.T) {
+	record := &proofs.Record{ID: "RUN-0007 u", Run: "RUN-0007", Outcome: proofs.Pass, People: proofs.People{Executor: "ana\x1b[2J"}}
+	record.Times.Verified = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for name, c := range map[string]struct {
+		standing proofs.Standing
+		column   string
+	}{
+		"tested":         {proofs.Standing{Level: proofs.L4, Earned: proofs.L4, Proof: record}, " L4 "},
+		"not any more":   {proofs.Standing{Level: proofs.L1, Earned: proofs.L4, Proof: record, Reasons: []proofs.Reason{{Rule: "I1", Cap: proofs.L1, Text: "the settings were changed"}}}, " untested "},
+		"never executed": {proofs.Standing{Level: proofs.L1}, " untested "},
+	} {
+		words := c.standing.Words(record.At().Add(72 * time.Hour))
+		wd := newWorld(t, func(_ *Options, f *fake) { f.plan.Units[0].Proof, f.plan.Units[0].Tested = &c.standing, words })
+		wd.press("r")
+		s := wd.m.top().(*planScreen)
+		text := strings.Join(strings.Fields(ansi.Strip(strings.Join(s.lines(120), "\n"))), " ")
+		if want := plain(words); !strings.Contains(text, want) || !strings.Contains(text, c.column) || strings.Contains(text, "\x1b[2J") {
+			t.Errorf("%s: no %q or %q in\n%s", name, want, c.column, text)
+		}
+		if never := strings.Contains(text, "never proved"); never != (c.standing.Proof == nil) {
+			t.Errorf("%s: it says that it was never proved: %v\n%s", name, never, text)
+		}
+		wd.press("R")
+		if got := wd.screen(); !strings.Contains(got, plain(strings.SplitN(words, ":", 2)[0])) {
+			t.Errorf("%s: the confirmation does not say it:\n%s", name, got)
+		}
+	}
+	if got := proofLevel(&rollback.UnitPlan{}); got != "untested" {
+		t.Errorf("a plan that says nothing of it is %q", got)
+	}
+}
