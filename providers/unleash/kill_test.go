@@ -3,7 +3,13 @@ package unleash_test
 import (
 	"context"
 	"encoding/json"
+	"io"
+	"log"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"testing"
@@ -44,9 +50,20 @@ func child(text string) int {
 	return 0
 }
 
-// applyAndKill applies in a process of its own, which takes some 200 ms, and kills that at a random instant.
-func applyAndKill(ctx context.Context, url string, op rollback.Operation, step rollback.Step) error {
-	text, err := json.Marshal(job{url, op, step})
+// applyAndKill applies in a process of its own, which takes some 200 ms, and kills that at a random instant. Afterwards Unleash
+// has ended what it was asked: it goes on with a request whose sender is gone, so one that stands between them waits for that.
+func applyAndKill(ctx context.Context, target string, op rollback.Operation, step rollback.Step) error {
+	to, err := url.Parse(target)
+	if err != nil {
+		return err
+	}
+	proxy := httputil.NewSingleHostReverseProxy(to)
+	proxy.ErrorLog = log.New(io.Discard, "", 0)
+	between := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		proxy.ServeHTTP(w, r.WithContext(context.WithoutCancel(r.Context())))
+	}))
+	defer between.Close() // it waits for what is under way
+	text, err := json.Marshal(job{between.URL, op, step})
 	if err != nil {
 		return err
 	}

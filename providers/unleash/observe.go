@@ -46,8 +46,39 @@ func (p *Provider) split(unit rollback.UnitID) (environment, flag string, err er
 	return environment, flag, nil
 }
 
-// look reads a unit: first the log and then the flag, so that a change between the two makes the token old, never the content.
+// Unleash writes an event down a moment after what it tells of, so a look that does not fit its newest event is repeated so often.
+const (
+	looks     = 4
+	lookAgain = 150 * time.Millisecond
+)
+
+// look reads a unit until the log accounts for what is there, or has had the time to.
 func (p *Provider) look(ctx context.Context, unit rollback.UnitID) (*state, error) {
+	for n := 1; ; n++ {
+		s, err := p.glance(ctx, unit)
+		if err != nil || n == looks || s.accounted() {
+			return s, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(lookAgain):
+		}
+	}
+}
+
+// accounted reports whether what is there is what the newest event says.
+func (s *state) accounted() bool {
+	e, ok := s.newest()
+	if !ok || e.Type == typeCreated {
+		return true
+	}
+	_, fits := undo(s.now, e)
+	return fits
+}
+
+// glance reads first the log and then the flag, so that a change between the two makes the token old, never the content.
+func (p *Provider) glance(ctx context.Context, unit rollback.UnitID) (*state, error) {
 	environment, flag, err := p.split(unit)
 	if err != nil {
 		return nil, err
