@@ -64,7 +64,7 @@ func (w *world) query(path, query string, args ...any) {
 // readable checks that the record holds what it held.
 func (w *world) readable() {
 	w.t.Helper()
-	w.run("ledger", "verify").ends(fine).shows("^7 entries, the chain holds")
+	w.run("ledger", "verify").ends(fine).shows("^8 entries, the chain holds")
 	w.run("ledger", "list").ends(fine).shows("before it broke", "RUN-0001 succeeded")
 	w.run("runs").ends(fine).shows("RUN-0001 .*succeeded")
 }
@@ -114,7 +114,7 @@ func TestAnAlteredRecord(t *testing.T) {
 	w := recorded(t)
 	w.alter("UPDATE ledger SET line = replace(line, 'before it broke', 'never') WHERE seq = 1")
 	w.run("ledger", "verify").ends(failed).shows("entry 1: altered")
-	w.run("doctor").ends(failed).shows("FAIL +record +the record is damaged. 7 entries", "ok +provider releases")
+	w.run("doctor").ends(failed).shows("FAIL +record +the record is damaged. 8 entries", "ok +provider releases")
 	w.run("timeline").ends(fine)
 }
 
