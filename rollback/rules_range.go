@@ -100,7 +100,7 @@ func (w *world) crossing(id UnitID, ch choice) []Finding {
 				continue
 			}
 			out = append(out, w.crossedBy(c, Finding{
-				Rule: k.rule, Verdict: k.verdict, Text: fmt.Sprintf(k.text, name(ch.revs[ch.target])), Evidence: listed(files),
+				Rule: k.rule, Verdict: k.verdict, Text: fmt.Sprintf(k.text, name(ch.revs[ch.target])), Evidence: providers.Few(files, 4),
 			}))
 		}
 	}
@@ -118,15 +118,6 @@ func (w *world) crossedBy(c *providers.Change, f Finding) Finding {
 		f.Evidence = c.ID
 	}
 	return f
-}
-
-// listed names a few of many.
-func listed(names []string) string {
-	const most = 4
-	if n := len(names) - most; n > 0 {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), n)
-	}
-	return strings.Join(names, ", ")
 }
 
 // effects is rule P: what the unit did to the outside since does not go back.

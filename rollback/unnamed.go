@@ -3,7 +3,6 @@ package rollback
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/backout-dev/backout/providers"
@@ -28,10 +27,7 @@ func (w *world) unnamed(id UnitID, ch choice) Finding {
 	}
 	near := w.deployedWithin(id, first.Add(-shareWindow), last.Add(shareWindow))
 	if len(near) > 0 {
-		f.Evidence = strings.Join(near[:min(len(near), 8)], ", ")
-		if n := len(near) - 8; n > 0 {
-			f.Evidence += fmt.Sprintf(" and %d more", n)
-		}
+		f.Evidence = providers.Few(near, 8)
 		f = w.broken(f, id, oldest(ch))
 		f.Text = fmt.Sprintf("%s, and others were deployed within %s of it: what else it belongs to cannot be told", what, providers.Span(shareWindow))
 		return f

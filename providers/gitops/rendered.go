@@ -201,10 +201,5 @@ func flat(v any) map[string]string {
 
 // some names a few paths, and no values: these may be secret.
 func some(paths []string) string {
-	const few = 4
-	text := strings.Join(paths[:min(few, len(paths))], ", ")
-	if len(paths) > few {
-		text += fmt.Sprintf(" and %d more", len(paths)-few)
-	}
-	return providers.Clean(text)
+	return providers.Clean(providers.Few(paths, 4))
 }

@@ -171,10 +171,4 @@ func (p *Provider) byHand(ctx context.Context, c coordinates, w *way, behind []s
 		w.to.release, w.to.namespace, w.to.revision, strings.Join(parts, "; ")), nil
 }
 
-func listed(names []string) string {
-	text := strings.Join(names[:min(len(names), mostLines)], ", ")
-	if more := len(names) - mostLines; more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
-	}
-	return text
-}
+func listed(names []string) string { return providers.Few(names, mostLines) }

@@ -109,29 +109,22 @@ func (p *Provider) remark() string {
 		case all[0] == everything:
 			whole = append(whole, namespace)
 		case namespace == "":
-			parts = append(parts, upTo(11, all))
+			parts = append(parts, providers.Few(all, 11))
 		default:
-			parts = append(parts, upTo(11, all)+" in "+namespace)
+			parts = append(parts, providers.Few(all, 11)+" in "+namespace)
 		}
 	}
 	var out []string
 	if len(p.scoped) > 0 && p.scoped[0] != "" {
-		out = append(out, "sees "+upTo(6, p.scoped)+" alone, may not read namespace "+upTo(8, whole))
+		out = append(out, "sees "+providers.Few(p.scoped, 6)+" alone, may not read namespace "+providers.Few(whole, 8))
 	}
 	if len(parts) > 0 {
-		out = append(out, "may not read "+upTo(3, parts))
+		out = append(out, "may not read "+providers.Few(parts, 3))
 	}
 	return strings.Join(out, "; ")
 }
 
 const everything = "everything"
-
-func upTo(most int, all []string) string {
-	if len(all) <= most {
-		return strings.Join(all, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(all[:most], ", "), len(all)-most)
-}
 
 // Health implements providers.Provider. It also says which parts of the cluster may not be read.
 func (p *Provider) Health() providers.Health {

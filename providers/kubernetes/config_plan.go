@@ -94,7 +94,7 @@ func changedKeys(from, to *content) string {
 		}
 		return out
 	}
-	return upTo(6, kube.Differing(all(from), all(to)))
+	return providers.Few(kube.Differing(all(from), all(to)), 6)
 }
 
 // tryContent asks the API server what the patch would make of the ConfigMap.

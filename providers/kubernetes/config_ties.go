@@ -190,7 +190,7 @@ func (p *Provider) secretTie(ctx context.Context, l *look, t term) (*rollback.Ti
 	what := "its values"
 	if err := p.chronicle.load(ctx); err == nil {
 		if changed := p.changedSince(place{"secret", l.namespace(), t.ref.Name}, t.to.Since); len(changed) > 0 {
-			what = "key " + upTo(6, changed)
+			what = "key " + providers.Few(changed, 6)
 		}
 	}
 	out := rollback.Tie{Verdict: rollback.Unknown, Evidence: evidence, Text: fmt.Sprintf(

@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/backout-dev/backout/providers"
 )
 
 // noPlace says why the place of a change cannot be weighed; "" when it can.
@@ -20,11 +22,7 @@ func (s *scene) noPlace(c *candidate) string {
 
 // alertNames lists the alerting services in order; long lists are cut.
 func (s *scene) alertNames() string {
-	names := s.alertServices
-	if len(names) > 3 {
-		return strings.Join(names[:3], ", ") + fmt.Sprintf(" and %d more", len(names)-3)
-	}
-	return strings.Join(names, ", ")
+	return providers.Few(s.alertServices, 3)
 }
 
 func weighTarget(s *scene, c *candidate) (float64, string) {
