@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/backout-dev/backout/providers"
@@ -102,30 +101,16 @@ func (p *Provider) shown(path string) string {
 // paths lists the files that there are, sorted. Neither a plain path nor a pattern may name nothing: a catalogue that is misspelt
 // would say that nothing hangs together.
 func (p *Provider) paths() ([]string, error) {
-	var out []string
-	for _, path := range p.set.Paths {
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(p.env.Dir, path)
-		}
-		if !strings.ContainsAny(path, "*?[") {
-			out = append(out, path)
-			continue
-		}
-		found, err := filepath.Glob(path)
-		if err != nil {
-			return nil, providers.Permanent(fmt.Errorf("pattern %s: %w", path, err))
-		}
-		if len(found) == 0 {
-			return nil, providers.Permanent(fmt.Errorf("pattern %s names no file", path))
-		}
-		out = append(out, found...)
+	paths, void, err := providers.Paths(p.env.Dir, p.set.Paths)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(void) > 0:
+		return nil, providers.Permanent(fmt.Errorf("pattern %s names no file", void[0]))
+	case len(paths) > maxFiles:
+		return nil, providers.Permanent(fmt.Errorf("%d files, and at most %d are read: name fewer", len(paths), maxFiles))
 	}
-	slices.Sort(out)
-	out = slices.Compact(out)
-	if len(out) > maxFiles {
-		return nil, providers.Permanent(fmt.Errorf("%d files, and at most %d are read: name fewer", len(out), maxFiles))
-	}
-	return out, nil
+	return paths, nil
 }
 
 func load(path string) (data []byte, info fs.FileInfo, err error) {

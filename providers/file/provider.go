@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 
@@ -82,23 +81,8 @@ func (p *Provider) Close() error {
 
 // paths lists the files that there are, sorted. A pattern may match none; a plain path must exist.
 func (p *Provider) paths() ([]string, error) {
-	var out []string
-	for _, path := range p.set.Paths {
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(p.env.Dir, path)
-		}
-		if !strings.ContainsAny(path, "*?[") {
-			out = append(out, path)
-			continue
-		}
-		found, err := filepath.Glob(path)
-		if err != nil {
-			return nil, providers.Permanent(fmt.Errorf("pattern %s: %w", path, err))
-		}
-		out = append(out, found...)
-	}
-	slices.Sort(out)
-	return slices.Compact(out), nil
+	paths, _, err := providers.Paths(p.env.Dir, p.set.Paths)
+	return paths, err
 }
 
 // open gives the current files, sorted by path.
