@@ -56,18 +56,12 @@ func verifyProofs(ctx context.Context, tx *sql.Tx, seen []claim, r *ledger.Repor
 			told[c.Body.ID] = c
 		}
 	}
-	for _, p := range rows {
-		c, ok := told[p.ID]
-		if !ok {
-			r.Add(r.Head.Seq, ledger.Disputed, "the journal holds the proof %s, and the record does not", p.ID)
-		} else if c.digest != ledger.Hash(p.Doc) || c.Run != p.Run || c.Unit != p.Unit {
-			r.Add(c.Seq, ledger.Disputed, "entry %d says something else of the proof %s than the journal", c.Seq, p.ID)
+	paired(rows, told, "proof", func(p *Proof) string { return p.ID }, func(p *Proof, c claim) string {
+		if c.digest == ledger.Hash(p.Doc) && c.Run == p.Run && c.Unit == p.Unit {
+			return ""
 		}
-		delete(told, p.ID)
-	}
-	for id, c := range told {
-		r.Add(c.Seq, ledger.Disputed, "entry %d tells of the proof %s, which the journal does not hold", c.Seq, id)
-	}
+		return fmt.Sprintf("says something else of the proof %s than the journal", p.ID)
+	}, r)
 	return nil
 }
 

@@ -184,19 +184,30 @@ func verifyMeasures(ctx context.Context, tx *sql.Tx, seen []claim, r *ledger.Rep
 			told[c.Body.Measure] = c
 		}
 	}
-	for _, m := range rows {
-		c, ok := told[m.ID]
-		if !ok {
-			r.Add(r.Head.Seq, ledger.Disputed, "the journal holds the measure %s, and the record does not", m.ID)
-		} else if c.Body.State != m.State {
-			r.Add(c.Seq, ledger.Disputed, "entry %d says that the measure %s is %q, the journal says %q", c.Seq, m.ID, c.Body.State, m.State)
+	paired(rows, told, "measure", func(m *Measure) string { return m.ID }, func(m *Measure, c claim) string {
+		if c.Body.State == m.State {
+			return ""
 		}
-		delete(told, m.ID)
+		return fmt.Sprintf("says that the measure %s is %q, the journal says %q", m.ID, c.Body.State, m.State)
+	}, r)
+	return nil
+}
+
+// paired compares rows of the journal, which are a kind of thing, with the entries that tell of them, by id: none may be without
+// the other. differs says how an entry differs from a row; "" not at all.
+func paired[T any](rows []T, told map[string]claim, what string, id func(*T) string, differs func(*T, claim) string, r *ledger.Report) {
+	for i := range rows {
+		c, ok := told[id(&rows[i])]
+		if !ok {
+			r.Add(r.Head.Seq, ledger.Disputed, "the journal holds the %s %s, and the record does not", what, id(&rows[i]))
+		} else if how := differs(&rows[i], c); how != "" {
+			r.Add(c.Seq, ledger.Disputed, "entry %d %s", c.Seq, how)
+		}
+		delete(told, id(&rows[i]))
 	}
 	for id, c := range told {
-		r.Add(c.Seq, ledger.Disputed, "entry %d tells of the measure %s, which the journal does not hold", c.Seq, id)
+		r.Add(c.Seq, ledger.Disputed, "entry %d tells of the %s %s, which the journal does not hold", c.Seq, what, id)
 	}
-	return nil
 }
 
 func or(text, otherwise string) string {
