@@ -61,7 +61,7 @@ func (e *Engine) Standings(ctx context.Context, req Request, environment string)
 		}
 	}
 	w := newWorld(req, units, listErr)
-	if err := e.journaled(ctx, w); err != nil { // first: the looks may use up the caller's time
+	if err := e.remember(ctx, w); err != nil { // first: the looks may use up the caller's time
 		return nil, errors.Join(err, listErr)
 	}
 	w.obs, w.errs = e.observeAll(ctx, w.near(ids))

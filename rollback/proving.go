@@ -203,11 +203,7 @@ func (u *UnitPlan) distance(records []proof.Record) int {
 }
 
 // stand says of each unit of a plan what its way back counts for now.
-func (e *Engine) stand(ctx context.Context, p *Plan) error {
-	records, err := e.Proofs(ctx)
-	if err != nil {
-		return err
-	}
+func (e *Engine) stand(records []proof.Record, p *Plan) {
 	if p.Kind == kindForward {
 		records = nil // what was shown of going back says nothing of going forward
 	}
@@ -220,7 +216,6 @@ func (e *Engine) stand(ctx context.Context, p *Plan) error {
 		s := proof.Judge(records, f, e.cfg.Proofs)
 		u.Proof, u.Tested = &s, providers.Clean(s.Words(now))
 	}
-	return nil
 }
 
 // facts is what a plan knows of a unit's way back.
@@ -291,9 +286,9 @@ func MechanismOf(name, version string, settings any) Mechanism {
 	return Mechanism{Name: name, Version: version, Strategy: "sha256:" + ledger.Hash(canon)}
 }
 
-// Standing is what the way back that a request asks for counts for now, and what its target is called. It makes a plan for it,
+// Tested is what the way back that a request asks for counts for now, and what its target is called. It makes a plan for it,
 // and changes nothing.
-func (e *Engine) Standing(ctx context.Context, req Request) (proof.Standing, string, error) {
+func (e *Engine) Tested(ctx context.Context, req Request) (proof.Standing, string, error) {
 	p, err := e.Plan(ctx, req)
 	if err != nil {
 		return proof.Standing{}, "", err

@@ -51,7 +51,7 @@ func worseOf(a, b Verdict) Verdict {
 // judge runs the rules that look at one unit alone: A, B, I and M.
 func (w *world) judge(id UnitID, ch choice, c *providers.Change) []Finding {
 	o := w.obs[id]
-	source, _, _ := strings.Cut(string(id), ":")
+	source := providerOf(id)
 	var out []Finding
 	add := func(rule string, v Verdict, evidence, format string, args ...any) {
 		out = append(out, Finding{
@@ -89,7 +89,7 @@ func (w *world) judge(id UnitID, ch choice, c *providers.Change) []Finding {
 
 // stacked is rule I: what else goes when everything down to the target goes.
 func (w *world) stacked(id UnitID, ch choice) []Finding {
-	source, _, _ := strings.Cut(string(id), ":")
+	source := providerOf(id)
 	f := Finding{Rule: ruleStacked, Source: source, SeenAt: w.obs[id].At}
 	if !ch.found {
 		f.Verdict = Unknown

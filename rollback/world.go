@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/rollback/proof"
 )
 
 const lookers = 8 // units that are observed at once
@@ -30,6 +31,7 @@ type world struct {
 	edges   []providers.Edge
 	facts   []providers.Service
 	unread  []string              // declarations that could not be read
+	proofs  []proof.Record        // what runs have shown of units; a plan is compared with them
 	did     map[UnitID][]switched // what backout switched
 	now     time.Time
 	tied    func(Observation, Revision) ([]Tie, error) // asks a unit's provider; nil: nobody is asked
@@ -42,7 +44,17 @@ func (e *Engine) look(ctx context.Context, req Request, primary []UnitID, units 
 	w := newWorld(req, units, listErr)
 	w.tied = func(o Observation, to Revision) ([]Tie, error) { return e.ties(ctx, o, to) }
 	w.obs, w.errs = e.observeAll(ctx, w.near(primary))
-	return w, e.journaled(ctx, w)
+	return w, e.remember(ctx, w)
+}
+
+// remember adds what is on the record: what runs did and hold, and what they have shown.
+func (e *Engine) remember(ctx context.Context, w *world) error {
+	if err := e.journaled(ctx, w); err != nil {
+		return err
+	}
+	var err error
+	w.proofs, err = e.Proofs(ctx)
+	return err
 }
 
 func newWorld(req Request, units []Unit, listErr error) *world {

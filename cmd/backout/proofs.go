@@ -103,7 +103,7 @@ func (a *app) proofsOf(ctx context.Context, s *opened, id string, records []proo
 	req := rollback.Request{Unit: rollback.UnitID(id)}
 	err := s.Prepare(ctx, &req)
 	if err == nil {
-		out.Standing, out.To, err = s.Engine.Standing(ctx, req)
+		out.Standing, out.To, err = s.Engine.Tested(ctx, req)
 	}
 	if err != nil {
 		out.Standing = s.Engine.Unplanned(rollback.Unit{ID: rollback.UnitID(id)}, records, err)
