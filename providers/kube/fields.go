@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -13,12 +14,7 @@ func ChangedFields(from, to map[string]any) string {
 	for _, part := range []string{"metadata", "spec"} {
 		compareFields(fieldsOf(from[part]), fieldsOf(to[part]), changed)
 	}
-	out := make([]string, 0, len(changed))
-	for name := range changed {
-		out = append(out, name)
-	}
-	slices.Sort(out)
-	return strings.Join(out, ", ")
+	return strings.Join(slices.Sorted(maps.Keys(changed)), ", ")
 }
 
 func compareFields(from, to map[string]any, changed map[string]bool) {

@@ -1,6 +1,7 @@
 package releases
 
 import (
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -34,12 +35,7 @@ func changeClass(before, after []entry) string {
 	for gone := range was {
 		kinds[kindOfFile(gone)] = true
 	}
-	out := make([]string, 0, len(kinds))
-	for k := range kinds {
-		out = append(out, k)
-	}
-	slices.Sort(out)
-	return strings.Join(out, ", ")
+	return strings.Join(slices.Sorted(maps.Keys(kinds)), ", ")
 }
 
 func kindOfFile(name string) string {
