@@ -64,11 +64,13 @@ type Change struct {
 	Approvers []string `json:"approvers,omitempty"`
 
 	// LandedAt is when the change was accepted (merged); EffectiveFrom when the first instance ran it and EffectiveTo
-	// when the last one did. LandedApproximate marks a landing time that the source does not really know.
+	// when the last one did. LandedApproximate marks a landing time that the source does not really know. VerifiedAt is when
+	// somebody had looked from outside and found that it did what it was for.
 	LandedAt          time.Time `json:"landed_at,omitzero"`
 	LandedApproximate bool      `json:"landed_approximate,omitempty"`
 	EffectiveFrom     time.Time `json:"effective_from,omitzero"`
 	EffectiveTo       time.Time `json:"effective_to,omitzero"`
+	VerifiedAt        time.Time `json:"verified_at,omitzero"`
 
 	From   string `json:"from,omitempty"`
 	To     string `json:"to,omitempty"`
@@ -103,6 +105,9 @@ const StatusNote = "note"
 
 // IsNote reports whether this is only what a person wrote down.
 func (c *Change) IsNote() bool { return c.Kind == KindOperation && c.Status == StatusNote }
+
+// Cured reports whether this is a rollback after which somebody found, from outside, that the symptoms were gone.
+func (c *Change) Cured() bool { return c.Kind == KindRollback && !c.VerifiedAt.IsZero() }
 
 // At is the change's place on a timeline: when it took effect, else when it landed. Zero when neither is known.
 func (c *Change) At() time.Time {

@@ -76,7 +76,7 @@ func CleanChange(c *Change) {
 	for i := range c.Rollout {
 		c.Rollout[i].At = c.Rollout[i].At.UTC()
 	}
-	c.LandedAt, c.EffectiveFrom, c.EffectiveTo = c.LandedAt.UTC(), c.EffectiveFrom.UTC(), c.EffectiveTo.UTC()
+	c.LandedAt, c.EffectiveFrom, c.EffectiveTo, c.VerifiedAt = c.LandedAt.UTC(), c.EffectiveFrom.UTC(), c.EffectiveTo.UTC(), c.VerifiedAt.UTC()
 }
 
 // CleanAlert cleans every text field of a in place and makes its times UTC.

@@ -13,7 +13,7 @@ type batch struct {
 	remove  []row
 	insert  []row
 	hits    []loc
-	alerts  bool // an alert changed
+	forms   bool // what incidents are made of changed
 }
 
 func (b *batch) put(k key, ev providers.Event) {
@@ -36,7 +36,7 @@ func (b *batch) put(k key, ev providers.Event) {
 	b.leave(e)
 	e.event, e.joins = ev, joinsOf(ev)
 	if a := ev.Alert; a != nil {
-		b.alerts = true
+		b.forms = true
 		e.fires(a.State, known, s.seq)
 	}
 	for _, j := range e.joins {
@@ -106,6 +106,7 @@ func (b *batch) drop(it *item) {
 		return
 	}
 	b.remove = append(b.remove, b.s.encode(it))
+	b.forms = b.forms || (it.event.Change != nil && it.event.Change.Cured())
 	for _, m := range it.members {
 		if m.item == it {
 			m.item = nil
@@ -118,7 +119,7 @@ func (b *batch) retract(k key) {
 	s := b.s
 	h := s.hash.of(s.dict.code(k.provider), []byte(k.id), alertFlag(k.alert))
 	if e := s.entries[k]; e != nil {
-		b.alerts = b.alerts || k.alert
+		b.forms = b.forms || k.alert
 		b.leave(e)
 		e.event = providers.Event{}
 		delete(s.entries, k)
@@ -127,7 +128,7 @@ func (b *batch) retract(k key) {
 	}
 	if at, ok := s.table.get(h); ok {
 		if r, ok := s.locate(at, h); ok {
-			b.remove, b.alerts = append(b.remove, r), b.alerts || k.alert
+			b.remove, b.forms = append(b.remove, r), b.forms || k.alert
 		}
 	}
 }
@@ -149,7 +150,7 @@ func (b *batch) commit() {
 		return
 	}
 	b.s.chunks = edit(b.s.dict.names, b.s.chunks, b.remove, b.insert)
-	if b.alerts {
+	if b.forms {
 		b.s.cell = &incidentCell{}
 	}
 	b.s.publish()
@@ -168,6 +169,7 @@ func (b *batch) line(members []*entry, group [][]*entry) {
 	for _, m := range members {
 		m.item = it
 	}
+	b.forms = b.forms || (it.event.Change != nil && it.event.Change.Cured())
 	b.insert = append(b.insert, b.s.encode(it))
 }
 

@@ -83,6 +83,7 @@ type former struct {
 	all    []symptom
 	last   map[place]latest
 	envs   []uint32
+	cures  []cure // by time
 }
 
 // place is a service in an environment. Some places stand for every service, or for those that topology does not know.
@@ -101,9 +102,10 @@ type latest struct{ started, longest int }
 
 // form puts together the alerts that belong to one incident: close in time, and of the same service or joined by
 // topology. Close in time is enough where topology does not know one of the two services. Alerts of two different known
-// environments never belong together. A suppressed alert joins an incident but makes none. It gives a root for each.
-func form(all []symptom, gap time.Duration, near map[uint32][]uint32) []int {
-	f := &former{gap: int64(gap), near: near, all: all, parent: make([]int, len(all)), last: map[place]latest{}}
+// environments never belong together, nor does one that began after a rollback had cured what the other told of. A
+// suppressed alert joins an incident but makes none. It gives a root for each.
+func form(all []symptom, gap time.Duration, near map[uint32][]uint32, cures []cure) []int {
+	f := &former{gap: int64(gap), near: near, cures: cures, all: all, parent: make([]int, len(all)), last: map[place]latest{}}
 	for i := range all {
 		f.parent[i] = i
 		f.place(i)
@@ -176,8 +178,10 @@ func (f *former) meet(i int, p place, whileOpen bool) {
 	if !ok {
 		return
 	}
-	if f.all[i].at-f.all[l.started].at <= f.gap {
-		f.join(i, l.started)
+	for _, j := range []int{l.started, l.longest} {
+		if f.all[i].at-f.all[j].at <= f.gap && !f.apart(&f.all[j], &f.all[i]) {
+			f.join(i, j)
+		}
 	}
 	if whileOpen && f.all[l.longest].until > f.all[i].at {
 		f.join(i, l.longest)

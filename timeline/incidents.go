@@ -95,6 +95,8 @@ type builder struct {
 	s       *Snapshot
 	now     int64
 	forming Forming
+	cures   []cure
+	near    map[uint32][]uint32
 	all     []symptom
 	groups  []*group
 	ids     map[string]int // alert by the id it would give; nil until it is needed
@@ -103,11 +105,11 @@ type builder struct {
 }
 
 func newBuilder(s *Snapshot, now int64) *builder {
-	return &builder{s: s, now: now, forming: s.forming, all: s.symptoms(now)}
+	return &builder{s: s, now: now, forming: s.forming, cures: s.cures(), near: s.neighbours(), all: s.symptoms(now)}
 }
 
 func (b *builder) build() []Incident {
-	roots := form(b.all, b.forming.Gap, b.s.neighbours())
+	roots := form(b.all, b.forming.Gap, b.near, b.cures)
 	sizes, byRoot := make(map[int]int), make(map[int]*group)
 	for _, r := range roots {
 		sizes[r]++
@@ -263,7 +265,8 @@ func (b *builder) outline(g *group) Incident {
 			inc.OpenedAt = first
 		}
 		if !first.IsZero() {
-			inc.Onset = Onset{Earliest: first.Add(-b.forming.Detection), Latest: first}
+			began := max(unixNano(first.Add(-b.forming.Detection)), b.curedBefore(&b.all[g.alerts[0]]))
+			inc.Onset = Onset{Earliest: fromNano(began), Latest: first}
 		}
 	}
 	if inc.ClosedAt.IsZero() && !open {

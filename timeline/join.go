@@ -172,4 +172,7 @@ func fillTimes(c, o *providers.Change) {
 	if c.EffectiveTo.IsZero() {
 		c.EffectiveTo = o.EffectiveTo
 	}
+	if c.VerifiedAt.IsZero() {
+		c.VerifiedAt = o.VerifiedAt
+	}
 }

@@ -54,7 +54,7 @@ func cleanChange(c *providers.Change) error {
 	default:
 		c.Assistance.State = "" // a word that nobody defined says nothing
 	}
-	times := []time.Time{c.LandedAt, c.EffectiveFrom, c.EffectiveTo}
+	times := []time.Time{c.LandedAt, c.EffectiveFrom, c.EffectiveTo, c.VerifiedAt}
 	for _, r := range c.Rollout {
 		times = append(times, r.At)
 	}

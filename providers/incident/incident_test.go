@@ -200,7 +200,7 @@ func TestSchemaKnowsEveryField(t *testing.T) {
 		"alert": providers.Alert{ID: str, Provider: str, Name: str, Service: str, Environment: str, Severity: str, Summary: str, Labels: map[string]string{"a": "b"}, StartsAt: at, EndsAt: at, URL: str, State: "firing", SilencedBy: strs, Sources: src},
 		"change": providers.Change{
 			ID: str, Provider: str, Kind: "deploy", Service: str, Environment: str, Title: str, Paths: strs, Files: 1, Lines: 1, Author: providers.Author{Name: str}, Approvers: strs,
-			LandedAt: at, LandedApproximate: true, EffectiveFrom: at, EffectiveTo: at, From: str, To: str, Unit: str, Status: str, URL: str, Commit: str, ChangeSet: str, Reverts: strs,
+			LandedAt: at, LandedApproximate: true, EffectiveFrom: at, EffectiveTo: at, VerifiedAt: at, From: str, To: str, Unit: str, Status: str, URL: str, Commit: str, ChangeSet: str, Reverts: strs,
 			Artifacts: strs, Delivers: str, Within: strs, Assistance: providers.Assistance{State: "none"}, Rollout: []providers.RolloutStep{{}}, Sources: src,
 		},
 	} {

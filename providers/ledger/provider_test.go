@@ -103,7 +103,7 @@ func TestTheRecordAsChanges(t *testing.T) {
 			ID: "RUN-0001", Provider: "ledger", Kind: providers.KindRollback, Service: "pricing", Environment: "prod",
 			Title: "RUN-0001: releases:prod/pricing back to r41", Author: providers.Author{Name: "ana", Kind: "human"},
 			LandedAt: at(2), EffectiveFrom: at(3), EffectiveTo: at(5), From: "r42", To: "r41", Unit: "releases:prod/pricing",
-			Status: "succeeded", Reverts: []string{"CHG-1"}, Artifacts: []string{"sha256:a"},
+			Status: "succeeded", VerifiedAt: at(5), Reverts: []string{"CHG-1"}, Artifacts: []string{"sha256:a"},
 		},
 		{
 			ID: "RUN-0002/releases:prod/orders", ChangeSet: "RUN-0002", Provider: "ledger", Kind: providers.KindRollback, Service: "orders",

@@ -74,6 +74,9 @@ func (v *view) note(e ledger.Entry) providers.Change {
 	return c
 }
 
+// succeeded is how the record calls a run of which somebody saw from outside that it did what it was for.
+const succeeded = "succeeded"
+
 // run makes the changes of a run, from its confirmation or its outcome.
 func (v *view) run(e ledger.Entry, state string) []providers.Change {
 	var b ledger.RunBody
@@ -98,6 +101,9 @@ func (v *view) run(e ledger.Entry, state string) []providers.Change {
 		}
 		if !b.AppliedAt.IsZero() {
 			c.EffectiveTo = b.EndedAt
+		}
+		if state == succeeded {
+			c.VerifiedAt = b.EndedAt
 		}
 		if e.Change != "" {
 			c.Reverts = []string{e.Change}

@@ -125,6 +125,7 @@ func (p *prepared) changeFacts(c *providers.Change) []fact {
 	if !c.EffectiveTo.Equal(c.EffectiveFrom) {
 		add(c.EffectiveTo, "was everywhere")
 	}
+	add(c.VerifiedAt, "was verified from outside")
 	return out
 }
 
