@@ -127,10 +127,18 @@ func TestApplyAlone(t *testing.T) {
 }
 
 // kill runs an Apply in a process of its own and kills that at a random instant.
-func (r *room) kill(ctx context.Context, op rollback.Operation, step rollback.Step) error {
-	kept := r.p.env.Archive.(*providertest.Archive).Held(r.p.name)
-	maps.DeleteFunc(kept, func(key string, _ []byte) bool { return !strings.Contains(key, "/content/") })
-	raw, err := json.Marshal(alone{r.c.Kubeconfig, r.ns, op, step, kept})
+func (r *room) kill(ctx context.Context, op rollback.Operation, step rollback.Step) (err error) {
+	r.c.Settled(r, func(kubeconfig string) {
+		err = r.applyAndKill(ctx, alone{Kubeconfig: kubeconfig, Namespace: r.ns, Op: op, Step: step})
+	})
+	return err
+}
+
+// applyAndKill does it with what reaches the cluster in a way of its own.
+func (r *room) applyAndKill(ctx context.Context, a alone) error {
+	a.Kept = r.p.env.Archive.(*providertest.Archive).Held(r.p.name)
+	maps.DeleteFunc(a.Kept, func(key string, _ []byte) bool { return !strings.Contains(key, "/content/") })
+	raw, err := json.Marshal(a)
 	if err != nil {
 		return err
 	}

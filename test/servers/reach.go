@@ -1,6 +1,7 @@
 package servers
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -19,25 +20,49 @@ import (
 // whoever asks: no client sends a token without TLS. The console comes that way by the kubeconfig.
 func (c *Cluster) Between(t testing.TB, handler func(on *httputil.ReverseProxy) http.Handler) (kubeconfig string) {
 	t.Helper()
+	s, done := c.between(t, handler)
+	t.Cleanup(func() {
+		_ = s.Listener.Close()     // who is cut off comes again
+		s.CloseClientConnections() // watches end
+		done()
+	})
+	return KubeconfigTo(t, s.URL, "")
+}
+
+// Settled lets do reach the cluster through a proxy, and returns when the cluster has ended every write that it was asked, also
+// those of a process that was killed meanwhile: none takes effect later.
+func (c *Cluster) Settled(t testing.TB, do func(kubeconfig string)) {
+	t.Helper()
+	s, done := c.between(t, func(on *httputil.ReverseProxy) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method != http.MethodGet {
+				r = r.WithContext(context.WithoutCancel(r.Context()))
+			}
+			on.ServeHTTP(w, r)
+		})
+	})
+	defer done() // it waits for what is under way
+	do(KubeconfigTo(t, s.URL, ""))
+}
+
+func (c *Cluster) between(t testing.TB, handler func(on *httputil.ReverseProxy) http.Handler) (s *httptest.Server, done func()) {
+	t.Helper()
 	server, err := url.Parse(c.Server)
 	if err != nil {
 		t.Fatal(err)
 	}
 	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // the server of this test
-	s := httptest.NewServer(handler(&httputil.ReverseProxy{
+	s = httptest.NewServer(handler(&httputil.ReverseProxy{
 		Transport: transport, ErrorLog: log.New(io.Discard, "", 0), // that somebody is cut off is what is tested
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(server)
 			r.Out.Header.Set("Authorization", "Bearer admin-token")
 		},
 	}))
-	t.Cleanup(func() {
-		_ = s.Listener.Close()     // who is cut off comes again
-		s.CloseClientConnections() // watches end
+	return s, func() {
 		s.Close()
 		transport.CloseIdleConnections()
-	})
-	return KubeconfigTo(t, s.URL, "")
+	}
 }
 
 // KubeconfigTo makes a kubeconfig that leads to any server, whatever its certificate, with a token or none. Its context is [Admin].
