@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/backout-dev/backout/providers"
@@ -21,6 +22,7 @@ type execution struct {
 	run   Run
 	op    string
 	fence store.Fence
+	taken time.Time       // when the lease was asked for, on the monotonic clock
 	held  context.Context // ends when the lease is lost, and not when the executor is asked to stop
 	shown []string        // the last look that was journaled
 	// subject is what the last line of the log was about.
@@ -98,7 +100,7 @@ func (x *execution) workUntil(ctx context.Context) error {
 
 // take gets the lease and reads the run under it.
 func (e *Engine) take(ctx context.Context, runID string) (*execution, error) {
-	x := &execution{e: e}
+	x := &execution{e: e, taken: time.Now()}
 	err := e.journal(ctx, "lease", func(tx *store.Tx) error {
 		var err error
 		x.fence, err = tx.Acquire(runID, e.cfg.Executor, e.cfg.Now().Add(e.cfg.LeaseTTL), e.cfg.HolderDead)
@@ -134,30 +136,52 @@ func (e *Engine) take(ctx context.Context, runID string) (*execution, error) {
 }
 
 // keepLease renews the lease while the executor works. The context that it returns ends when the lease was lost, or could
-// not be renewed so long that somebody else may have it soon.
+// not be renewed so long that somebody else may have it soon, even while a renewal still waits for its answer.
 func (x *execution) keepLease(ctx context.Context) (context.Context, func()) {
 	held, cancel := context.WithCancelCause(ctx)
 	done := make(chan struct{})
 	ttl := x.e.cfg.LeaseTTL
+	safe := ttl - ttl/5
+	var why atomic.Pointer[error]
+	// Durations on this host's monotonic clock, whatever the wall clock does.
+	end := time.AfterFunc(safe-time.Since(x.taken), func() {
+		err := errNoAnswer
+		if last := why.Load(); last != nil {
+			err = *last
+		}
+		cancel(lostLease(err))
+	})
 	go func() {
 		defer close(done)
-		last := time.Now() // a duration on this host's monotonic clock, whatever the wall clock does
-		for sleep(held, ttl/3) == nil {
+		wait := ttl / 3
+		for sleep(held, wait) == nil {
 			started := time.Now()
 			err := x.e.cfg.Store.Update(held, func(tx *store.Tx) error { return tx.Renew(x.fence, x.e.cfg.Now().Add(ttl)) })
 			switch {
 			case err == nil:
-				last = started
-			case errors.Is(err, store.ErrFenced), time.Since(last) > ttl-ttl/5:
-				cancel(fmt.Errorf("the lease is lost, this executor stops: %w", err))
+				end.Reset(safe - time.Since(started))
+				why.Store(nil)
+				wait = ttl / 3
+			case errors.Is(err, store.ErrFenced):
+				cancel(lostLease(err))
 				return
+			default:
+				why.Store(&err)
+				wait = ttl / 15
 			}
 		}
 	}()
 	return held, func() {
+		end.Stop()
 		cancel(context.Canceled)
 		<-done
 	}
+}
+
+var errNoAnswer = errors.New("the record did not answer in time")
+
+func lostLease(err error) error {
+	return fmt.Errorf("the lease is lost, this executor stops: %w", err)
 }
 
 // detach gives the lease up without ending the run, so that it can be resumed at once.

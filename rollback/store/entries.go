@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 
 	"github.com/backout-dev/backout/rollback/ledger"
 )
@@ -21,7 +22,7 @@ func (d *DB) Head(ctx context.Context) (ledger.Head, error) {
 // Entries reads at most limit entries after afterSeq, in order. A limit of 0 or less reads all.
 func (d *DB) Entries(ctx context.Context, afterSeq int64, limit int) ([]ledger.Entry, error) {
 	if limit <= 0 {
-		limit = -1
+		limit = math.MaxInt64
 	}
 	lines, err := collect(ctx, d.read, scanBytes, "SELECT line FROM ledger WHERE seq > ? ORDER BY seq LIMIT ?", afterSeq, limit)
 	if err != nil {

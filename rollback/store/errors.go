@@ -25,6 +25,17 @@ var (
 	// ErrHeld refuses a unit or a run that somebody else holds.
 	ErrHeld = errors.New("held by somebody else")
 
+	// ErrAway is a PostgreSQL server that cannot be reached or does not answer. Nothing was written.
+	ErrAway = errors.New("the database does not answer: nothing can be recorded, so nothing is begun; try again when it is back, 'backout store status' looks")
+	// ErrUncertain is a commit of which nobody could tell what became of it.
+	ErrUncertain = errors.New("the database was lost at the commit, and whether it was written is not known: look before you do it again")
+	// ErrStandby refuses to write to a server that only follows another one.
+	ErrStandby = errors.New("this PostgreSQL server is a standby, or lets nobody write: point --store at the primary")
+	// ErrRole refuses what the role may not.
+	ErrRole = errors.New("this role may not do that in the database: use another one, or grant it the right")
+	// ErrLogin is a server that does not let the role in.
+	ErrLogin = errors.New("the PostgreSQL server does not let this role in: check the user, the password and the name of the database")
+
 	errNoSharedMemory = errors.New("shared memory of the write-ahead log is not there")
 )
 
@@ -35,6 +46,9 @@ func classify(err error) error {
 	}
 	var e *sqlite.Error
 	if !errors.As(err, &e) {
+		if is := classifyShared(err); is != nil {
+			return fmt.Errorf("%w (%w)", is, err)
+		}
 		return classifyFile(err)
 	}
 	var is error

@@ -36,7 +36,7 @@ func (t *Tx) Claim(run string, units []string) error {
 func (t *Tx) Acquire(run, holder string, expires time.Time, dead func(holder string) bool) (Fence, error) {
 	f := Fence{Run: run, Holder: holder, Tokens: map[string]int64{}}
 	leases, err := leasesOf(t.ctx, t.tx, run)
-	if err != nil {
+	if err = local(leases, t.ahead, err); err != nil {
 		return f, err
 	}
 	if len(leases) == 0 {
@@ -48,7 +48,7 @@ func (t *Tx) Acquire(run, holder string, expires time.Time, dead func(holder str
 		}
 	}
 	for _, l := range leases {
-		if _, err := t.exec("UPDATE lease SET holder = ?, token = token + 1, expires_at = ? WHERE unit = ?", holder, stamp(expires), l.Unit); err != nil {
+		if _, err := t.exec("UPDATE lease SET holder = ?, token = token + 1, expires_at = ? WHERE unit = ?", holder, t.ends(expires), l.Unit); err != nil {
 			return f, fmt.Errorf("take the lease on %s: %w", l.Unit, err)
 		}
 		f.Tokens[l.Unit] = l.Token + 1
@@ -78,7 +78,7 @@ func (t *Tx) Renew(f Fence, expires time.Time) error {
 	if err := t.Check(f); err != nil {
 		return err
 	}
-	_, err := t.exec("UPDATE lease SET expires_at = ? WHERE run = ? AND holder = ?", stamp(expires), f.Run, f.Holder)
+	_, err := t.exec("UPDATE lease SET expires_at = ? WHERE run = ? AND holder = ?", t.ends(expires), f.Run, f.Holder)
 	return err
 }
 
@@ -102,5 +102,24 @@ func (t *Tx) lease(unit string) (Lease, error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		return Lease{Unit: unit}, nil
 	}
+	l.Expires = onClock(l.Expires, -t.ahead)
 	return l, classify(err)
+}
+
+// ends is when a lease ends, by the clock that leases go by.
+func (t *Tx) ends(expires time.Time) int64 { return stamp(onClock(expires, t.ahead)) }
+
+// local has leases end by this process's own clock, which is behind the one that they go by.
+func local(leases []Lease, ahead time.Duration, err error) error {
+	for i := range leases {
+		leases[i].Expires = onClock(leases[i].Expires, -ahead)
+	}
+	return err
+}
+
+func onClock(t time.Time, ahead time.Duration) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.Add(ahead)
 }

@@ -25,7 +25,7 @@ func (d *DB) Run(ctx context.Context, id string) (Run, error) {
 		r, err = oneRun(ctx, tx, id)
 		return err
 	})
-	return r, err
+	return r, local(r.Leases, d.ahead(), err)
 }
 
 // Runs reads all runs, the newest first, as [DB.Run] does.
@@ -41,12 +41,16 @@ func (d *DB) Runs(ctx context.Context) ([]Run, error) {
 		}
 		return err
 	})
+	for i := range runs {
+		err = local(runs[i].Leases, d.ahead(), err)
+	}
 	return runs, err
 }
 
 // Leases reads the claims that are in force.
 func (d *DB) Leases(ctx context.Context) ([]Lease, error) {
-	return collect(ctx, d.read, scanLease, "SELECT unit, run, holder, token, expires_at FROM lease WHERE run <> '' ORDER BY unit")
+	leases, err := collect(ctx, d.read, scanLease, "SELECT unit, run, holder, token, expires_at FROM lease WHERE run <> '' ORDER BY unit")
+	return leases, local(leases, d.ahead(), err)
 }
 
 // AbortRequested reads who asked a run to stop, and why; "" nobody.

@@ -31,11 +31,13 @@ type Redacted struct {
 // The database file holds what was taken out no longer; where else it is found, Still says.
 func (d *DB) Redact(ctx context.Context, seq int64, fields []string, reason string, by ledger.Entry) (Redacted, error) {
 	if d.readOnly {
-		return Redacted{}, ErrReadOnly
+		return Redacted{}, d.unwritable()
 	}
-	// What is taken out of a page is overwritten there. There is one connection that writes, and it goes on like that.
-	if _, err := d.write.ExecContext(ctx, "PRAGMA secure_delete = ON"); err != nil {
-		return Redacted{}, fmt.Errorf("redact entry %d: %w", seq, classify(err))
+	if d.server == nil {
+		// What is taken out of a page is overwritten there. There is one connection that writes, and it goes on like that.
+		if _, err := d.write.ExecContext(ctx, "PRAGMA secure_delete = ON"); err != nil {
+			return Redacted{}, fmt.Errorf("redact entry %d: %w", seq, classify(err))
+		}
 	}
 	var out Redacted
 	var removed []string
@@ -46,19 +48,31 @@ func (d *DB) Redact(ctx context.Context, seq int64, fields []string, reason stri
 	if err != nil {
 		return Redacted{}, fmt.Errorf("redact entry %d: %w", seq, err)
 	}
-	var busy, frames, done int64
-	err = d.write.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &done)
-	if err != nil || busy != 0 {
-		out.Still = append(out.Still, filepath.Base(d.path)+"-wal, until no other backout has the database open")
-	}
+	out.Still = d.overwrite(ctx)
 	if out.Still, err = d.still(ctx, removed, out.Still); err != nil {
 		return out, fmt.Errorf("entry %d is redacted; look where else it is: %w", seq, err)
+	}
+	if d.server != nil {
+		return out, nil
 	}
 	backups, err := filepath.Glob(d.path + ".*.bak")
 	if err == nil {
 		out.Still = append(out.Still, backups...)
 	}
 	return out, nil
+}
+
+// overwrite has the database let go of what is no row any more, and says where it still lies.
+func (d *DB) overwrite(ctx context.Context) []string {
+	if d.server != nil {
+		return d.vacuum(ctx)
+	}
+	var busy, frames, done int64
+	err := d.write.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &done)
+	if err != nil || busy != 0 {
+		return []string{filepath.Base(d.path) + "-wal, until no other backout has the database open"}
+	}
+	return nil
 }
 
 func (t *Tx) redact(seq int64, fields []string, reason string, by ledger.Entry) (ledger.Entry, []string, error) {
@@ -112,7 +126,11 @@ func (d *DB) still(ctx context.Context, removed, found []string) ([]string, erro
 			continue
 		}
 		for _, form := range [][]byte{[]byte(text), canonical[1 : len(canonical)-1], quoted[1 : len(quoted)-1]} {
-			for _, query := range remains {
+			queries := remains
+			if d.server != nil {
+				queries = remainsShared
+			}
+			for _, query := range queries {
 				places, err := collect(ctx, d.read, scanText, query, form)
 				if err != nil {
 					return found, err

@@ -25,12 +25,18 @@ type Options struct {
 	Now func() time.Time
 	// Busy is how long a write waits for another process; 0 means 5 s.
 	Busy time.Duration
+	// Password is that of the role of a shared store; "" is what PGPASSWORD, ~/.pgpass or a service file say.
+	Password string
+	// Copy is the path of the copy of a shared store from which it is read while its server is away; "" is none.
+	Copy string
 	// MaxPages bounds the database to so many pages of 4 KiB; 0 means no bound.
 	MaxPages int64
 }
 
-// DB is an open database. It may be used from several goroutines, and several processes may have the same file open.
+// DB is an open database. It may be used from several goroutines, and several processes may have the same one open.
 type DB struct {
+	server   *server // PostgreSQL; nil where it is a file
+	copy     *DB     // from which a shared store is read while its server is away; may be nil
 	path     string
 	readOnly bool
 	now      func() time.Time
@@ -41,12 +47,18 @@ type DB struct {
 // Open opens the database at path, and makes it (directory 0700, file 0600) if it is not there. A database of an older
 // backout is copied beside itself first and then migrated; one of a newer backout is refused with [ErrNewer], a damaged
 // one with [ErrCorrupt].
+//
+// A path that is the URL of a PostgreSQL server ([Shared]) opens the store there. Its server may be away if there is a copy to
+// read from; one that follows another is refused with [ErrStandby] unless it is opened for looking only.
 func Open(ctx context.Context, path string, opts Options) (*DB, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
 	if opts.Busy <= 0 {
 		opts.Busy = 5 * time.Second
+	}
+	if Shared(path) {
+		return openShared(ctx, path, opts)
 	}
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -85,12 +97,15 @@ func Empty(ctx context.Context) (*DB, error) {
 // memory is the path of databases that lie in memory alone.
 const memory = "/memory-"
 
-// Path is where the database is.
+// Path is where the database is: a path, or a URL without a password.
 func (d *DB) Path() string { return d.path }
 
 // Close closes the database. Closing twice is harmless.
 func (d *DB) Close() error {
 	var errs []error
+	if d.copy != nil {
+		errs = append(errs, d.copy.Close())
+	}
 	for _, db := range []*sql.DB{d.read, d.write} {
 		if db != nil {
 			errs = append(errs, db.Close())

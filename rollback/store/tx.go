@@ -16,13 +16,21 @@ type Tx struct {
 	ctx context.Context
 	tx  *sql.Tx
 	now func() time.Time
+	// ahead is by how much the clock that leases go by is ahead of now: that of a shared store's server, which is the same for
+	// all who write there, however wrong their own are.
+	ahead time.Duration
 }
 
 // Update runs fn in a transaction that holds the write lock from its beginning, and commits if fn returns nil. An error
-// of the commit itself means that the transaction may or may not be there; look before you write again.
+// of the commit itself means that the transaction may or may not be there; look before you write again. Where the connection to
+// a shared store is lost at the commit, what became of it is looked up: an error then means that it is not there, but for
+// [ErrUncertain], where the server did not come back in time.
 func (d *DB) Update(ctx context.Context, fn func(*Tx) error) error {
 	if d.readOnly {
-		return ErrReadOnly
+		return d.unwritable()
+	}
+	if d.server != nil {
+		return d.updateShared(ctx, fn)
 	}
 	tx, err := d.write.BeginTx(ctx, nil)
 	if err != nil {
@@ -154,7 +162,10 @@ func (t *Tx) RequestPause(run, by string) error {
 }
 
 // Run reads a run inside the transaction.
-func (t *Tx) Run(id string) (Run, error) { return oneRun(t.ctx, t.tx, id) }
+func (t *Tx) Run(id string) (Run, error) {
+	r, err := oneRun(t.ctx, t.tx, id)
+	return r, local(r.Leases, t.ahead, err)
+}
 
 func doc(b json.RawMessage) []byte {
 	if len(b) == 0 {

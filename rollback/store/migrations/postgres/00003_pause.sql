@@ -1,0 +1,7 @@
+-- +goose Up
+ALTER TABLE run ADD COLUMN pause_by TEXT NOT NULL DEFAULT '';
+ALTER TABLE run ADD COLUMN paused_at BIGINT NOT NULL DEFAULT 0;
+
+-- +goose Down
+ALTER TABLE run DROP COLUMN paused_at;
+ALTER TABLE run DROP COLUMN pause_by;
