@@ -13,9 +13,10 @@ import (
 
 // Tx is one writing transaction: all of it is written or nothing.
 type Tx struct {
-	ctx context.Context
-	tx  *sql.Tx
-	now func() time.Time
+	ctx     context.Context
+	tx      *sql.Tx
+	now     func() time.Time
+	written []Written
 }
 
 // Update runs fn in a transaction that holds the write lock from its beginning, and commits if fn returns nil. An error
@@ -28,7 +29,8 @@ func (d *DB) Update(ctx context.Context, fn func(*Tx) error) error {
 	if err != nil {
 		return fmt.Errorf("begin: %w", classify(err))
 	}
-	if err := fn(&Tx{ctx: ctx, tx: tx, now: d.now}); err != nil {
+	in := Tx{ctx: ctx, tx: tx, now: d.now}
+	if err := fn(&in); err != nil {
 		if back := tx.Rollback(); back != nil && !errors.Is(back, sql.ErrTxDone) {
 			err = errors.Join(err, back)
 		}
@@ -36,6 +38,9 @@ func (d *DB) Update(ctx context.Context, fn func(*Tx) error) error {
 	}
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("commit: %w", classify(err))
+	}
+	if d.appended != nil && len(in.written) > 0 {
+		d.appended(in.written)
 	}
 	return nil
 }
@@ -72,6 +77,7 @@ func (t *Tx) Append(e ledger.Entry, payload []byte) (ledger.Entry, error) {
 	if _, err := t.exec("UPDATE head SET seq = ?, hash = ? WHERE id = 1", next.Seq, next.Hash); err != nil {
 		return ledger.Entry{}, fmt.Errorf("ledger head: %w", err)
 	}
+	t.written = append(t.written, Written{Entry: e, Digest: next.Hash})
 	return e, nil
 }
 
