@@ -56,6 +56,9 @@ func (c *checker) root(n *yaml.Node, inContext bool, prefix string) {
 		if k.Value == "verify" {
 			c.verify(v, key)
 		}
+		if k.Value == "ledger" {
+			c.ledger(v, key)
+		}
 	})
 }
 

@@ -26,6 +26,7 @@ type Config struct {
 	TUI         TUI
 	Rollback    Rollback
 	Proofs      Proofs
+	Ledger      Ledger
 	Services    []Service
 	Edges       []Edge
 	Verify      []Verify

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -28,20 +29,22 @@ func (a *app) ledgerCmd() *cobra.Command {
 	verify := &cobra.Command{
 		Use: "verify", Short: "Find any altered, dropped or reordered entry, and say what only an outside checkpoint could find", Args: noArgs,
 		Long: `Find any altered, dropped or reordered entry. With a checkpoint that was kept elsewhere, find also what was cut off the end
-and what was rewritten since. Exit codes: 0 the record holds; 1 it does not, or is not the one of the checkpoint.`,
+and what was rewritten since. Signatures
+of entries are checked, and with a file of allowed signers it is said whose they are. Exit codes: 0 the record holds; 1 it does not, is not
+the one of the checkpoint, or lacks a signature that ledger.require asks for.`,
 		Example: "  backout ledger verify\n  backout ledger verify --checkpoint friday.txt\n  backout ledger verify --checkpoint 41:9c1e44d0...",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.record(cmd.Context(), func(ctx context.Context, s *opened) error { return a.verifyLedger(ctx, s, held, allowed) })
 		},
 	}
 	verify.Flags().StringArrayVar(&held, "checkpoint", nil, "a checkpoint that was kept elsewhere: a file, or SEQ:HASH (repeatable)")
-	verify.Flags().StringVar(&allowed, "allowed-signers", "", "the file of OpenSSH that says whose keys may sign: every checkpoint has to be signed by one of them")
+	verify.Flags().StringVar(&allowed, "allowed-signers", "", "the file of OpenSSH that says whose keys may sign (default: ledger.allowed_signers): every checkpoint given here has to be signed by one of them")
 	cmd.AddCommand(
 		&cobra.Command{
 			Use: "list", Short: "List the entries, oldest first", Args: noArgs, Example: "  backout ledger list --since 4h --output jsonl",
 			RunE: func(cmd *cobra.Command, _ []string) error { return a.record(cmd.Context(), a.listLedger) },
 		},
-		verify, a.checkpointCmd(), a.proveCmd(), a.checkProofCmd(), a.redactCmd())
+		verify, a.checkpointCmd(), a.proveCmd(), a.checkProofCmd(), a.redactCmd(), a.signCmd())
 	return cmd
 }
 
@@ -83,6 +86,10 @@ func (a *app) verifyLedger(ctx context.Context, s *opened, held []string, allowe
 	if err != nil {
 		return fmt.Errorf("verify the record: %w", err)
 	}
+	byWhom, err := a.verifySignatures(ctx, s, allowed, &report)
+	if err != nil {
+		return err
+	}
 	var signed []signature
 	for i, c := range checkpoints {
 		sig := signature{Checkpoint: held[i], State: signatureState(c)}
@@ -98,13 +105,17 @@ func (a *app) verifyLedger(ctx context.Context, s *opened, held []string, allowe
 	if a.jsonOut() {
 		full := struct {
 			ledger.Report
-			Signatures []signature `json:"signatures,omitempty"`
-		}{report, signed}
+			Signatures []signature        `json:"signatures,omitempty"`
+			Entries    *ledger.Signatures `json:"signed"`
+		}{report, signed, byWhom}
 		if err := a.printJSON("backout.ledger-report/v1", full); err != nil {
 			return err
 		}
 	} else {
 		fmt.Fprintln(a.out, harmless(reportText(report)))
+		for _, line := range signedText(byWhom) {
+			fmt.Fprintf(a.out, "  %s\n", harmless(line))
+		}
 		for _, sig := range signed {
 			fmt.Fprintf(a.out, "  %s\n", harmless(sig.text()))
 		}
@@ -118,9 +129,16 @@ func (a *app) verifyLedger(ctx context.Context, s *opened, held []string, allowe
 // reportText says in plain words what a verification found, and what it could not.
 func reportText(r ledger.Report) string {
 	var b strings.Builder
-	if r.OK {
+	nameless := !slices.ContainsFunc(r.Problems, func(p ledger.Problem) bool { return p.Damage != ledger.Nameless })
+	switch {
+	case r.OK:
 		fmt.Fprintf(&b, "%d entries, the chain holds", r.Entries)
-	} else {
+	case nameless:
+		fmt.Fprintf(&b, "%d entries, the chain holds, and signatures that have to be there are not:", r.Entries)
+		for _, p := range r.Problems {
+			fmt.Fprintf(&b, "\n  %s", p.Text)
+		}
+	default:
 		fmt.Fprintf(&b, "the record is damaged. %d entries; what is wrong (%d):", r.Entries, len(r.Problems))
 		for _, p := range r.Problems {
 			fmt.Fprintf(&b, "\n  entry %d: %s: %s", p.Seq, p.Damage, p.Text)
@@ -133,7 +151,7 @@ func reportText(r ledger.Report) string {
 		fmt.Fprintf(&b, "\n  not shown by the record itself: %s", l)
 	}
 	switch {
-	case !r.OK:
+	case !r.OK && !nameless:
 		b.WriteString("\n  keep the checkpoints that you made earlier: what this record says of itself is none")
 	case r.Entries > 0:
 		fmt.Fprintf(&b, "\n  its head now is %d:%s; to keep more than that elsewhere: backout ledger checkpoint", r.Head.Seq, r.Head.Hash)

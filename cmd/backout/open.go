@@ -54,11 +54,18 @@ func (a *app) openWith(ctx context.Context, st *settings, span time.Duration) (*
 	s, err := session.Open(ctx, session.Options{
 		Config: st.Config, Registry: st.registry, Dir: st.dir, StateDir: st.stateDir, CacheDir: st.cacheDir, Database: a.flags.store,
 		File: a.flags.file, Window: w, Principal: a.principal(st), Now: a.now, Log: log, Spawn: a.spawner(st), Cluster: a.kubeconfig(),
+		AuthSock: a.getenv("SSH_AUTH_SOCK"),
 	})
 	if err != nil {
 		return nil, errors.Join(err, closeLog())
 	}
-	return &opened{Session: s, settings: st, close: func() error { return errors.Join(s.Close(), closeLog()) }}, nil
+	return &opened{Session: s, settings: st, close: func() error {
+		err := errors.Join(s.Close(), closeLog())
+		if n, why := s.Signing(); why != nil {
+			a.warn("%d of the entries that were written are unsigned: %v; 'backout ledger sign' signs them later", n, why)
+		}
+		return err
+	}}, nil
 }
 
 // kubeconfig reports whether there is a configuration that kubectl would use.

@@ -25,6 +25,8 @@ const (
 	Disputed  Damage = "the journal says otherwise"
 	Foreign   Damage = "another ledger"
 	Unsigned  Damage = "checkpoint not signed by a known key"
+	Forged    Damage = "signature does not hold"
+	Nameless  Damage = "not signed by a known key"
 )
 
 // Problem is one thing that is wrong with a ledger. Seq is the entry that it is about.

@@ -23,7 +23,7 @@ func openShared(ctx context.Context, place string, opts Options) (_ *DB, err err
 	if err != nil {
 		return nil, err
 	}
-	d := &DB{server: s, path: s.place, readOnly: opts.ReadOnly, now: opts.Now}
+	d := &DB{server: s, path: s.place, readOnly: opts.ReadOnly, now: opts.Now, appended: opts.Appended}
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("open %s: %w", s.place, classify(err)), d.Close())
@@ -158,8 +158,11 @@ func (d *DB) updateShared(ctx context.Context, fn func(*Tx) error) error {
 		return classify(err)
 	}
 	if err := t.tx.Commit(); err != nil {
-		return d.settle(ctx, id, err)
+		if err := d.settle(ctx, id, err); err != nil {
+			return err
+		}
 	}
+	d.told(t)
 	return nil
 }
 

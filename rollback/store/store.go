@@ -21,6 +21,8 @@ import (
 type Options struct {
 	// ReadOnly opens an existing database for looking only: nothing is created or migrated, and every write is refused.
 	ReadOnly bool
+	// Appended is told of entries after they were committed, by the goroutine that wrote them; it must not wait. Nil: nobody.
+	Appended func([]Written)
 	// Now is the clock for entries without a time of their own; nil is the system's.
 	Now func() time.Time
 	// Busy is how long a write waits for another process; 0 means 5 s.
@@ -40,6 +42,7 @@ type DB struct {
 	path     string
 	readOnly bool
 	now      func() time.Time
+	appended func([]Written)
 	write    *sql.DB // one connection; every transaction takes the write lock when it begins
 	read     *sql.DB
 }
@@ -64,7 +67,7 @@ func Open(ctx context.Context, path string, opts Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
-	d := &DB{path: path, readOnly: opts.ReadOnly, now: opts.Now}
+	d := &DB{path: path, readOnly: opts.ReadOnly, now: opts.Now, appended: opts.Appended}
 	if opts.ReadOnly {
 		err = d.openToRead(ctx, opts)
 	} else {

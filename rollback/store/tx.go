@@ -18,7 +18,8 @@ type Tx struct {
 	now func() time.Time
 	// ahead is by how much the clock that leases go by is ahead of now: that of a shared store's server, which is the same for
 	// all who write there, however wrong their own are.
-	ahead time.Duration
+	ahead   time.Duration
+	written []Written
 }
 
 // Update runs fn in a transaction that holds the write lock from its beginning, and commits if fn returns nil. An error
@@ -36,7 +37,8 @@ func (d *DB) Update(ctx context.Context, fn func(*Tx) error) error {
 	if err != nil {
 		return fmt.Errorf("begin: %w", classify(err))
 	}
-	if err := fn(&Tx{ctx: ctx, tx: tx, now: d.now}); err != nil {
+	in := Tx{ctx: ctx, tx: tx, now: d.now}
+	if err := fn(&in); err != nil {
 		if back := tx.Rollback(); back != nil && !errors.Is(back, sql.ErrTxDone) {
 			err = errors.Join(err, back)
 		}
@@ -45,7 +47,15 @@ func (d *DB) Update(ctx context.Context, fn func(*Tx) error) error {
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("commit: %w", classify(err))
 	}
+	d.told(&in)
 	return nil
+}
+
+// told says what a transaction that is there has appended.
+func (d *DB) told(t *Tx) {
+	if d.appended != nil && len(t.written) > 0 {
+		d.appended(t.written)
+	}
 }
 
 func (t *Tx) exec(query string, args ...any) (int64, error) {
@@ -80,6 +90,7 @@ func (t *Tx) Append(e ledger.Entry, payload []byte) (ledger.Entry, error) {
 	if _, err := t.exec("UPDATE head SET seq = ?, hash = ? WHERE id = 1", next.Seq, next.Hash); err != nil {
 		return ledger.Entry{}, fmt.Errorf("ledger head: %w", err)
 	}
+	t.written = append(t.written, Written{Entry: e, Digest: next.Hash})
 	return e, nil
 }
 

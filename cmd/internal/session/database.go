@@ -18,7 +18,7 @@ func (s *Session) openRecord(ctx context.Context) error {
 	if path == "" {
 		path = filepath.Join(s.opts.StateDir, "backout.db")
 	}
-	db, err := store.Open(ctx, path, store.Options{Now: s.opts.Now})
+	db, err := store.Open(ctx, path, store.Options{Now: s.opts.Now, Appended: s.written})
 	if err == nil {
 		s.DB = db
 		if err = s.replay(ctx); err == nil {

@@ -27,6 +27,7 @@ type Options struct {
 	CacheDir  string
 	Database  string // "" is backout.db in StateDir
 	Cluster   bool   // there is a kubeconfig: its current context is shown where nothing is configured
+	AuthSock  string // where the SSH agent listens, "" there is none
 	File      string // an incident file to show instead of the providers
 	Window    providers.Window
 	Principal policy.Principal
@@ -61,13 +62,15 @@ type Session struct {
 	past     history
 	filed    filed
 	done     sync.WaitGroup
-	keep     func() // writes down what is known, at the end
+	signing  *signing // nil: what is written is not signed
+	unsign   func()   // ends it
+	keep     func()   // writes down what is known, at the end
 	stop     context.CancelFunc
 }
 
 // Open makes the providers and opens the database. Nothing is read from outside before Start.
 func Open(ctx context.Context, o Options) (*Session, error) {
-	s := &Session{opts: o, reversers: map[string]rollback.Reverser{}, Timeline: timeline.New(o.Now)}
+	s := &Session{opts: o, reversers: map[string]rollback.Reverser{}, Timeline: timeline.New(o.Now), signing: newSigning(&o)}
 	if err := s.openRecord(ctx); err != nil {
 		return nil, err
 	}
@@ -87,6 +90,7 @@ func Open(ctx context.Context, o Options) (*Session, error) {
 	if err := s.readFiled(); err != nil {
 		return nil, errors.Join(err, s.DB.Close())
 	}
+	s.startSigning(ctx)
 	return s, nil
 }
 
@@ -155,6 +159,9 @@ func (s *Session) Close() error {
 		s.done.Wait()
 		s.keep()
 	}
+	if s.unsign != nil {
+		s.unsign()
+	}
 	return s.DB.Close()
 }
 
@@ -164,7 +171,7 @@ func (s *Session) Health() []providers.Health {
 	if s.Feed != nil {
 		out = s.Feed.Health()
 	}
-	return s.aged(append(out, s.problems...))
+	return s.aged(append(append(out, s.problems...), s.signingHealth()...))
 }
 
 // Providers lists the providers that could be made.
