@@ -25,6 +25,9 @@ var (
 	// ErrHeld refuses a unit or a run that somebody else holds.
 	ErrHeld = errors.New("held by somebody else")
 
+	// ErrQuery refuses a search that asks for nothing that could be found.
+	ErrQuery = errors.New("nothing to search for")
+
 	errNoSharedMemory = errors.New("shared memory of the write-ahead log is not there")
 )
 

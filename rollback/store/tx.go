@@ -72,6 +72,9 @@ func (t *Tx) Append(e ledger.Entry, payload []byte) (ledger.Entry, error) {
 	if _, err := t.exec("UPDATE head SET seq = ?, hash = ? WHERE id = 1", next.Seq, next.Hash); err != nil {
 		return ledger.Entry{}, fmt.Errorf("ledger head: %w", err)
 	}
+	if err := t.index(&e); err != nil {
+		return ledger.Entry{}, fmt.Errorf("ledger entry %d: %w", next.Seq, err)
+	}
 	return e, nil
 }
 
