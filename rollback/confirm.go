@@ -204,7 +204,7 @@ func (e *Engine) confirmed(ctx context.Context, p Plan, c Confirmation) (Run, er
 			return err
 		}
 		entry := e.entry(ledger.KindPlan, row.ID, p, c, planText(p))
-		entry.Body, err = json.Marshal(ledger.RunBody{PlanHash: p.Hash, Kind: p.Kind, Reason: p.Reason, Units: runUnits(p)})
+		entry.Body, err = json.Marshal(ledger.RunBody{PlanHash: p.Hash, Kind: p.Kind, Reason: p.Reason, Units: runUnits(p), Assistance: string(p.Assistance)})
 		if err != nil {
 			return err
 		}
@@ -231,7 +231,7 @@ func (e *Engine) confirmed(ctx context.Context, p Plan, c Confirmation) (Run, er
 
 func (e *Engine) recordRefusal(ctx context.Context, p Plan, c Confirmation, why error) error {
 	err := e.journal(ctx, "refusal", func(tx *store.Tx) error {
-		body, err := json.Marshal(ledger.RunBody{PlanHash: p.Hash, Kind: p.Kind, State: string(RunRefused), Detail: why.Error(), Units: runUnits(p)})
+		body, err := json.Marshal(ledger.RunBody{PlanHash: p.Hash, Kind: p.Kind, State: string(RunRefused), Detail: why.Error(), Units: runUnits(p), Assistance: string(p.Assistance)})
 		if err != nil {
 			return err
 		}
@@ -280,7 +280,7 @@ func runUnits(p Plan) []ledger.RunUnit {
 func confirmationBody(p Plan, c Confirmation, at time.Time) ledger.RunBody {
 	b := ledger.RunBody{
 		PlanHash: p.Hash, Kind: p.Kind, Reason: c.Reason, Via: c.Via, OnBehalfOf: c.By.OnBehalfOf, Units: runUnits(p), ConfirmedAt: at,
-		Destroys: c.Destroys,
+		Destroys: c.Destroys, Assistance: string(p.Assistance),
 	}
 	for _, a := range p.Alerts {
 		b.Alerts = append(b.Alerts, a.ID)

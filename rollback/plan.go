@@ -97,6 +97,9 @@ type Plan struct {
 	Reason    string          `json:"reason,omitempty"`
 	CreatedAt time.Time       `json:"created_at"`
 
+	// Assistance is what is known of AI in Change. It decides nothing, so the hash leaves it out.
+	Assistance providers.AssistanceState `json:"assistance,omitempty"`
+
 	basis *basis // what it was judged by; nil in a plan that was read from somewhere
 }
 

@@ -49,7 +49,7 @@ func (e *Engine) planIn(ctx context.Context, w *world, req Request, primary []Un
 		Reason: ledger.Scrub(providers.Clean(req.Reason)), CreatedAt: e.cfg.Now().UTC(), Verdict: Independent,
 	}
 	if change != nil {
-		p.Change = change.ID
+		p.Change, p.Assistance = change.ID, change.Assistance.State
 	}
 	if err := e.fill(ctx, w, s, change, &p); err != nil {
 		return Plan{}, err

@@ -44,7 +44,7 @@ the one of the checkpoint, or lacks a signature that ledger.require asks for.`,
 			Use: "list", Short: "List the entries, oldest first", Args: noArgs, Example: "  backout ledger list --since 4h --output jsonl",
 			RunE: func(cmd *cobra.Command, _ []string) error { return a.record(cmd.Context(), a.listLedger) },
 		},
-		verify, a.checkpointCmd(), a.proveCmd(), a.checkProofCmd(), a.redactCmd(), a.signCmd())
+		a.searchCmd(), verify, a.checkpointCmd(), a.proveCmd(), a.checkProofCmd(), a.redactCmd(), a.signCmd())
 	return cmd
 }
 
@@ -60,14 +60,16 @@ func (a *app) listLedger(ctx context.Context, s *opened) error {
 			items = append(items, e)
 		}
 	}
-	return printList(a, "backout.ledger/v1", items, func(out io.Writer, items []ledger.Entry) error {
-		tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(tw, "SEQ\tTIME\tWHO\tKIND\tRUN\tTEXT")
-		for _, e := range items {
-			fmt.Fprintf(tw, "%d\t%s\t%s\t%s\t%s\t%s\n", e.Seq, e.At.UTC().Format(time.RFC3339), e.Actor, e.Kind, dash(e.Run), e.Text)
-		}
-		return tw.Flush()
-	})
+	return printList(a, "backout.ledger/v1", items, entryLines)
+}
+
+func entryLines(out io.Writer, items []ledger.Entry) error {
+	tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "SEQ\tTIME\tWHO\tKIND\tRUN\tTEXT")
+	for _, e := range items {
+		fmt.Fprintf(tw, "%d\t%s\t%s\t%s\t%s\t%s\n", e.Seq, e.At.UTC().Format(time.RFC3339), e.Actor, e.Kind, dash(e.Run), e.Text)
+	}
+	return tw.Flush()
 }
 
 func (a *app) verifyLedger(ctx context.Context, s *opened, held []string, allowed string) error {

@@ -14,7 +14,8 @@ type RunBody struct {
 	OnBehalfOf  string    `json:"on_behalf_of,omitempty"`
 	Units       []RunUnit `json:"units"`
 	Alerts      []string  `json:"alerts,omitempty"`
-	Destroys    []string  `json:"destroys,omitempty"` // what was named as what may be destroyed
+	Assistance  string    `json:"assistance,omitempty"` // of AI in the change that goes back, as it was known then; empty where nobody looked
+	Destroys    []string  `json:"destroys,omitempty"`   // what was named as what may be destroyed
 	ConfirmedAt time.Time `json:"confirmed_at,omitzero"`
 	AppliedAt   time.Time `json:"applied_at,omitzero"` // first effect
 	EndedAt     time.Time `json:"ended_at,omitzero"`

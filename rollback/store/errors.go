@@ -35,6 +35,8 @@ var (
 	ErrRole = errors.New("this role may not do that in the database: use another one, or grant it the right")
 	// ErrLogin is a server that does not let the role in.
 	ErrLogin = errors.New("the PostgreSQL server does not let this role in: check the user, the password and the name of the database")
+	// ErrQuery refuses a search that asks for nothing that could be found.
+	ErrQuery = errors.New("nothing to search for")
 
 	errNoSharedMemory = errors.New("shared memory of the write-ahead log is not there")
 )

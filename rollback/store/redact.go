@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -32,12 +33,6 @@ type Redacted struct {
 func (d *DB) Redact(ctx context.Context, seq int64, fields []string, reason string, by ledger.Entry) (Redacted, error) {
 	if d.readOnly {
 		return Redacted{}, d.unwritable()
-	}
-	if d.server == nil {
-		// What is taken out of a page is overwritten there. There is one connection that writes, and it goes on like that.
-		if _, err := d.write.ExecContext(ctx, "PRAGMA secure_delete = ON"); err != nil {
-			return Redacted{}, fmt.Errorf("redact entry %d: %w", seq, classify(err))
-		}
 	}
 	var out Redacted
 	var removed []string
@@ -99,6 +94,11 @@ func (t *Tx) redact(seq int64, fields []string, reason string, by ledger.Entry) 
 	by.Kind = ledger.KindRedaction
 	if _, err := t.exec("UPDATE ledger SET line = ? WHERE seq = ?", r.Line, seq); err != nil {
 		return ledger.Entry{}, nil, err
+	}
+	if !bytes.Equal(line, r.Line) {
+		if err := t.reindex(line, r.Line); err != nil {
+			return ledger.Entry{}, nil, err
+		}
 	}
 	if r.Body.Payload != "" {
 		n, err := t.exec("DELETE FROM payload WHERE digest = ?", r.Body.Payload)

@@ -171,7 +171,7 @@ func (d *DB) beginShared(ctx context.Context, id string) (*Tx, error) {
 	for {
 		tx, err := d.write.BeginTx(ctx, nil)
 		if err == nil {
-			t := &Tx{ctx: ctx, tx: tx, now: d.now}
+			t := &Tx{ctx: ctx, tx: tx, now: d.now, shared: true}
 			if err = t.turn(d.server, id); err == nil {
 				return t, nil
 			}

@@ -128,7 +128,7 @@ func (d *DB) openToWrite(ctx context.Context, opts Options) error {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	pragmas := []string{"journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"}
+	pragmas := []string{"journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "secure_delete(1)"}
 	if opts.MaxPages > 0 {
 		pragmas = append(pragmas, fmt.Sprintf("max_page_count(%d)", opts.MaxPages))
 	}

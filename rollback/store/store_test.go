@@ -100,7 +100,36 @@ func older(t *testing.T, path string) {
 	if d.write, err = pool(path, time.Second, 1, map[string][]string{"_txlock": {"immediate"}, "_pragma": {"journal_mode(WAL)"}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(d.migrate(t.Context(), 1), note(t.Context(), d, "from the first schema"), d.Close()); err != nil {
+	if err := d.migrate(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	plant(t, d, 1, func(int) ledger.Entry {
+		return ledger.Entry{Kind: ledger.KindNote, Actor: "ana", Text: "from the first schema"}
+	})
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// plant writes entries as a backout did that knew of no index.
+func plant(t testing.TB, d *DB, n int, entry func(i int) ledger.Entry) {
+	t.Helper()
+	head := ledger.Head{}
+	err := d.Update(t.Context(), func(tx *Tx) error {
+		for i := range n {
+			_, line, next, err := ledger.Next(head, entry(i), time.Unix(int64(i), 0))
+			if err != nil {
+				return err
+			}
+			if _, err := tx.exec("INSERT INTO ledger (seq, line, hash) VALUES (?, ?, ?)", next.Seq, line, next.Hash); err != nil {
+				return err
+			}
+			head = next
+		}
+		_, err := tx.exec("UPDATE head SET seq = ?, hash = ? WHERE id = 1", head.Seq, head.Hash)
+		return err
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 }
@@ -117,6 +146,15 @@ func TestOlderSchemaIsBackedUpAndMigrated(t *testing.T) {
 	}
 	if _, err := db.Runs(t.Context()); err != nil {
 		t.Errorf("the new tables are not there: %v", err)
+	}
+	if left, err := db.Unindexed(t.Context()); err != nil || left != 1 {
+		t.Errorf("%d entries are not in the index, %v", left, err)
+	}
+	if err := db.Index(t.Context(), nil); err != nil {
+		t.Error(err)
+	}
+	if f, err := db.Search(t.Context(), ledger.Query{Text: "first schema"}); err != nil || len(f.Entries) != 1 || f.Unindexed != 0 {
+		t.Errorf("found %+v, %v", f, err)
 	}
 	bak, err := sql.Open("sqlite", path+".v1.bak")
 	if err != nil {

@@ -19,6 +19,7 @@ type Tx struct {
 	// ahead is by how much the clock that leases go by is ahead of now: that of a shared store's server, which is the same for
 	// all who write there, however wrong their own are.
 	ahead   time.Duration
+	shared  bool // on a PostgreSQL server
 	written []Written
 }
 
@@ -89,6 +90,9 @@ func (t *Tx) Append(e ledger.Entry, payload []byte) (ledger.Entry, error) {
 	}
 	if _, err := t.exec("UPDATE head SET seq = ?, hash = ? WHERE id = 1", next.Seq, next.Hash); err != nil {
 		return ledger.Entry{}, fmt.Errorf("ledger head: %w", err)
+	}
+	if err := t.index(&e); err != nil {
+		return ledger.Entry{}, fmt.Errorf("ledger entry %d: %w", next.Seq, err)
 	}
 	t.written = append(t.written, Written{Entry: e, Digest: next.Hash})
 	return e, nil
