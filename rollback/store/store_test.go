@@ -87,7 +87,7 @@ func TestOpenMakesAPrivateDatabase(t *testing.T) {
 
 func TestLatestIsTheLastMigration(t *testing.T) {
 	files, err := fs.Glob(migrations, "migrations/*.sql")
-	if err != nil || int64(len(files)) != latest || !strings.Contains(files[len(files)-1], fmt.Sprintf("%05d_", latest)) {
+	if err != nil || len(files) == 0 || !strings.Contains(files[len(files)-1], fmt.Sprintf("%05d_", latest)) {
 		t.Errorf("latest is %d, files are %v, %v", latest, files, err)
 	}
 }
