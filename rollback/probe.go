@@ -37,7 +37,9 @@ type Prober interface {
 func There(rule, what string) Look { return Look{What: what, Rule: rule, Answer: proof.Yes()} }
 
 // NotThere is the look that found something missing; see [There].
-func NotThere(rule, what, why string) Look { return Look{What: what, Rule: rule, Answer: proof.No(why)} }
+func NotThere(rule, what, why string) Look {
+	return Look{What: what, Rule: rule, Answer: proof.No(why)}
+}
 
 // NotSeen is the look that could not tell; see [There].
 func NotSeen(rule, what, why string) Look {
@@ -97,6 +99,8 @@ func (e *Engine) seePlan(ctx context.Context, req Request, unit Unit) proof.Prob
 	switch {
 	case errors.Is(err, ErrNoTarget):
 		return sum(NotThere(LostArtifact, "a revision to go back to", "none is there that is known to have served well"))
+	case err != nil && providers.ClassOf(err) == providers.ClassAuth:
+		return sum(NotThere(LostRight, "a credential that the target takes", err.Error()))
 	case err != nil:
 		return sum(NotSeen("", "the target", err.Error()))
 	}

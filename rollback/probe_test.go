@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/rollback"
 	"github.com/backout-dev/backout/rollback/proof"
 )
@@ -82,6 +83,10 @@ func TestALostRightIsLostUntilAProbeFindsIt(t *testing.T) {
 		b.target.onObserve = func(*fakeUnit) error { return errors.New("no route to host") }
 		if p := probed(t, b); p.State != "no" || !strings.Contains(p.Unseen, "no route") {
 			t.Errorf("a look that saw nothing: %+v", p)
+		}
+		b.target.onObserve = func(*fakeUnit) error { return &providers.Error{Class: providers.ClassAuth, Err: errors.New("401")} }
+		if p := probed(t, b); p.State != "no" || p.Rule != "I2" || p.Unseen != "" || !strings.Contains(p.Text, "401") {
+			t.Errorf("a credential that is not taken: %+v", p)
 		}
 		b.target.onObserve = nil
 		if p := probed(t, b); !p.Valid(time.Now()) || !p.Since.Equal(time.Now()) {
