@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -57,6 +58,19 @@ type Proofs struct {
 	Tier1, Tier2, Tier3 time.Duration
 	Deployments         int
 	Rotation            []string
+	Probe               Probe
+}
+
+// Probe says which units' plans are looked at all the time, how often each, and how many a minute at most.
+type Probe struct {
+	Units []string // ids, or patterns of them
+	Every time.Duration
+	Rate  int
+}
+
+// Matches reports whether a unit's id is one of those named. In a pattern * stands for any text and ? for any one character.
+func (p Probe) Matches(unit string) bool {
+	return slices.ContainsFunc(p.Units, func(pattern string) bool { return pattern != "" && like(pattern, unit) })
 }
 
 // Service is one entry of the catalogue.

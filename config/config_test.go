@@ -130,9 +130,11 @@ func TestUnreadableAndMissing(t *testing.T) {
 		t.Errorf("how long a proof counts by itself: %+v", p)
 	}
 	dir := t.TempDir()
-	write(t, dir, "backout.yaml", "proofs: {tier2: 48h, deployments: 3, rotation: [ana, Bob]}\n")
+	write(t, dir, "backout.yaml", "proofs: {tier2: 48h, deployments: 3, rotation: [ana, Bob], probe: {units: ['k8s:prod/*', a:b/c], every: 2h}}\n")
 	if p := load(t, config.Options{Dir: dir}).Proofs; p.Tier2 != 48*time.Hour || p.Deployments != 3 || strings.Join(p.Rotation, " ") != "ana Bob" {
 		t.Errorf("how long a proof counts as written: %+v", p)
+	} else if p.Probe.Every != 2*time.Hour || p.Probe.Rate != 6 || !p.Probe.Matches("k8s:prod/a") || !p.Probe.Matches("a:b/c") || p.Probe.Matches("k8s:dev/a") {
+		t.Errorf("what is probed: %+v", p.Probe)
 	}
 }
 

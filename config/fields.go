@@ -68,6 +68,11 @@ func Fields() []Field {
 			{Name: "tier3", Type: Duration, Default: "4320h"},
 			{Name: "deployments", Type: Int, Default: 25, Help: "how many deployments of the unit may lie between"},
 			{Name: "rotation", Type: Strings, Help: "who is on call: a proof by people of whom nobody is any more does not count; default: not looked at"},
+			{Name: "probe", Type: Object, Help: "look all the time whether plans are valid: a dry run, the rights, the artifact", Fields: []Field{
+				{Name: "units", Type: Strings, Help: "ids of units, or patterns such as k8s:prod/*; default: none"},
+				{Name: "every", Type: Duration, Default: "1h", Help: "how often each is looked at; what was seen counts for 24h"},
+				{Name: "rate", Type: Int, Default: 6, Help: "how many a minute at most"},
+			}},
 		}},
 		{Name: "ledger", Type: Object, Help: "how the record is signed", Fields: ledgerFields()},
 		{Name: "services", Type: Objects, Help: "the catalogue: who calls whom", Fields: []Field{

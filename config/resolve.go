@@ -102,6 +102,7 @@ func assemble(v *viper.Viper, layers []layer) (*Config, error) {
 		Proofs: Proofs{
 			Tier1: v.GetDuration("proofs.tier1"), Tier2: v.GetDuration("proofs.tier2"), Tier3: v.GetDuration("proofs.tier3"),
 			Deployments: v.GetInt("proofs.deployments"), Rotation: v.GetStringSlice("proofs.rotation"),
+			Probe: Probe{Units: v.GetStringSlice("proofs.probe.units"), Every: v.GetDuration("proofs.probe.every"), Rate: v.GetInt("proofs.probe.rate")},
 		},
 	}
 	for key, into := range map[string]any{"tiers": &c.Tiers, "services": &c.Services, "edges": &c.Edges} {

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/rollback/proof"
 )
 
 const (
@@ -47,6 +48,11 @@ type Standing struct {
 	// Since is the earliest that one of Because began; zero where it is not known of all of them.
 	Since  time.Time `json:"since,omitzero"`
 	SeenAt time.Time `json:"seen_at,omitzero"`
+	// Proof is what its way back counts for by what was ever executed of it, and Tested says that in words.
+	Proof  *proof.Standing `json:"proof,omitempty"`
+	Tested string          `json:"tested,omitempty"`
+	// NotPlanned is why there is no plan, "" there is one, or there is nowhere to go.
+	NotPlanned string `json:"not_planned,omitempty"`
 }
 
 // Standings works out for every unit of an environment, "" all of them, whether it can go back alone now, as [Engine.Plan] would.
@@ -54,9 +60,20 @@ type Standing struct {
 // unknown; an error says that not all units could be listed, beside those that could.
 func (e *Engine) Standings(ctx context.Context, req Request, environment string) ([]Standing, error) {
 	units, listErr := e.Units(ctx)
+	return e.standings(ctx, req, units, listErr, func(u Unit) bool { return environment == "" || u.Environment == environment })
+}
+
+// StandingsOf is [Engine.Standings] for the units that are named. One that there is not is left out.
+func (e *Engine) StandingsOf(ctx context.Context, req Request, ids []UnitID) ([]Standing, error) {
+	units, listErr := e.Units(ctx)
+	return e.standings(ctx, req, units, listErr, func(u Unit) bool { return slices.Contains(ids, u.ID) })
+}
+
+// standings looks at all that is wanted at the same time, some at once.
+func (e *Engine) standings(ctx context.Context, req Request, units []Unit, listErr error, wanted func(Unit) bool) ([]Standing, error) {
 	var ids []UnitID
 	for _, u := range units {
-		if environment == "" || u.Environment == environment {
+		if wanted(u) {
 			ids = append(ids, u.ID)
 		}
 	}
@@ -95,6 +112,7 @@ func (e *Engine) standing(ctx context.Context, shared *world, req Request, id Un
 			Text: "there is no earlier revision that is known to have served well: name one with --to", Evidence: err.Error(),
 		}}
 	case err != nil:
+		s.NotPlanned = providers.Clean(err.Error())
 		s.Findings = []Finding{{
 			Rule: ruleLook, Verdict: Unknown, Source: providerOf(id), SeenAt: e.cfg.Now().UTC(),
 			Text: providers.Clean(fmt.Sprintf("it cannot be judged: %v", err)),
@@ -103,7 +121,7 @@ func (e *Engine) standing(ctx context.Context, shared *world, req Request, id Un
 	for i := range p.Units {
 		u := &p.Units[i]
 		if u.Unit.ID == id {
-			s.To, s.Findings = u.To, u.Findings
+			s.To, s.Findings, s.Proof, s.Tested = u.To, u.Findings, u.Proof, u.Tested
 		} else {
 			s.With = append(s.With, u.Unit.ID)
 		}
@@ -114,8 +132,21 @@ func (e *Engine) standing(ctx context.Context, shared *world, req Request, id Un
 			s.With = append(s.With, p.Units[i].Unit.ID)
 		}
 	}
+	if s.Proof == nil {
+		e.unplanned(&w, &s, err)
+	}
 	s.decide()
 	return s
+}
+
+// unplanned says what the way back counts for where there is no plan.
+func (e *Engine) unplanned(w *world, s *Standing, why error) {
+	var seen *proof.Probe
+	if p, ok := w.probes[s.Unit.ID]; ok {
+		seen = &p
+	}
+	counts := e.Unplanned(s.Unit, w.proofs, seen, why)
+	s.Proof, s.Tested = &counts, providers.Clean(counts.Words(e.cfg.Now().UTC()))
 }
 
 // decide draws the answer from the findings.

@@ -127,7 +127,7 @@ func (e *Engine) fill(ctx context.Context, w *world, s *set, change *providers.C
 		p.Units = append(p.Units, up)
 		p.Verdict = worseOf(p.Verdict, up.Verdict)
 	}
-	e.stand(w.proofs, p)
+	e.stand(w, p)
 	for _, up := range p.Units {
 		p.Warnings = append(append(p.Warnings, warnings(up)...), up.extremes(p.Deadline)...)
 	}

@@ -203,9 +203,10 @@ func (u *UnitPlan) distance(records []proof.Record) int {
 }
 
 // stand says of each unit of a plan what its way back counts for now.
-func (e *Engine) stand(records []proof.Record, p *Plan) {
+func (e *Engine) stand(w *world, p *Plan) {
+	records, probes := w.proofs, w.probes
 	if p.Kind == kindForward {
-		records = nil // what was shown of going back says nothing of going forward
+		records, probes = nil, nil // what was shown of going back says nothing of going forward
 	}
 	now := e.cfg.Now().UTC()
 	for i := range p.Units {
@@ -213,6 +214,10 @@ func (e *Engine) stand(records []proof.Record, p *Plan) {
 		u.Distance = u.distance(records)
 		f := e.facts(p, u)
 		f.Now = now
+		if seen, ok := probes[u.Unit.ID]; ok {
+			f.Probe = &seen
+		}
+		f.Probed = p.Kind != kindForward && e.seesFurther(u.Unit)
 		s := proof.Judge(records, f, e.cfg.Proofs)
 		u.Proof, u.Tested = &s, providers.Clean(s.Words(now))
 	}
@@ -286,28 +291,13 @@ func MechanismOf(name, version string, settings any) Mechanism {
 	return Mechanism{Name: name, Version: version, Strategy: "sha256:" + ledger.Hash(canon)}
 }
 
-// Tested is what the way back that a request asks for counts for now, and what its target is called. It makes a plan for it,
-// and changes nothing.
-func (e *Engine) Tested(ctx context.Context, req Request) (proof.Standing, string, error) {
-	p, err := e.Plan(ctx, req)
-	if err != nil {
-		return proof.Standing{}, "", err
+// Unplanned is what a unit's way back counts for where no plan could be made, or none was: nothing is known of it now. Seen is what was
+// seen of its plan last, nil nothing.
+func (e *Engine) Unplanned(u Unit, records []proof.Record, seen *proof.Probe, why error) proof.Standing {
+	f := proof.Facts{Unit: string(u.ID), Now: e.cfg.Now().UTC(), Probe: seen}
+	if seen != nil {
+		f.To = seen.To // nobody said another one
 	}
-	for i := range p.Units {
-		if u := &p.Units[i]; u.Unit.ID == req.Unit && u.Proof != nil {
-			to := ""
-			if u.To.Digest != "" {
-				to = name(u.To)
-			}
-			return *u.Proof, to, nil
-		}
-	}
-	return proof.Standing{}, "", fmt.Errorf("unit %s: %w", req.Unit, ErrNotFound)
-}
-
-// Unplanned is what a unit's way back counts for where no plan could be made, or none was: nothing is known of it now.
-func (e *Engine) Unplanned(u Unit, records []proof.Record, why error) proof.Standing {
-	f := proof.Facts{Unit: string(u.ID), Now: e.cfg.Now().UTC()}
 	if e.cfg.Criticality != nil {
 		f.Tier = e.cfg.Criticality(u)
 	}

@@ -204,10 +204,10 @@ func TestWhatWasLeftDoesNotLieBetween(t *testing.T) {
 		if u := p.Units[0]; u.To.Label != "r40" || u.Distance != 1 || !u.Proof.Tested() {
 			t.Errorf("to %s, %d back, %q", u.To.Label, u.Distance, u.Tested)
 		}
-		if s, to, err := b.Tested(t.Context(), rollback.Request{Unit: "fake:prod/pricing"}); err != nil || to != "r40" || s.Level != proof.L4 {
-			t.Errorf("%+v %s %v", s, to, err)
+		if s, err := b.StandingsOf(t.Context(), rollback.Request{}, []rollback.UnitID{"fake:prod/pricing"}); err != nil || len(s) != 1 || s[0].To.Label != "r40" || s[0].Proof.Level != proof.L4 {
+			t.Errorf("%+v %v", s, err)
 		}
-		if s := b.Unplanned(rollback.Unit{ID: "fake:prod/pricing"}, nil, rollback.ErrNoTarget); s.Level != proof.L0 || len(s.Reasons) == 0 {
+		if s := b.Unplanned(rollback.Unit{ID: "fake:prod/pricing"}, nil, nil, rollback.ErrNoTarget); s.Level != proof.L0 || len(s.Reasons) == 0 {
 			t.Errorf("%+v", s)
 		}
 	})

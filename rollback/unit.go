@@ -110,6 +110,8 @@ type Proposal struct {
 	// one counts for another of the same kind; empty where that is not known.
 	Mechanism   Mechanism `json:"mechanism,omitzero"`
 	ChangeClass string    `json:"change_class,omitempty"`
+	// Looked is what was looked at to say that it can run; see [Proposal.LookedAt].
+	Looked []Look `json:"looked,omitempty"`
 }
 
 // Pace says how many copies (pods, hosts, allocations) of how many do not serve at a time while a unit goes back, at worst.

@@ -30,8 +30,9 @@ type world struct {
 	changes []providers.Change
 	edges   []providers.Edge
 	facts   []providers.Service
-	unread  []string              // declarations that could not be read
-	proofs  []proof.Record        // what runs have shown of units; a plan is compared with them
+	unread  []string       // declarations that could not be read
+	proofs  []proof.Record // what runs have shown of units; a plan is compared with them
+	probes  map[UnitID]proof.Probe
 	did     map[UnitID][]switched // what backout switched
 	now     time.Time
 	tied    func(Observation, Revision) ([]Tie, error) // asks a unit's provider; nil: nobody is asked
@@ -53,7 +54,10 @@ func (e *Engine) remember(ctx context.Context, w *world) error {
 		return err
 	}
 	var err error
-	w.proofs, err = e.Proofs(ctx)
+	if w.proofs, err = e.Proofs(ctx); err != nil {
+		return err
+	}
+	w.probes, err = e.Probes(ctx)
 	return err
 }
 

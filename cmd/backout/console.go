@@ -46,6 +46,7 @@ func (a *app) consoleWith(ctx context.Context, st *settings) (err error) {
 		err := a.plainConsole(ctx, s)
 		return errors.Join(err, a.farewell(ctx, s, opened))
 	}
+	s.KeepProbing(working)
 	if pending, err := s.Pending(ctx); err == nil && len(pending) > 0 {
 		a.warn("interrupted: %v; 'backout runs resume' goes on", pending)
 	}

@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -65,7 +65,8 @@ func (a *app) listProofs(ctx context.Context, s *opened, args []string) error {
 	return err
 }
 
-// asked are the units to list: the one that was named, else those that were ever taken back, each judged against a plan.
+// asked are the units to list: the one that was named, else those that were ever taken back, each judged against a plan. They are
+// looked at together, some at once.
 func (a *app) asked(ctx context.Context, s *opened, units []rollback.Unit, records []proof.Record, args []string) ([]unitProofs, error) {
 	of := map[string][]proof.Record{}
 	var ids []string
@@ -78,41 +79,66 @@ func (a *app) asked(ctx context.Context, s *opened, units []rollback.Unit, recor
 	if len(args) > 0 {
 		ids = args
 	}
-	known := map[string]rollback.Unit{}
-	for _, u := range units {
-		known[string(u.ID)] = u
+	for _, id := range ids {
+		if of[id] == nil && !slices.ContainsFunc(units, func(u rollback.Unit) bool { return string(u.ID) == id }) {
+			return nil, fmt.Errorf("unit %s: %w", id, rollback.ErrNotFound)
+		}
+	}
+	now, err := a.standingNow(ctx, s, ids)
+	if err != nil {
+		return nil, err
+	}
+	probes, err := s.Engine.Probes(ctx)
+	if err != nil {
+		return nil, err
 	}
 	var all []unitProofs
 	for _, id := range ids {
-		if err := ctx.Err(); err != nil {
-			return nil, err
+		out := unitProofs{Unit: id, Success: proof.SuccessRate(of[id]), Took: proof.Took(of[id]), Records: of[id]}
+		if is, ok := now[id]; ok {
+			out.Standing, out.To = *is.Proof, toward(is)
+		} else { // it is no unit any more
+			var seen *proof.Probe
+			if p, ok := probes[rollback.UnitID(id)]; ok {
+				seen = &p
+			}
+			out.Standing = s.Engine.Unplanned(rollback.Unit{ID: rollback.UnitID(id)}, of[id], seen, fmt.Errorf("unit %s: %w", id, rollback.ErrNotFound))
 		}
-		if _, ok := known[id]; !ok && of[id] == nil {
-			return nil, fmt.Errorf("unit %s: %w", id, rollback.ErrNotFound)
-		}
-		all = append(all, a.proofsOf(ctx, s, id, of[id]))
+		out.Tested = providers.Clean(out.Standing.Words(a.now()))
+		all = append(all, out)
 	}
 	return all, nil
 }
 
-// proofsOf judges one unit. What cannot be planned now counts for nothing, and says why.
-func (a *app) proofsOf(ctx context.Context, s *opened, id string, records []proof.Record) unitProofs {
+// standingNow is how the units stand, by their ids. What cannot be planned now counts for nothing, and says why.
+func (a *app) standingNow(ctx context.Context, s *opened, ids []string) (map[string]*rollback.Standing, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.flags.timeout)
 	defer cancel()
-	out := unitProofs{Unit: id, Success: proof.SuccessRate(records), Took: proof.Took(records), Records: records}
-	req := rollback.Request{Unit: rollback.UnitID(id)}
-	err := s.Prepare(ctx, &req)
-	if err == nil {
-		out.Standing, out.To, err = s.Engine.Tested(ctx, req)
+	var req rollback.Request
+	if err := s.Prepare(ctx, &req); err != nil {
+		return nil, err
 	}
-	if err != nil {
-		out.Standing = s.Engine.Unplanned(rollback.Unit{ID: rollback.UnitID(id)}, records, err)
-		if !errors.Is(err, rollback.ErrNoTarget) {
-			a.warn("%s: %v", id, err)
+	named := make([]rollback.UnitID, len(ids))
+	for i, id := range ids {
+		named[i] = rollback.UnitID(id)
+	}
+	standings, _ := s.Engine.StandingsOf(ctx, req, named) // what could not be listed was told
+	out := map[string]*rollback.Standing{}
+	for i := range standings {
+		is := &standings[i]
+		out[string(is.Unit.ID)] = is
+		if is.NotPlanned != "" {
+			a.warn("%s: %s", is.Unit.ID, is.NotPlanned)
 		}
 	}
-	out.Tested = providers.Clean(out.Standing.Words(a.now()))
-	return out
+	return out, ctx.Err()
+}
+
+func toward(s *rollback.Standing) string {
+	if s.To.Digest == "" {
+		return ""
+	}
+	return label(s.To)
 }
 
 func (a *app) proofsText(out io.Writer, all []unitProofs, one bool) error {
@@ -180,7 +206,7 @@ func covered(e *rollback.Engine, units []rollback.Unit, all []unitProofs) string
 	for i, u := range units {
 		s, ok := judged[string(u.ID)]
 		if !ok {
-			s = e.Unplanned(u, nil, nil)
+			s = e.Unplanned(u, nil, nil, nil)
 		}
 		if standings[i] = s; s.Tested() {
 			tested++

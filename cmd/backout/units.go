@@ -74,6 +74,7 @@ func (a *app) printStanding(out io.Writer, s *rollback.Standing) {
 		way = "  serves " + label(s.From)
 	}
 	fmt.Fprintf(out, "%s  alone: %s (%s)%s\n", s.Unit.ID, strings.ToUpper(string(s.Alone)), s.Verdict, harmless(way))
+	fmt.Fprintf(out, "   way back: %s\n", harmless(s.Tested))
 	if s.Alone != rollback.AloneYes {
 		fmt.Fprintf(out, "   since: %s\n", a.sinceWhen(s.Since))
 	}

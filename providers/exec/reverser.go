@@ -66,6 +66,7 @@ func (r reverser) Plan(ctx context.Context, obs rollback.Observation, to rollbac
 				N: 1, Unit: obs.Unit.ID, Action: "apply", Title: "run " + providers.Clean(r.c.commands.Apply[0]) + " to go back to " + cmp.Or(to.Label, to.Digest),
 				From: obs.Current.Digest, To: to.Digest, Token: obs.Token, Args: map[string]string{"label": to.Label},
 			}},
+			Looked:   []rollback.Look{rollback.NotSeen(rollback.LostRight, "what may be done", "no plan command is configured that could say it")},
 			Warnings: withoutCAS(obs, []string{"what will change is not shown: no plan command is configured"}), Checks: r.checks(),
 		}, nil
 	}
@@ -76,6 +77,8 @@ func (r reverser) Plan(ctx context.Context, obs rollback.Observation, to rollbac
 	if err := checkProposal(&p, obs, to); err != nil {
 		return rollback.Proposal{}, providers.Permanent(fmt.Errorf("%s: %w", obs.Unit.ID, r.c.failing("plan", err)))
 	}
+	p.Looked = nil
+	p.LookedAt("", "what the plan command says that is missing", 0)
 	p.Warnings, p.Checks = withoutCAS(obs, p.Warnings), r.checks()
 	return p, nil
 }

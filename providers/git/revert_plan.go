@@ -32,10 +32,12 @@ func (v *Reverter) Plan(ctx context.Context, obs rollback.Observation, to rollba
 			return err
 		case !ok:
 			prop.Missing = []string{fmt.Sprintf("nothing on %s leads to %s any more: look again", v.set.Revert.shown(), providers.Clean(to.Label))}
+			prop.LookedAt(rollback.LostArtifact, "the commit to go back to", 0)
 			return nil
 		case len(w.conflicts) > 0:
 			prop.Missing = []string{fmt.Sprintf("%s cannot be taken out from between: later changes touch the same lines of %s; go back to before it, or revert it by hand",
 				abbreviated(w.commits[0].commit), listed(w.conflicts))}
+			prop.LookedAt(rollback.LostArtifact, "the revert as git makes it, without a conflict", 0)
 			return nil
 		}
 		return v.propose(ctx, s, w, obs, &prop)
@@ -47,6 +49,7 @@ func (v *Reverter) propose(ctx context.Context, s *sight, w way, obs rollback.Ob
 	tree, err := v.build(ctx, s, w)
 	if errors.Is(err, errMixed) {
 		prop.Missing = []string{err.Error()}
+		prop.LookedAt(rollback.LostArtifact, "the revert as git makes it", 0)
 		return nil
 	}
 	if err != nil {
@@ -57,7 +60,9 @@ func (v *Reverter) propose(ctx context.Context, s *sight, w way, obs rollback.Ob
 		return err
 	}
 	prop.Blast = counted(len(w.files()), "file")
+	prop.LookedAt(rollback.LostArtifact, "the revert as git makes it, without a conflict", 0)
 	prop.Missing, prop.Warnings = v.hindrances(ctx, s, w)
+	prop.LookedAt(rollback.LostRight, "a push that changes nothing (push --dry-run)", 0)
 	if v.set.Revert.reviews() {
 		prop.Warnings = append(prop.Warnings, "it only proposes: "+v.set.Revert.shown()+" stays as it is until the branch is merged")
 	}

@@ -45,6 +45,7 @@ func (p *Provider) Plan(ctx context.Context, obs rollback.Observation, to rollba
 	target := find(records, to)
 	if target == nil {
 		prop.Missing = []string{fmt.Sprintf("revision %s (%s) is no longer in the history of %s: choose another one, or raise --history-max for the next time", cmp.Or(to.Label, "without a name"), to.Digest, c.release)}
+		prop.LookedAt(rollback.LostArtifact, "the revision to go back to", 0)
 		return prop, nil
 	}
 	w := way{from: records[0], to: target}
@@ -142,12 +143,17 @@ func (p *Provider) judge(ctx context.Context, c coordinates, records []*record, 
 	if err := p.deletions(ctx, w, prop); err != nil {
 		return err
 	}
+	prop.LookedAt(rollback.LostArtifact, "both revisions, the kinds that they need, and the program that goes back", 0)
+	n := len(prop.Missing)
 	if err := p.rights(ctx, w, prop); err != nil {
 		return err
 	}
+	prop.LookedAt(rollback.LostRight, "what the API server says that you may do", n)
+	n = len(prop.Missing)
 	if err := p.rehearse(ctx, c, w, prop); err != nil {
 		return err
 	}
+	prop.LookedAt(rollback.LostArtifact, "a dry run of each object on the API server", n)
 	hooks(w.target, prop)
 	remarks(w, prop)
 	return p.remains(ctx, c, records, w, prop)

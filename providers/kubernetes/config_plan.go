@@ -38,6 +38,7 @@ func (p *Provider) planConfig(ctx context.Context, obs rollback.Observation, to 
 	i := slices.IndexFunc(held, func(h content) bool { return h.Digest == to.Digest })
 	if i < 0 {
 		prop.Missing = []string{fmt.Sprintf("what %s held as %s is not in the archive: put it back from its source, or choose another revision", c.at(), cmp.Or(to.Label, to.Digest))}
+		prop.LookedAt(rollback.LostArtifact, "the content to go back to", 0)
 		return prop, nil
 	}
 	target := held[i]
@@ -46,6 +47,7 @@ func (p *Provider) planConfig(ctx context.Context, obs rollback.Observation, to 
 	}
 	if c.immutable() {
 		prop.Missing = []string{"ConfigMap " + c.object.GetName() + " is immutable: its content cannot be changed, and deleting it to make another one is left to you; let the workloads refer to one with the earlier content"}
+		prop.LookedAt(rollback.LostArtifact, "whether the ConfigMap can be changed", 0)
 		return prop, nil
 	}
 	prop.Steps = []rollback.Step{{
@@ -57,13 +59,19 @@ func (p *Provider) planConfig(ctx context.Context, obs rollback.Observation, to 
 	if err := p.tryContent(ctx, c, target, &prop); err != nil {
 		return prop, err
 	}
+	prop.LookedAt(rollback.LostArtifact, "a dry run of the patch on the API server", 0)
 	readers, err := p.readers(ctx, c.at())
 	if err != nil {
 		return prop, err
 	}
 	p.restarts(c, held[len(held)-1].Since, readers, to, with, &prop)
 	p.toldOfReaders(c, readers, &prop)
-	return prop, p.configRights(ctx, c, &prop)
+	n := len(prop.Missing)
+	if err := p.configRights(ctx, c, &prop); err != nil {
+		return prop, err
+	}
+	prop.LookedAt(rollback.LostRight, "what the API server says that you may do", n)
+	return prop, nil
 }
 
 // contentDiff is what changes in a ConfigMap, by key.

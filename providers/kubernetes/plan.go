@@ -48,11 +48,13 @@ func (p *Provider) PlanWith(ctx context.Context, obs rollback.Observation, to ro
 	i := slices.IndexFunc(l.revs, func(h held) bool { return h.digest == to.Digest })
 	if i < 0 {
 		prop.Missing = []string{fmt.Sprintf("%s (%s) is neither in the cluster nor in the archive: deploy it again, or choose another revision", cmp.Or(to.Label, "the target"), to.Digest)}
+		prop.LookedAt(rollback.LostArtifact, "the pod template to go back to", 0)
 		return prop, nil
 	}
 	target := l.revs[i]
 	if len(target.lacking) > 0 {
 		prop.Missing = []string{lacks(target.lacking)}
+		prop.LookedAt(rollback.LostArtifact, "the pod template to go back to", 0)
 		prop.Diff, err = kube.Diff(l.object.GetName(), l.template, l.object.GetName(), target.template)
 		return prop, err
 	}
@@ -71,15 +73,21 @@ func (p *Provider) PlanWith(ctx context.Context, obs rollback.Observation, to ro
 	prop.Steps = append(prop.Steps, first)
 	prop.Mechanism, prop.ChangeClass = l.mechanism(), kube.ChangedFields(l.template, target.template)
 	l.stuckSteps(&prop, to)
+	n := len(prop.Missing)
 	if err := p.tryOut(ctx, l, target, pinned, &prop); err != nil {
 		return prop, err
 	}
+	prop.LookedAt(rollback.LostArtifact, "a dry run of the patch on the API server", n)
+	n = len(prop.Missing)
 	if err := p.rights(ctx, l.live, prop.Steps, &prop); err != nil {
 		return prop, err
 	}
+	prop.LookedAt(rollback.LostRight, "what the API server says that you may do", n)
+	n = len(prop.Missing)
 	if err := p.require(ctx, l.live, target, to, with, &prop); err != nil {
 		return prop, err
 	}
+	prop.LookedAt(rollback.LostArtifact, "what the target refers to", n)
 	p.available(ctx, l, &prop)
 	l.told(&prop)
 	l.stranded(target, &prop)

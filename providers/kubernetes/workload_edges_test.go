@@ -36,6 +36,7 @@ func edges() []edge {
 		{"K16 the same written down twice", writtenTwice},
 		{"K17 duplicate numbers", duplicates},
 		{"K18 owners", owned},
+		{"what a probe looks at", lostOnes},
 	}
 }
 

@@ -29,6 +29,7 @@ func (p *Provider) Plan(ctx context.Context, obs rollback.Observation, to rollba
 	r, ok := find(s, digests, to)
 	if !ok {
 		prop.Missing = []string{fmt.Sprintf("release %s (%s) is no longer in %s: deploy it again, or choose another revision", cmp.Or(to.Label, "without a name"), to.Digest, u.releases)}
+		prop.LookedAt(rollback.LostArtifact, "the release to go back to, by the digest of its content", 0)
 		return prop, nil
 	}
 	prop.Steps = []rollback.Step{{
@@ -40,10 +41,12 @@ func (p *Provider) Plan(ctx context.Context, obs rollback.Observation, to rollba
 	for _, c := range u.checks {
 		prop.Checks = append(prop.Checks, providers.Clean(c.Name))
 	}
+	prop.LookedAt(rollback.LostArtifact, "the release to go back to, by the digest of its content", 0)
 	prop.Missing = append(prop.Missing, s.problems...)
 	if !r.writable {
 		prop.Missing = append(prop.Missing, fmt.Sprintf("no right to write to %s, where the switch leaves its stamp: run backout as the user who deploys", u.dir(r.label)))
 	}
+	prop.LookedAt(rollback.LostRight, "whether you may switch the link and write to the release", 0)
 	if p.host.cas(u) != rollback.CASAtomic {
 		prop.Warnings = append(prop.Warnings, noCAS)
 	}

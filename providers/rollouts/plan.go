@@ -34,10 +34,12 @@ func (p *Provider) Plan(ctx context.Context, obs rollback.Observation, to rollba
 	target := s.byDigest(to.Digest)
 	if target == nil {
 		prop.Missing = []string{fmt.Sprintf("the ReplicaSet of %s (%s) is gone (revisionHistoryLimit): choose another revision, or deploy it again", cmp.Or(to.Label, "that revision"), to.Digest)}
+		prop.LookedAt(rollback.LostArtifact, "the template to go back to", 0)
 		return prop, nil
 	}
 	if len(target.lacking) > 0 {
 		prop.Missing = []string{fmt.Sprintf("the cluster has dropped %s, and the value of %s looks like a secret, so it was not archived: deploy that revision again from its source, or choose another one", target.label(), strings.Join(target.lacking, ", "))}
+		prop.LookedAt(rollback.LostArtifact, "the template to go back to", 0)
 		return prop, nil
 	}
 	if target.archived {
@@ -76,6 +78,11 @@ func (p *Provider) Plan(ctx context.Context, obs rollback.Observation, to rollba
 	}
 	prop.Diff, err = kube.Diff(cmp.Or(obs.Current.Label, "now"), from, target.label(), target.template)
 	prop.ChangeClass = kube.ChangedFields(from, target.template)
+	what := "a dry run of the patch on the API server"
+	if step.Action != actionUndo {
+		what = "whether enough stable pods are there"
+	}
+	prop.LookedAt(rollback.LostArtifact, what, 0)
 	p.rights(ctx, s, &prop)
 	return prop, err
 }
@@ -191,14 +198,20 @@ func (p *Provider) rights(ctx context.Context, s *sight, prop *rollback.Proposal
 			needs = append(needs, need{rolloutsKind, "", s.Meta.Name}, need{rolloutsKind, "status", s.Meta.Name})
 		}
 	}
+	before, asked := len(prop.Missing), true
 	for _, n := range needs {
 		may, why, err := p.cluster.May(ctx, "patch", n.kind, n.subresource, s.Meta.Namespace, n.name)
 		what := strings.TrimSuffix(n.kind.Resource+"/"+n.subresource, "/")
 		switch {
 		case err != nil:
+			asked = false
+			prop.Looked = append(prop.Looked, rollback.NotSeen(rollback.LostRight, "whether you may patch "+what, providers.Clean(err.Error())))
 			prop.Warnings = append(prop.Warnings, "whether you may patch "+what+" could not be asked: "+providers.Clean(err.Error()))
 		case !may:
 			prop.Missing = append(prop.Missing, strings.TrimSpace(fmt.Sprintf("no right to patch %s in namespace %s %s", what, s.Meta.Namespace, providers.Clean(why))))
 		}
+	}
+	if asked || len(prop.Missing) > before {
+		prop.LookedAt(rollback.LostRight, "what the API server says that you may do", before)
 	}
 }

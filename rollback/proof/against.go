@@ -17,7 +17,10 @@ func standing(f Facts) (reasons []Reason, valid Level) {
 			reasons = append(reasons, Reason{rule, limit, trailing(unknown, a.Text)})
 		}
 	}
-	add(f.Runnable, "I2/I4", L0, "whether the rights and the target are there is not known")
+	reasons = f.probed()
+	if len(reasons) == 0 || f.Runnable.State != "no" { // else it is said already
+		add(f.Runnable, "I2/I4", L0, "whether the rights and the target are there is not known")
+	}
 	add(f.Reversible, "I3", L0, "whether it has passed a point of no return is not known")
 	add(f.Coupling, "I5", L1, "what has to go back with it is not known")
 	if !f.OwnersSeen {

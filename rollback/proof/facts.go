@@ -38,6 +38,11 @@ type Facts struct {
 	OwnersSeen bool
 	Owners     []string
 
+	// Probe is what looking whether the plan is valid said last, nil where nobody ever looked. Probed: it is to be looked at all the
+	// time, and that sees more than a plan that is made now.
+	Probe  *Probe
+	Probed bool
+
 	// Began are the times at which contents of the unit began to serve, as far as is known; Complete is since when all of them are
 	// known, zero where nobody can tell.
 	Began    []time.Time

@@ -22,6 +22,7 @@ type Standing struct {
 	Proof   *Record  `json:"proof,omitempty"`
 	Reasons []Reason `json:"reasons,omitempty"`
 	Tier    int      `json:"tier"`
+	Probe   *Probe   `json:"probe,omitempty"` // what looking whether the plan is valid said last; nil: nobody looked
 }
 
 // Tested reports whether it counts as tested: executed in production, and nothing has come between.
@@ -52,7 +53,7 @@ func Judge(records []Record, f Facts, r Rules) Standing {
 			best = s
 		}
 	}
-	best.Tier = f.Tier
+	best.Tier, best.Probe = f.Tier, f.about()
 	if best.Tier < 1 || best.Tier > 3 {
 		best.Tier = 1
 	}

@@ -7,8 +7,16 @@ import (
 )
 
 // Words say what a way back counts for as every screen has it: "tested L4 3d ago by ana, 41s", or "untested", with why an
-// execution does not count where there was one.
+// execution does not count where there was one; and what the last look at the plan said, where there was one.
 func (s *Standing) Words(now time.Time) string {
+	text, plan := s.shown(now), s.Probe.Words(now)
+	if plan == "" || strings.Contains(text, plan) {
+		return text
+	}
+	return text + "; " + plan
+}
+
+func (s *Standing) shown(now time.Time) string {
 	switch {
 	case s.Proof == nil:
 		return "untested"
