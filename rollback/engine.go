@@ -12,6 +12,7 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
+	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/rollback/proof"
 	"github.com/backout-dev/backout/rollback/store"
 )
@@ -24,8 +25,10 @@ type Config struct {
 	Store     *store.DB
 	Reversers map[string]Reverser // by provider name: the part of a UnitID before ':'
 	Symptoms  Symptoms            // nil: nobody can tell how alerts stand, so a plan with alerts never verifies
-	Now       func() time.Time
-	NewID     func() string // ids of operations, unique everywhere; nil makes ULIDs
+	// Contents are whom the rules ask what lies between two commits, by provider name; without any, they go by what files are called.
+	Contents map[string]providers.Contents
+	Now      func() time.Time
+	NewID    func() string // ids of operations, unique everywhere; nil makes ULIDs
 
 	ReadOnly bool
 	Tier     func(environment string) string // prod, staging, dev; nil goes by the environment's name
@@ -53,7 +56,10 @@ type Config struct {
 
 // Engine is the only door to the Reversers: read-only mode, policy, confirmation, locks and the journal are enforced
 // here. It may be used from several goroutines, and several processes may share its store.
-type Engine struct{ cfg Config }
+type Engine struct {
+	cfg      Config
+	passages *passages
+}
 
 // New checks the configuration and fills in the defaults. It does no I/O beyond asking for the host's name.
 func New(cfg Config) (*Engine, error) {
@@ -97,7 +103,7 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.Cap <= 0 {
 		cfg.Cap = 3
 	}
-	return &Engine{cfg: cfg}, nil
+	return &Engine{cfg: cfg, passages: newPassages(cfg.Contents)}, nil
 }
 
 // Writable is [ErrReadOnly] where this engine may not act: neither itself nor by starting another process that would.

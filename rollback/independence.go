@@ -18,7 +18,7 @@ const (
 	ruleLook   = "look"
 
 	// standingLimit is how long one unit's way back may take to work out, after all were looked at.
-	standingLimit = 10 * time.Second
+	standingLimit = 20 * time.Second
 )
 
 // Alone is the answer to: can this unit go back without any other now?
@@ -102,7 +102,7 @@ func (e *Engine) standing(ctx context.Context, shared *world, req Request, id Un
 	s := Standing{Unit: w.unit(id), SeenAt: w.obs[id].At, From: w.obs[id].Current}
 	ctx, cancel := context.WithTimeout(ctx, standingLimit)
 	defer cancel()
-	w.tied = func(o Observation, to Revision) ([]Tie, error) { return e.ties(ctx, o, to) }
+	e.attach(ctx, &w)
 	req.Unit = id
 	p, err := e.planIn(ctx, &w, req, []UnitID{id}, nil)
 	switch {

@@ -32,6 +32,9 @@ type example struct {
 	Changes                          []exampleChange
 	Edges                            []exampleEdge
 	Ties                             map[string][]exampleTie
+	Repo                             []exampleCommit
+	RepoError                        string `yaml:"repo_error"`
+	Schema                           string
 }
 
 type exampleChange struct {
@@ -153,6 +156,13 @@ func (c *example) build(t *testing.T) (*rollback.Engine, rollback.Request) {
 	}
 	for _, name := range sortedNames(c.Emits) {
 		req.Services = append(req.Services, providers.Service{Name: name, Emits: c.Emits[name]})
+	}
+	if c.Schema != "" {
+		u := b.target.add("shop-db", revisionsOf(t, "shop-db", []string{c.Schema + " - 9000"})...)
+		u.unit.Kind, u.unit.Service = rollback.KindSchema, "shop"
+	}
+	if len(c.Repo) > 0 {
+		b.cfg.Contents = map[string]providers.Contents{"git": &repository{commits: c.Repo, broken: c.RepoError}}
 	}
 	return b.another(t), req
 }

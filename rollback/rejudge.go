@@ -83,7 +83,7 @@ func (e *Engine) rejudge(ctx context.Context, p Plan, a around) error {
 	if err := e.journaled(ctx, a.w); err != nil {
 		return err
 	}
-	a.w.tied = func(o Observation, to Revision) ([]Tie, error) { return e.ties(ctx, o, to) }
+	e.attach(ctx, a.w)
 	s, err := a.w.gather(p.basis.req, p.basis.primary, e.cfg.Cap)
 	if err != nil {
 		return fmt.Errorf("%w: it cannot be judged again: %w", ErrPlanChanged, err)

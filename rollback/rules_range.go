@@ -2,13 +2,13 @@ package rollback
 
 import (
 	"fmt"
-	"path"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/providers/migration"
 )
 
 // Rules on what lies between the target and what is served, as findings name them.
@@ -27,10 +27,8 @@ const (
 )
 
 var (
-	migrationName = regexp.MustCompile(`^([VUR]\d[\w.]*__.+\.sql|\d+_.+\.(up|down)\.sql|\d{4,}_.+\.(sql|go|rb|py))$`)
-	migrationRoom = regexp.MustCompile(`(^|/)(migrations?|migrate|changelog)/(.*/)?[^/]+\.(sql|go|rb|py|js|ts|xml|yaml|yml|hcl)$`)
-	formatName    = regexp.MustCompile(`\.(proto|avsc|avdl|thrift|fbs|capnp)$|\.schema\.json$`)
-	flagName      = regexp.MustCompile(`(^|/)(feature[-_]?)?flags?(/.*|\.(flagd\.)?)(json|ya?ml|toml)$`)
+	formatName = regexp.MustCompile(`\.(proto|avsc|avdl|thrift|fbs|capnp)$|\.schema\.json$`)
+	flagName   = regexp.MustCompile(`(^|/)(feature[-_]?)?flags?(/.*|\.(flagd\.)?)(json|ya?ml|toml)$`)
 )
 
 // crossed are the changes that would be taken back as far as they are known: those that brought what goes, and what landed for the
@@ -65,9 +63,10 @@ func (w *world) landed(commit string) time.Time {
 	return time.Time{}
 }
 
-// crossing are the rules D, E and J: what kinds of files would be taken back whose effect stays.
+// crossing are the rules D, E and J: what would be taken back whose effect stays. Where nobody can read the files, their names tell.
 func (w *world) crossing(id UnitID, ch choice) []Finding {
-	var out []Finding
+	read := w.crossings(ch)
+	out := w.schema(id, ch, read)
 	for _, c := range w.crossed(id, ch) {
 		for _, k := range []struct {
 			rule    string
@@ -78,7 +77,7 @@ func (w *world) crossing(id UnitID, ch choice) []Finding {
 		}{
 			{
 				ruleSchema, Unknown, providers.KindMigration,
-				func(p string) bool { return migrationName.MatchString(path.Base(p)) || migrationRoom.MatchString(p) },
+				func(p string) bool { _, is := migration.Recognise(p, nil); return is },
 				"a migration lies between the two, and the schema does not go back: whether %s can serve on it is not known",
 			},
 			{
@@ -96,8 +95,8 @@ func (w *world) crossing(id UnitID, ch choice) []Finding {
 					files = append(files, providers.Clean(p))
 				}
 			}
-			if len(files) == 0 && (k.kind == "" || c.Kind != k.kind) {
-				continue
+			if len(files) == 0 && (k.kind == "" || c.Kind != k.kind) || k.rule == ruleSchema && len(files) > 0 && read.covers(c.Commit) {
+				continue // what the files hold says more than what they are called
 			}
 			out = append(out, w.crossedBy(c, Finding{
 				Rule: k.rule, Verdict: k.verdict, Text: fmt.Sprintf(k.text, name(ch.revs[ch.target])), Evidence: providers.Few(files, 4),

@@ -36,6 +36,7 @@ type world struct {
 	did     map[UnitID][]switched // what backout switched
 	now     time.Time
 	tied    func(Observation, Revision) ([]Tie, error) // asks a unit's provider; nil: nobody is asked
+	passed  func(older, newer string) *passage         // reads what lies between two commits; nil: nobody can
 	wanted  map[UnitID]string                          // where units have to go because others do, by digest
 	order   [][2]UnitID                                // the first before the second, in whatever direction they go
 }
@@ -43,9 +44,15 @@ type world struct {
 // look observes the units that live in the environment of one of those asked for; all of them bear on the rules.
 func (e *Engine) look(ctx context.Context, req Request, primary []UnitID, units []Unit, listErr error) (*world, error) {
 	w := newWorld(req, units, listErr)
-	w.tied = func(o Observation, to Revision) ([]Tie, error) { return e.ties(ctx, o, to) }
+	e.attach(ctx, w)
 	w.obs, w.errs = e.observeAll(ctx, w.near(primary))
 	return w, e.remember(ctx, w)
+}
+
+// attach gives a world whom to ask, within ctx.
+func (e *Engine) attach(ctx context.Context, w *world) {
+	w.tied = func(o Observation, to Revision) ([]Tie, error) { return e.ties(ctx, o, to) }
+	w.passed = func(older, newer string) *passage { return e.passages.between(ctx, older, newer) }
 }
 
 // remember adds what is on the record: what runs did and hold, and what they have shown.

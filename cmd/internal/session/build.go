@@ -73,6 +73,9 @@ func (s *Session) makeProvider(ctx context.Context, p *config.Provider) {
 	if r, ok := made.(rollback.Reverser); ok {
 		s.reversers[made.Name()] = r
 	}
+	if c, ok := made.(providers.Contents); ok {
+		s.contents[made.Name()] = c
+	}
 }
 
 func (s *Session) archive() Archive { return Archive{Dir: filepath.Join(s.opts.StateDir, "archive")} }

@@ -42,6 +42,7 @@ type Session struct {
 	opts      Options
 	providers []providers.Provider
 	reversers map[string]rollback.Reverser
+	contents  map[string]providers.Contents
 	types     map[string]string  // of the providers, by name
 	problems  []providers.Health // of providers that could not be made
 	Timeline  *timeline.Store
@@ -70,7 +71,9 @@ type Session struct {
 
 // Open makes the providers and opens the database. Nothing is read from outside before Start.
 func Open(ctx context.Context, o Options) (*Session, error) {
-	s := &Session{opts: o, reversers: map[string]rollback.Reverser{}, Timeline: timeline.New(o.Now), signing: newSigning(&o)}
+	s := &Session{
+		opts: o, reversers: map[string]rollback.Reverser{}, contents: map[string]providers.Contents{}, Timeline: timeline.New(o.Now), signing: newSigning(&o),
+	}
 	if err := s.openRecord(ctx); err != nil {
 		return nil, err
 	}
@@ -78,7 +81,7 @@ func Open(ctx context.Context, o Options) (*Session, error) {
 		return nil, errors.Join(err, s.DB.Close())
 	}
 	engine, err := rollback.New(rollback.Config{
-		Store: s.DB, Reversers: s.reversers, Symptoms: s, Checks: s.outsideChecks, CheckNames: s.outsideNames, Verifier: s, Now: o.Now, ReadOnly: o.Config.ReadOnly || s.NoRecord != nil, Tier: o.Config.Tier,
+		Store: s.DB, Reversers: s.reversers, Contents: s.contents, Symptoms: s, Checks: s.outsideChecks, CheckNames: s.outsideNames, Verifier: s, Now: o.Now, ReadOnly: o.Config.ReadOnly || s.NoRecord != nil, Tier: o.Config.Tier,
 		Criticality: s.criticality, Proofs: proofRules(o.Config.Proofs), Probed: s.probed,
 		Hold: o.Config.Rollback.Hold, Deadline: o.Config.Rollback.Deadline, Poll: o.Config.Rollback.Poll, Cap: o.Config.Rollback.Cap,
 		Executor: executor(), HolderDead: holderDead, Log: o.Log,
