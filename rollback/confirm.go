@@ -187,14 +187,8 @@ func (e *Engine) confirmed(ctx context.Context, p Plan, c Confirmation) (Run, er
 		Op: e.cfg.NewID(), PlanHash: p.Hash, Plan: doc, Confirmation: confirmation, State: string(RunConfirmed),
 		Detail: "confirmed, nothing done yet", StartedAt: now,
 	}
-	for _, u := range p.Units {
-		for _, s := range u.Steps {
-			step, err := json.Marshal(s)
-			if err != nil {
-				return Run{}, fmt.Errorf("journal step %d: %w", s.N, err)
-			}
-			row.Steps = append(row.Steps, store.Step{N: s.N, Unit: string(s.Unit), State: string(StepPending), Doc: step})
-		}
+	if row.Steps, err = pending(p); err != nil {
+		return Run{}, err
 	}
 	err = e.journal(ctx, "confirm", func(tx *store.Tx) error {
 		if err := tx.CreateRun(&row); err != nil {
@@ -218,6 +212,9 @@ func (e *Engine) confirmed(ctx context.Context, p Plan, c Confirmation) (Run, er
 		if _, err := tx.Append(entry, nil); err != nil {
 			return err
 		}
+		if err := attribute(tx, e.entry(ledger.KindAttribution, row.ID, p, c, ""), p.change()); err != nil {
+			return err
+		}
 		return tx.Log(row.ID, "confirmed by "+c.By.ID)
 	})
 	if errors.Is(err, store.ErrHeld) {
@@ -229,6 +226,20 @@ func (e *Engine) confirmed(ctx context.Context, p Plan, c Confirmation) (Run, er
 	return e.Run(ctx, row.ID)
 }
 
+// pending are the steps of a plan as the journal has them before anything was done.
+func pending(p Plan) (rows []store.Step, err error) {
+	for _, u := range p.Units {
+		for _, s := range u.Steps {
+			step, err := json.Marshal(s)
+			if err != nil {
+				return nil, fmt.Errorf("journal step %d: %w", s.N, err)
+			}
+			rows = append(rows, store.Step{N: s.N, Unit: string(s.Unit), State: string(StepPending), Doc: step})
+		}
+	}
+	return rows, nil
+}
+
 func (e *Engine) recordRefusal(ctx context.Context, p Plan, c Confirmation, why error) error {
 	err := e.journal(ctx, "refusal", func(tx *store.Tx) error {
 		body, err := json.Marshal(ledger.RunBody{PlanHash: p.Hash, Kind: p.Kind, State: string(RunRefused), Detail: why.Error(), Units: runUnits(p), Assistance: string(p.Assistance)})
@@ -237,8 +248,10 @@ func (e *Engine) recordRefusal(ctx context.Context, p Plan, c Confirmation, why 
 		}
 		entry := e.entry(ledger.KindRefusal, "", p, c, fmt.Sprintf("refused %s: %s", c.By.ID, why))
 		entry.Body = body
-		_, err = tx.Append(entry, nil)
-		return err
+		if _, err = tx.Append(entry, nil); err != nil {
+			return err
+		}
+		return attribute(tx, entry, p.change())
 	})
 	if errors.Is(err, store.ErrReadOnly) {
 		return nil // a record that cannot be written cannot hold the refusal either

@@ -507,11 +507,11 @@ func TestAbort(t *testing.T) {
 
 func TestRecord(t *testing.T) {
 	b := newBench(t)
-	e, err := b.Record(t.Context(), ledger.Entry{Kind: ledger.KindNote, Actor: "ana", Text: "look\x1b[2J at password: hunter2"})
+	e, err := b.Record(t.Context(), ledger.Entry{Kind: ledger.KindNote, Actor: "ana", Text: "look\x1b[2J at password: hunter2"}, nil)
 	if err != nil || e.Seq != 1 || e.Text != "look at password: [redacted]" {
 		t.Errorf("%+v %v", e, err)
 	}
-	if _, err := b.Record(t.Context(), ledger.Entry{Kind: ledger.KindOutcome, Text: "RUN-0001 succeeded"}); err == nil {
+	if _, err := b.Record(t.Context(), ledger.Entry{Kind: ledger.KindOutcome, Text: "RUN-0001 succeeded"}, nil); err == nil {
 		t.Error("an outcome was recorded by hand")
 	}
 	b.sound(t)

@@ -173,8 +173,9 @@ func (e *Engine) conclude(tx *store.Tx, row store.Run, run Run, state RunState, 
 }
 
 // Record puts a note, a word on a suspect or an operation on an incident on the record, and returns it with its number.
-// Secrets in its text are scrubbed; entries of runs are written by the engine alone.
-func (e *Engine) Record(ctx context.Context, entry ledger.Entry) (ledger.Entry, error) {
+// Secrets in its text are scrubbed; entries of runs are written by the engine alone. What is known of AI assistance in the change that
+// it names, where that is given, is kept with it.
+func (e *Engine) Record(ctx context.Context, entry ledger.Entry, about *providers.Change) (ledger.Entry, error) {
 	if entry.Kind != ledger.KindNote && entry.Kind != ledger.KindSuspect && entry.Kind != ledger.KindIncident {
 		return ledger.Entry{}, fmt.Errorf("record %q: only notes, suspects and incidents are recorded by hand", entry.Kind)
 	}
@@ -187,8 +188,10 @@ func (e *Engine) Record(ctx context.Context, entry ledger.Entry) (ledger.Entry, 
 	var written ledger.Entry
 	err := e.journal(ctx, "record", func(tx *store.Tx) error {
 		var err error
-		written, err = tx.Append(entry, nil)
-		return err
+		if written, err = tx.Append(entry, nil); err != nil {
+			return err
+		}
+		return attribute(tx, entry, about)
 	})
 	return written, err
 }

@@ -115,8 +115,15 @@ func (a *app) exportData(ctx context.Context, s *opened, id string) (export.Data
 	}
 	return export.Data{
 		Incident: inc, At: in.At, Services: in.Services, Edges: in.Edges, Alerts: in.Alerts, Changes: in.Changes, Signals: in.Signals,
-		Ranking: culprit.Rank(in), Record: record, GeneratedAt: now, Link: s.Link,
+		Ranking: culprit.Rank(in), Record: shownOf(record, in.Changes), GeneratedAt: now, Link: s.Link,
 	}, nil
+}
+
+// shownOf leaves out what was recorded of AI in other changes than those that are shown.
+func shownOf(record []ledger.Entry, changes []providers.Change) []ledger.Entry {
+	return slices.DeleteFunc(record, func(e ledger.Entry) bool {
+		return e.Kind == ledger.KindAttribution && !slices.ContainsFunc(changes, func(c providers.Change) bool { return c.ID == e.Change })
+	})
 }
 
 // decided is when somebody first acted on the ranking: what came of that says more than any ranking, and what the way back

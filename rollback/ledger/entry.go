@@ -42,7 +42,8 @@ const (
 	KindMeasure      Kind = "measure" // a temporary measure: set, lifted, or found to be otherwise
 	KindProof        Kind = "proof"   // what a run showed of one unit, passed or failed
 	KindNote         Kind = "note"
-	KindSuspect      Kind = "suspect"   // a person dismissed or confirmed a suspect
-	KindIncident     Kind = "incident"  // opened, split, merged, closed by hand
-	KindRedaction    Kind = "redaction" // something was taken out of an earlier entry
+	KindSuspect      Kind = "suspect"     // a person dismissed or confirmed a suspect
+	KindIncident     Kind = "incident"    // opened, split, merged, closed by hand
+	KindRedaction    Kind = "redaction"   // something was taken out of an earlier entry
+	KindAttribution  Kind = "attribution" // what was known of AI assistance in a change
 )

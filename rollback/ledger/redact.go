@@ -78,6 +78,8 @@ func Redact(line []byte, fields []string) (Redaction, error) {
 // takeOut replaces one field, and returns what it held.
 func (e *Entry) takeOut(field string) (string, error) {
 	switch path, ok := strings.CutPrefix(field, "body."); {
+	case e.Kind == KindAttribution:
+		return "", errors.New("what was recorded of AI assistance stays")
 	case field == FieldPayload && e.Payload != "":
 		return "", nil
 	case field == FieldPayload:

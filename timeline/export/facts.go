@@ -2,6 +2,7 @@ package export
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -94,7 +95,7 @@ func alertText(a *providers.Alert) string {
 func (p *prepared) changeFacts(c *providers.Change) []fact {
 	f := fact{
 		summary: changeText(c), service: c.Service, environment: c.Environment, actor: c.Author.Name, actorKind: c.Author.Kind,
-		source: reference(c.Provider, c.ID), id: c.ID, ai: assistance(c), approvedBy: strings.Join(c.Approvers, ", "),
+		source: reference(c.Provider, c.ID), id: c.ID, ai: p.assistance(c), approvedBy: strings.Join(c.Approvers, ", "),
 		link: p.link(c.URL, c.Provider, c.ID), evidence: c.Commit,
 	}
 	kind := string(c.Kind)
@@ -161,6 +162,39 @@ func assistance(c *providers.Change) string {
 		}
 		return string(a.State)
 	}
+}
+
+// assistance says what is known of AI in a change now, and what the record says where that is something else.
+func (p *prepared) assistance(c *providers.Change) string {
+	now := assistance(c)
+	told := p.attributed(c)
+	if len(told) == 0 {
+		return now
+	}
+	last := told[len(told)-1]
+	if b := last.body; b.State == string(c.Assistance.State) && slices.Equal(b.Tools, slices.Sorted(slices.Values(c.Assistance.Tools))) && b.Evidence == len(c.Assistance.Evidence) {
+		return now
+	}
+	return fmt.Sprintf("now: %s; record %d: %s", now, last.entry.Seq, last.body.String())
+}
+
+// attributed is what was recorded of AI in a change.
+type attributed struct {
+	entry *ledger.Entry
+	body  ledger.AttributionBody
+}
+
+// attributed lists what was recorded of AI in a change, the oldest first.
+func (p *prepared) attributed(c *providers.Change) []attributed {
+	var out []attributed
+	for i := range p.Record {
+		e := &p.Record[i]
+		var b ledger.AttributionBody
+		if e.Kind == ledger.KindAttribution && e.Change == c.ID && json.Unmarshal(e.Body, &b) == nil {
+			out = append(out, attributed{e, b})
+		}
+	}
+	return out
 }
 
 // isNote reports a note that stands among the changes because the record is a source of the timeline.

@@ -187,7 +187,7 @@ func (m *page) rollbacks() {
 	for i := range m.Record {
 		e := &m.Record[i]
 		switch e.Kind {
-		case ledger.KindNote, ledger.KindSuspect, ledger.KindIncident:
+		case ledger.KindNote, ledger.KindSuspect, ledger.KindIncident, ledger.KindAttribution:
 			continue
 		default:
 		}

@@ -100,7 +100,10 @@ func (m *page) detail(c *providers.Change) {
 		item("approved by", "nobody that the sources name")
 	}
 	item("approved by", strings.Join(c.Approvers, ", "))
-	item("AI assistance", assistance(c))
+	item("AI assistance", m.assistance(c))
+	for _, a := range m.attributed(c) {
+		m.line("  - recorded %s by %s (record %d, version %d, rules %s): %s", stamp(a.entry.At), md(a.entry.Actor), a.entry.Seq, a.body.Version, md(orUnknown(a.body.Ruleset)), md(a.body.String()))
+	}
 	for _, e := range c.Assistance.Evidence {
 		parts := []string{}
 		for _, v := range []string{e.Strength, e.Role, e.Tool, e.Model, e.Source, cut(e.Raw), e.Caveat} {

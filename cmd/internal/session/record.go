@@ -72,7 +72,7 @@ func (s *Session) take(e ledger.Entry) {
 	}
 }
 
-// write puts an entry into the record and applies it.
+// write puts an entry into the record and applies it. The change that it names is told with it, as far as it is known.
 func (s *Session) write(ctx context.Context, e ledger.Entry) error {
 	if s.NoRecord != nil {
 		return fmt.Errorf("write the record: %w", s.NoRecord)
@@ -80,7 +80,11 @@ func (s *Session) write(ctx context.Context, e ledger.Entry) error {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	e.Actor, e.ActorKind, e.At = s.opts.Principal.ID, string(s.opts.Principal.Kind), s.opts.Now().UTC()
-	written, err := s.Engine.Record(ctx, e)
+	var about *providers.Change
+	if c, ok := s.Timeline.Snapshot().Change(e.Change); ok && e.Change != "" {
+		about = &c
+	}
+	written, err := s.Engine.Record(ctx, e, about)
 	if err != nil {
 		return fmt.Errorf("write the record: %w", err)
 	}
@@ -117,7 +121,8 @@ func (s *Session) Suspect(ctx context.Context, incident, changeID string, confir
 	return s.write(ctx, ledger.Entry{Kind: ledger.KindSuspect, Incident: incident, Change: changeID, Text: changeID + " " + verb + ": " + reason, Body: body})
 }
 
-// Entries gives the record's entries of an incident and its time, for an export.
+// Entries gives the record's entries of an incident and its time, for an export, and whatever was recorded before of AI assistance
+// in changes: a timeline that shows these shows both, what was known then and what is known now.
 func (s *Session) Entries(ctx context.Context, incident string, w providers.Window) ([]ledger.Entry, error) {
 	if err := s.Readable(); err != nil {
 		return nil, err // an export that holds no rollback would say that there was none
@@ -127,7 +132,7 @@ func (s *Session) Entries(ctx context.Context, incident string, w providers.Wind
 		if err != nil {
 			return nil, fmt.Errorf("read the record: %w", err)
 		}
-		if (incident != "" && e.Incident == incident) || (e.Incident == "" && w.Contains(e.At)) || (incident == "" && w.Contains(e.At)) {
+		if e.Kind == ledger.KindAttribution || (incident != "" && e.Incident == incident) || (e.Incident == "" && w.Contains(e.At)) || (incident == "" && w.Contains(e.At)) {
 			out = append(out, e)
 		}
 	}
