@@ -130,11 +130,9 @@ func TestUnreadableAndMissing(t *testing.T) {
 		t.Errorf("how long a proof counts by itself: %+v", p)
 	}
 	dir := t.TempDir()
-	write(t, dir, "backout.yaml", "proofs: {tier2: 48h, deployments: 3, rotation: [ana, Bob], probe: {units: ['k8s:prod/*', a:b/c], every: 2h}}\n")
+	write(t, dir, "backout.yaml", "proofs: {tier2: 48h, deployments: 3, rotation: [ana, Bob]}\n")
 	if p := load(t, config.Options{Dir: dir}).Proofs; p.Tier2 != 48*time.Hour || p.Deployments != 3 || strings.Join(p.Rotation, " ") != "ana Bob" {
 		t.Errorf("how long a proof counts as written: %+v", p)
-	} else if p.Probe.Every != 2*time.Hour || p.Probe.Rate != 6 || !p.Probe.Matches("k8s:prod/a") || !p.Probe.Matches("a:b/c") || p.Probe.Matches("k8s:dev/a") {
-		t.Errorf("what is probed: %+v", p.Probe)
 	}
 }
 
@@ -248,4 +246,16 @@ func FuzzLoad(f *testing.F) {
 		}
 		_, _ = config.Load(config.Options{Path: path, Providers: schemas})
 	})
+}
+
+func TestWhatIsProbed(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "backout.yaml", "proofs: {probe: {units: ['k8s:prod/*', a:b/c], every: 2h}}\n")
+	p := load(t, config.Options{Dir: dir}).Proofs.Probe
+	if p.Every != 2*time.Hour || p.Rate != 6 || !p.Matches("k8s:prod/a") || !p.Matches("a:b/c") || p.Matches("k8s:dev/a") {
+		t.Errorf("%+v", p)
+	}
+	if p := load(t, config.Options{Dir: t.TempDir()}).Proofs.Probe; p.Every != time.Hour || p.Matches("k8s:prod/a") || p.Matches("") {
+		t.Errorf("unasked: %+v", p)
+	}
 }

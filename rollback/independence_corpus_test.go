@@ -26,7 +26,7 @@ type example struct {
 	Env, Unseen, Frozen, Delivers    map[string]string
 	Unlooked                         map[string]string
 	InFlight                         map[string]string `yaml:"in_flight"`
-	Owners, Emits, Missing           map[string][]string
+	Owners, Emits, Missing, Short    map[string][]string
 	ListError                        string `yaml:"list_error"`
 	Unread                           []string
 	Changes                          []exampleChange
@@ -69,6 +69,9 @@ func (x corpusTarget) Observe(ctx context.Context, id rollback.UnitID) (rollback
 func (x corpusTarget) Plan(ctx context.Context, o rollback.Observation, to rollback.Revision) (rollback.Proposal, error) {
 	p, err := x.fake.Plan(ctx, o, to)
 	p.Missing = x.c.Missing[o.Unit.Service]
+	for _, what := range x.c.Short[o.Unit.Service] {
+		p.Short = append(p.Short, rollback.Shortage{What: what, First: "scale it"})
+	}
 	if why := x.c.Unlooked[o.Unit.Service]; why != "" {
 		p.Unseen = []string{why}
 	}

@@ -49,6 +49,23 @@ func standing(t *testing.T, b *bench) *proof.Standing {
 	return all[0].Proof
 }
 
+// sees probes and compares the answer, what it says, and what it could not see; "" is nothing.
+func sees(t *testing.T, b *bench, what, state, rule, text, unseen string) {
+	t.Helper()
+	p := probed(t, b)
+	if p.State != state || p.Rule != rule || !strings.Contains(p.Text, text) || !strings.Contains(p.Unseen, unseen) || unseen == "" && p.Unseen != "" {
+		t.Errorf("%s: %+v", what, p)
+	}
+}
+
+// counts compares what the way back counts for, and what is said of it.
+func counts(t *testing.T, b *bench, what string, level proof.Level, words string) {
+	t.Helper()
+	if s := standing(t, b); s.Level != level || !strings.Contains(s.Words(time.Now()), words) {
+		t.Errorf("%s: %s %q %+v", what, s.Level, s.Words(time.Now()), s.Reasons)
+	}
+}
+
 func TestALostRightIsLostUntilAProbeFindsIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
@@ -67,34 +84,19 @@ func TestALostRightIsLostUntilAProbeFindsIt(t *testing.T) {
 			t.Fatalf("%+v", p)
 		}
 		time.Sleep(12 * time.Minute)
-		if s := standing(t, b); !s.Tested() || !strings.HasSuffix(s.Words(time.Now()), "; plan valid 12m ago") {
-			t.Errorf("%q", s.Words(time.Now()))
-		}
+		counts(t, b, "all is there", proof.L4, "; plan valid 12m ago")
 		missing = "the right to write"
-		lost := probed(t, b)
-		if lost.State != "no" || lost.Rule != "I2" || !strings.Contains(lost.Text, missing) {
-			t.Fatalf("%+v", lost)
-		}
-		missing = "" // it came back, and nobody looked at it from everywhere yet
+		sees(t, b, "a right is lost", "no", rollback.LostRight, missing, "")
+		missing = "" // it came back, and nobody has looked yet
 		time.Sleep(time.Hour)
-		if s := standing(t, b); s.Level != proof.L0 || s.Reasons[0].Rule != "I2" || !strings.Contains(s.Words(time.Now()), "plan not valid since 01:12 UTC: the right to switch: the right to write") {
-			t.Errorf("%s %q %+v", s.Level, s.Words(time.Now()), s.Reasons)
-		}
+		counts(t, b, "an hour later", proof.L0, "plan not valid since 01:12 UTC: the right to switch: the right to write")
 		b.target.onObserve = func(*fakeUnit) error { return errors.New("no route to host") }
-		if p := probed(t, b); p.State != "no" || !strings.Contains(p.Unseen, "no route") {
-			t.Errorf("a look that saw nothing: %+v", p)
-		}
+		sees(t, b, "a look that saw nothing", "no", rollback.LostRight, "the right to write", "no route")
 		b.target.onObserve = func(*fakeUnit) error { return &providers.Error{Class: providers.ClassAuth, Err: errors.New("401")} }
-		if p := probed(t, b); p.State != "no" || p.Rule != "I2" || p.Unseen != "" || !strings.Contains(p.Text, "401") {
-			t.Errorf("a credential that is not taken: %+v", p)
-		}
+		sees(t, b, "a credential that is not taken", "no", rollback.LostRight, "401", "")
 		b.target.onObserve = nil
-		if p := probed(t, b); !p.Valid(time.Now()) || !p.Since.Equal(time.Now()) {
-			t.Errorf("%+v", p)
-		}
-		if s := standing(t, b); s.Level != proof.L4 {
-			t.Errorf("%s %+v", s.Level, s.Reasons)
-		}
+		sees(t, b, "found again", "yes", "", "", "")
+		counts(t, b, "found again", proof.L4, "; plan valid less than 1m ago")
 	})
 }
 

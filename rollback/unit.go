@@ -110,6 +110,8 @@ type Proposal struct {
 	// one counts for another of the same kind; empty where that is not known.
 	Mechanism   Mechanism `json:"mechanism,omitzero"`
 	ChangeClass string    `json:"change_class,omitempty"`
+	// Short is room that it would lack, with what to do first. Empty where room has no meaning, too.
+	Short []Shortage `json:"short,omitempty"`
 	// Looked is what was looked at to say that it can run; see [Proposal.LookedAt].
 	Looked []Look `json:"looked,omitempty"`
 }

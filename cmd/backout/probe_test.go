@@ -22,7 +22,9 @@ func TestProbeSaysWhetherPlansAreValid(t *testing.T) {
 		}
 	}
 	round := func(patterns ...string) func(context.Context, *opened) error {
-		return func(ctx context.Context, s *opened) error { return d.probe(ctx, s, patterns, probeFlags{once: true, most: 60}) }
+		return func(ctx context.Context, s *opened) error {
+			return d.probe(ctx, s, patterns, probeFlags{once: true, most: 60})
+		}
 	}
 	proofs := func(ctx context.Context, s *opened) error { return d.listProofs(ctx, s, []string{"mem:dev/pricing"}) }
 	says("nothing is named", codeUsage, round(), "proofs.probe.units")

@@ -88,7 +88,7 @@ func (p *Provider) PlanWith(ctx context.Context, obs rollback.Observation, to ro
 		return prop, err
 	}
 	prop.LookedAt(rollback.LostArtifact, "what the target refers to", n)
-	p.available(ctx, l, &prop)
+	p.available(ctx, l, target, &prop)
 	l.told(&prop)
 	l.stranded(target, &prop)
 	prop.Blast, prop.Estimate = l.blast(), l.estimate(to)

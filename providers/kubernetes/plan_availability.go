@@ -7,12 +7,10 @@ import (
 	"slices"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
-	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/providers/kube"
 	"github.com/backout-dev/backout/rollback"
 )
@@ -43,8 +41,11 @@ type pace struct {
 	how                 string
 }
 
-func (w *live) pace() pace {
-	n, s := w.count().desired, w.how()
+func (w *live) pace() pace { return w.paceOf(w.count().desired) }
+
+// paceOf is the pace with so many pods.
+func (w *live) paceOf(n int32) pace {
+	s := w.how()
 	switch s.Type {
 	case "Recreate":
 		return pace{0, 0, max(n, 1), "Recreate stops all pods before new ones start"}
@@ -60,18 +61,16 @@ func (w *live) pace() pace {
 }
 
 // available says what the way back costs in availability, and what that breaks.
-func (p *Provider) available(ctx context.Context, l *look, prop *rollback.Proposal) {
+func (p *Provider) available(ctx context.Context, l *look, target held, prop *rollback.Proposal) {
 	n, pace := l.count().desired, l.pace()
 	if n > 0 {
 		prop.Pace = rollback.Pace{Away: int(n - pace.worst), Of: int(n)}
 		prop.Warnings = append(prop.Warnings, fmt.Sprintf("at worst %d of %d pods are available on the way: %s", pace.worst, n, pace.how))
 	}
-	p.budgets(ctx, l, pace, prop)
-	p.quotas(ctx, l, pace, prop)
-	p.autoscalers(ctx, l, prop)
-	if floor := l.floor(); n > 0 && n < floor {
-		prop.Warnings = append(prop.Warnings, fmt.Sprintf("%d pods are wanted now; when it last served well there were %d: give it capacity first", n, floor))
-	}
+	by := p.autoscalers(ctx, l, prop)
+	l.size(by, prop)
+	p.budgets(ctx, l, pace, by, prop)
+	p.quotas(ctx, l, target, pace, prop)
 }
 
 // floor is how many pods were ready when a revision was last seen to serve well; 0: nobody saw one.
@@ -85,11 +84,11 @@ func (l *look) floor() int32 {
 	return last.Ready
 }
 
-func (p *Provider) budgets(ctx context.Context, l *look, pace pace, prop *rollback.Proposal) {
+func (p *Provider) budgets(ctx context.Context, l *look, pace pace, by scaler, prop *rollback.Proposal) {
 	inner := labels.Set(texts(l.template, "metadata", "labels"))
 	for o, err := range p.cluster.List(ctx, kube.Resource{Group: "policy", Version: "v1", Resource: "poddisruptionbudgets"}, l.namespace(), kube.Selection{}) {
 		if err != nil {
-			prop.Warnings = append(prop.Warnings, "PodDisruptionBudgets cannot be looked at")
+			unseen(prop, "PodDisruptionBudgets")
 			return
 		}
 		var b struct {
@@ -106,48 +105,25 @@ func (p *Provider) budgets(ctx context.Context, l *look, pace pace, prop *rollba
 		if err != nil || !s.Matches(inner) {
 			continue
 		}
-		n, floor := int(l.count().desired), 0
-		if b.Spec.MinAvailable != nil {
-			floor, err = intstr.GetScaledValueFromIntOrPercent(b.Spec.MinAvailable, n, true)
-		} else if b.Spec.MaxUnavailable != nil {
-			floor, err = intstr.GetScaledValueFromIntOrPercent(b.Spec.MaxUnavailable, n, true)
-			floor = n - floor
-		}
-		if err == nil && int(pace.worst) < floor {
-			prop.Warnings = append(prop.Warnings, providers.Clean(fmt.Sprintf("PodDisruptionBudget %s asks for %d available pods; it does not bind a rollout, which goes down to %d", o.GetName(), floor, pace.worst)))
-		}
-	}
-}
-
-func (p *Provider) quotas(ctx context.Context, l *look, pace pace, prop *rollback.Proposal) {
-	if pace.surge == 0 {
-		return
-	}
-	for o, err := range p.cluster.List(ctx, core("resourcequotas"), l.namespace(), kube.Selection{}) {
-		if err != nil {
-			prop.Warnings = append(prop.Warnings, "ResourceQuotas cannot be looked at")
-			return
-		}
-		for _, key := range []string{"pods", "count/pods"} {
-			hard, errHard := resource.ParseQuantity(text(o.Object, "status", "hard", key))
-			used, errUsed := resource.ParseQuantity(text(o.Object, "status", "used", key))
-			if errHard == nil && errUsed == nil && hard.Value()-used.Value() < int64(pace.surge) {
-				prop.Warnings = append(prop.Warnings, providers.Clean(fmt.Sprintf("ResourceQuota %s leaves room for %d more pods; the way back adds up to %d", o.GetName(), hard.Value()-used.Value(), pace.surge)))
+		floor := func(n int) (int, error) {
+			if b.Spec.MinAvailable != nil {
+				return intstr.GetScaledValueFromIntOrPercent(b.Spec.MinAvailable, n, true)
 			}
+			if b.Spec.MaxUnavailable == nil {
+				return 0, nil
+			}
+			less, err := intstr.GetScaledValueFromIntOrPercent(b.Spec.MaxUnavailable, n, true)
+			return n - less, err
 		}
-	}
-}
-
-func (p *Provider) autoscalers(ctx context.Context, l *look, prop *rollback.Proposal) {
-	for o, err := range p.cluster.List(ctx, kube.Resource{Group: "autoscaling", Version: "v2", Resource: "horizontalpodautoscalers"}, l.namespace(), kube.Selection{}) {
-		if err != nil {
-			prop.Warnings = append(prop.Warnings, "HorizontalPodAutoscalers cannot be looked at")
-			return
+		least, err := floor(int(l.count().desired))
+		if err != nil || int(pace.worst) >= least {
+			continue
 		}
-		if text(o.Object, "spec", "scaleTargetRef", "kind") == l.kind.title && text(o.Object, "spec", "scaleTargetRef", "name") == l.object.GetName() {
-			prop.Warnings = append(prop.Warnings, providers.Clean(fmt.Sprintf("HorizontalPodAutoscaler %s goes on scaling it between %d and %d; its replicas are not touched",
-				o.GetName(), number(o.Object, 1, "spec", "minReplicas"), number(o.Object, 0, "spec", "maxReplicas"))))
+		first := "have it replace its pods a few at a time"
+		if n := l.roomy(floor); n > 0 && l.kind.name != "daemonset" {
+			first = l.enlarge(n, by)
 		}
+		noRoomFor(prop, first, "PodDisruptionBudget %s asks for %d available pods; it does not bind a rollout, which goes down to %d", o.GetName(), least, pace.worst)
 	}
 }
 

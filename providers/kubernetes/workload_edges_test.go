@@ -37,6 +37,7 @@ func edges() []edge {
 		{"K17 duplicate numbers", duplicates},
 		{"K18 owners", owned},
 		{"what a probe looks at", lostOnes},
+		{"what there is no room for", noRoom},
 	}
 }
 
@@ -294,7 +295,8 @@ spec: {minAvailable: 2, selector: {matchLabels: {app: shop}}}
 `)
 	obs := r.served(deployment("v2", "strategy: {rollingUpdate: {maxSurge: 0, maxUnavailable: 2}}", ""))
 	prop := r.plan(obs, first.Current)
-	says(r.T, prop.Warnings, "at worst 1 of 3 pods", "PodDisruptionBudget shop asks for 2 available pods")
+	says(r.T, prop.Warnings, "at worst 1 of 3 pods")
+	says(r.T, shortages(prop), "PodDisruptionBudget shop asks for 2 available pods; it does not bind a rollout, which goes down to 1: scale it to 4 pods")
 	if prop.Blast != "3 pods" || prop.Estimate <= 0 {
 		r.Errorf("blast %q, estimate %s", prop.Blast, prop.Estimate)
 	}
