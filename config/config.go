@@ -26,6 +26,7 @@ type Config struct {
 	TUI         TUI
 	Rollback    Rollback
 	Proofs      Proofs
+	Drills      Drills
 	Services    []Service
 	Edges       []Edge
 	Verify      []Verify

@@ -104,6 +104,10 @@ func assemble(v *viper.Viper, layers []layer) (*Config, error) {
 			Deployments: v.GetInt("proofs.deployments"), Rotation: v.GetStringSlice("proofs.rotation"),
 		},
 	}
+	c.Drills.Max, c.Drills.Grace = v.GetDuration("drills.max"), v.GetDuration("drills.grace")
+	if err := c.drillsOf(layers); err != nil {
+		return nil, err
+	}
 	for key, into := range map[string]any{"tiers": &c.Tiers, "services": &c.Services, "edges": &c.Edges} {
 		if err := strongest(layers, key, into); err != nil {
 			return nil, err

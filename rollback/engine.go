@@ -48,6 +48,10 @@ type Config struct {
 	Cap        int                              // how many units may hang together in one plan; 3
 	Proofs     proof.Rules                      // how long a proof counts
 	MeasureTTL time.Duration                    // how long a temporary measure may stand where its provider does not say; 24 h
+	DrillGuard DrillGuard                       // what speaks against a drill, and stops one; nil: nobody can tell, so none is begun
+	DrillMax   time.Duration                    // how long a unit may be back in a drill; 10 min
+	DrillGrace time.Duration                    // how long a check may fail without a break before that ends a drill; 20 s
+	SliceOf    func(Unit) proof.Slice           // what part of a whole a unit is; nil, or "": it is a whole
 }
 
 // Engine is the only door to the Reversers: read-only mode, policy, confirmation, locks and the journal are enforced
@@ -88,6 +92,8 @@ func New(cfg Config) (*Engine, error) {
 		{&cfg.LeaseTTL, 30 * time.Second},
 		{&cfg.ApplyTimeout, 30 * time.Second},
 		{&cfg.MeasureTTL, 24 * time.Hour},
+		{&cfg.DrillMax, 10 * time.Minute},
+		{&cfg.DrillGrace, 20 * time.Second},
 	} {
 		if *d.value <= 0 {
 			*d.value = d.def
