@@ -28,6 +28,7 @@ type Config struct {
 	Rollback    Rollback
 	Proofs      Proofs
 	Ledger      Ledger
+	Drills      Drills
 	Services    []Service
 	Edges       []Edge
 	Verify      []Verify

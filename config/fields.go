@@ -75,6 +75,7 @@ func Fields() []Field {
 			}},
 		}},
 		{Name: "ledger", Type: Object, Help: "how the record is signed", Fields: ledgerFields()},
+		{Name: "drills", Type: Object, Help: "what limits drills, and which are made by themselves", Fields: drillFields()},
 		{Name: "services", Type: Objects, Help: "the catalogue: who calls whom", Fields: []Field{
 			{Name: "name", Type: String, Required: true},
 			{Name: "tier", Type: String, Help: "how much depends on it: 1 the most, 2, 3"},

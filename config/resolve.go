@@ -105,6 +105,10 @@ func assemble(v *viper.Viper, layers []layer) (*Config, error) {
 			Probe: Probe{Units: v.GetStringSlice("proofs.probe.units"), Every: v.GetDuration("proofs.probe.every"), Rate: v.GetInt("proofs.probe.rate")},
 		},
 	}
+	c.Drills.Max, c.Drills.Grace = v.GetDuration("drills.max"), v.GetDuration("drills.grace")
+	if err := c.drillsOf(layers); err != nil {
+		return nil, err
+	}
 	for key, into := range map[string]any{"tiers": &c.Tiers, "services": &c.Services, "edges": &c.Edges} {
 		if err := strongest(layers, key, into); err != nil {
 			return nil, err

@@ -24,11 +24,25 @@ import (
 // A refusal is an error that matches [ErrReadOnly], [ErrPlanChanged], [ErrRefused], [ErrNotAlone] or [ErrLocked]; it is
 // put on the record, and the run that comes with it is in state [RunRefused] and has no id.
 func (e *Engine) Confirm(ctx context.Context, p Plan, c Confirmation) (Run, error) {
+	if p.Kind == kindDrill || p.basis != nil && p.basis.req.Drill != nil {
+		return Run{}, fmt.Errorf("%w: this plan is a drill's: it also goes forward again", ErrRefused)
+	}
+	c.Drill = ""
+	return e.confirm(ctx, p, c, nil)
+}
+
+// beside is what is written in the transaction of a confirmation, before the run and after it.
+type beside struct {
+	first func(tx *store.Tx, c *Confirmation) error
+	then  func(tx *store.Tx, runID string) error
+}
+
+func (e *Engine) confirm(ctx context.Context, p Plan, c Confirmation, more *beside) (Run, error) {
 	c.Reason = ledger.Scrub(providers.Clean(c.Reason))
 	err := e.permit(ctx, p, c)
 	if err == nil {
 		var run Run
-		if run, err = e.confirmed(ctx, p, c); err == nil {
+		if run, err = e.confirmed(ctx, p, c, more); err == nil {
 			return run, nil
 		}
 		if !errors.Is(err, ErrLocked) {
@@ -169,7 +183,7 @@ func difference(then, now Observation) string {
 }
 
 // confirmed journals plan and confirmation and claims the units, all in one transaction.
-func (e *Engine) confirmed(ctx context.Context, p Plan, c Confirmation) (Run, error) {
+func (e *Engine) confirmed(ctx context.Context, p Plan, c Confirmation, more *beside) (Run, error) {
 	doc, err := json.Marshal(p)
 	if err != nil {
 		return Run{}, fmt.Errorf("journal the plan: %w", err)
@@ -178,44 +192,36 @@ func (e *Engine) confirmed(ctx context.Context, p Plan, c Confirmation) (Run, er
 	if err != nil {
 		return Run{}, err
 	}
-	confirmation, err := json.Marshal(c)
-	if err != nil {
-		return Run{}, fmt.Errorf("journal the confirmation: %w", err)
-	}
 	now := e.cfg.Now().UTC()
 	row := store.Run{
-		Op: e.cfg.NewID(), PlanHash: p.Hash, Plan: doc, Confirmation: confirmation, State: string(RunConfirmed),
+		Op: e.cfg.NewID(), PlanHash: p.Hash, Plan: doc, State: string(RunConfirmed),
 		Detail: "confirmed, nothing done yet", StartedAt: now,
 	}
-	if row.Steps, err = pending(p); err != nil {
+	if row.Steps, err = stepRows(p); err != nil {
 		return Run{}, err
 	}
 	err = e.journal(ctx, "confirm", func(tx *store.Tx) error {
+		if more != nil {
+			if err := more.first(tx, &c); err != nil {
+				return err
+			}
+		}
+		if row.Confirmation, err = json.Marshal(c); err != nil {
+			return fmt.Errorf("journal the confirmation: %w", err)
+		}
 		if err := tx.CreateRun(&row); err != nil {
 			return err
 		}
 		if err := tx.Claim(row.ID, unitIDs(p)); err != nil {
 			return err
 		}
-		entry := e.entry(ledger.KindPlan, row.ID, p, c, planText(p))
-		entry.Body, err = json.Marshal(ledger.RunBody{PlanHash: p.Hash, Kind: p.Kind, Reason: p.Reason, Units: runUnits(p), Assistance: string(p.Assistance)})
-		if err != nil {
+		if err := e.recordYes(tx, row.ID, p, c, payload, now); err != nil {
 			return err
 		}
-		if _, err := tx.Append(entry, payload); err != nil {
+		if err := tx.Log(row.ID, "confirmed by "+c.By.ID); err != nil || more == nil {
 			return err
 		}
-		entry = e.entry(ledger.KindConfirmation, row.ID, p, c, fmt.Sprintf("%s confirmed plan %.8s (%s)", c.By.ID, p.Hash, c.Via))
-		if entry.Body, err = json.Marshal(confirmationBody(p, c, now)); err != nil {
-			return err
-		}
-		if _, err := tx.Append(entry, nil); err != nil {
-			return err
-		}
-		if err := attribute(tx, e.entry(ledger.KindAttribution, row.ID, p, c, ""), p.change()); err != nil {
-			return err
-		}
-		return tx.Log(row.ID, "confirmed by "+c.By.ID)
+		return more.then(tx, row.ID)
 	})
 	if errors.Is(err, store.ErrHeld) {
 		return Run{}, e.quicker(ctx, p, err)
@@ -226,8 +232,9 @@ func (e *Engine) confirmed(ctx context.Context, p Plan, c Confirmation) (Run, er
 	return e.Run(ctx, row.ID)
 }
 
-// pending are the steps of a plan as the journal has them before anything was done.
-func pending(p Plan) (rows []store.Step, err error) {
+// stepRows are the steps of a plan as the journal has them before anything was done.
+func stepRows(p Plan) ([]store.Step, error) {
+	var rows []store.Step
 	for _, u := range p.Units {
 		for _, s := range u.Steps {
 			step, err := json.Marshal(s)
@@ -238,6 +245,26 @@ func pending(p Plan) (rows []store.Step, err error) {
 		}
 	}
 	return rows, nil
+}
+
+// recordYes puts the plan and the yes to it on the record.
+func (e *Engine) recordYes(tx *store.Tx, runID string, p Plan, c Confirmation, payload []byte, now time.Time) error {
+	entry := e.entry(ledger.KindPlan, runID, p, c, planText(p))
+	var err error
+	if entry.Body, err = json.Marshal(ledger.RunBody{PlanHash: p.Hash, Kind: p.Kind, Reason: p.Reason, Units: runUnits(p), Assistance: string(p.Assistance)}); err != nil {
+		return err
+	}
+	if _, err := tx.Append(entry, payload); err != nil {
+		return err
+	}
+	entry = e.entry(ledger.KindConfirmation, runID, p, c, fmt.Sprintf("%s confirmed plan %.8s (%s)", c.By.ID, p.Hash, c.Via))
+	if entry.Body, err = json.Marshal(confirmationBody(p, c, now)); err != nil {
+		return err
+	}
+	if _, err = tx.Append(entry, nil); err != nil {
+		return err
+	}
+	return attribute(tx, e.entry(ledger.KindAttribution, runID, p, c, ""), p.change())
 }
 
 func (e *Engine) recordRefusal(ctx context.Context, p Plan, c Confirmation, why error) error {
@@ -293,7 +320,7 @@ func runUnits(p Plan) []ledger.RunUnit {
 func confirmationBody(p Plan, c Confirmation, at time.Time) ledger.RunBody {
 	b := ledger.RunBody{
 		PlanHash: p.Hash, Kind: p.Kind, Reason: c.Reason, Via: c.Via, OnBehalfOf: c.By.OnBehalfOf, Units: runUnits(p), ConfirmedAt: at,
-		Destroys: c.Destroys, Assistance: string(p.Assistance),
+		Destroys: c.Destroys, Drill: c.Drill, Assistance: string(p.Assistance),
 	}
 	for _, a := range p.Alerts {
 		b.Alerts = append(b.Alerts, a.ID)

@@ -52,6 +52,10 @@ type Config struct {
 	Proofs     proof.Rules                      // how long a proof counts
 	Probed     func(Unit) bool                  // whether somebody wants its plan to be looked at all the time; nil: none
 	MeasureTTL time.Duration                    // how long a temporary measure may stand where its provider does not say; 24 h
+	DrillGuard DrillGuard                       // what speaks against a drill, and stops one; nil: nobody can tell, so none is begun
+	DrillMax   time.Duration                    // how long a unit may be back in a drill; 10 min
+	DrillGrace time.Duration                    // how long a check may fail without a break before that ends a drill; 20 s
+	SliceOf    func(Unit) proof.Slice           // what part of a whole a unit is; nil, or "": it is a whole
 }
 
 // Engine is the only door to the Reversers: read-only mode, policy, confirmation, locks and the journal are enforced
@@ -95,6 +99,8 @@ func New(cfg Config) (*Engine, error) {
 		{&cfg.LeaseTTL, 30 * time.Second},
 		{&cfg.ApplyTimeout, 30 * time.Second},
 		{&cfg.MeasureTTL, 24 * time.Hour},
+		{&cfg.DrillMax, 10 * time.Minute},
+		{&cfg.DrillGrace, 20 * time.Second},
 	} {
 		if *d.value <= 0 {
 			*d.value = d.def

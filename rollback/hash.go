@@ -12,6 +12,7 @@ import (
 // are left out: they may differ between two looks at the same world.
 type planMaterial struct {
 	Kind     string         `json:"kind"`
+	Slice    string         `json:"slice,omitempty"`
 	Change   string         `json:"change"`
 	Units    []unitMaterial `json:"units"`
 	Verdict  Verdict        `json:"verdict"`
@@ -78,7 +79,7 @@ type findingMaterial struct {
 // HashPlan is the hash of a plan: the hex SHA-256 over the canonical JSON (RFC 8785) of what decides what it does.
 func HashPlan(p Plan) (string, error) {
 	m := planMaterial{
-		Kind: p.Kind, Change: p.Change, Verdict: p.Verdict, Atomic: p.Atomic, Alerts: []string{}, Units: []unitMaterial{},
+		Kind: p.Kind, Slice: string(p.Slice), Change: p.Change, Verdict: p.Verdict, Atomic: p.Atomic, Alerts: []string{}, Units: []unitMaterial{},
 		Hold: p.Hold.Milliseconds(), Deadline: p.Deadline.Milliseconds(),
 	}
 	for _, a := range p.Alerts {

@@ -65,6 +65,10 @@ func (e *Engine) mayLift(ctx context.Context, m MeasureRun, req LiftRequest) (Me
 	if err := req.refuse(m); err != nil {
 		return m, err
 	}
+	if m.Provider == drillKeeper {
+		id := m.Args[drillArg]
+		return m, fmt.Errorf("%w: %s is lifted by going forward: backout drill resume %s", ErrRefused, m.ID, id)
+	}
 	r, err := e.named(m.Provider)
 	if _, ok := r.(Measurer); err != nil || !ok {
 		return m, fmt.Errorf("lift %s: provider %q, which set it, is not configured here: use the configuration that the run had", m.ID, m.Provider)

@@ -78,6 +78,9 @@ type measureLook struct {
 
 // lookAt asks a measure's provider, under a deadline for each question.
 func (e *Engine) lookAt(ctx context.Context, m Measure) measureLook {
+	if m.Provider == drillKeeper {
+		return e.lookAtDrill(ctx, m)
+	}
 	r, err := e.named(m.Provider)
 	if err != nil {
 		return measureLook{inForce: TellUnknown, exit: TellUnknown, strange: true, detail: fmt.Sprintf("provider %q is not configured here", m.Provider)}
@@ -211,7 +214,7 @@ func (x *execution) fallen(ctx context.Context) (bad []string) {
 	due := x.probed.IsZero() || time.Since(x.probed) >= measureEvery
 	for i := range x.run.Measures {
 		m := &x.run.Measures[i]
-		if m.State.Closed() {
+		if m.State.Closed() || m.Provider == drillKeeper { // that the unit serves its target is looked at anyway
 			continue
 		}
 		if due {

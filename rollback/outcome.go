@@ -38,9 +38,12 @@ func (s RunState) ExitCode() int {
 
 // ExitCode is the exit code for an error of the engine: 1 for one that it does not refuse with.
 func ExitCode(err error) int {
+	var drill *DrillRefusal
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.As(err, &drill):
+		return drill.ExitCode()
 	case errors.Is(err, ErrPlanChanged):
 		return exitPlanChanged
 	case errors.Is(err, ErrLocked):

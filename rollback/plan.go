@@ -24,6 +24,7 @@ type Request struct {
 	// Unread says which declarations there are and could not be read, and why: what they would say is unknown.
 	Unread []string
 	Reason string
+	Drill  *DrillAsk // it is to be a drill; see [Engine.PlanDrill]
 }
 
 // Verdict says whether a unit can be taken back alone; the worst of its findings.
@@ -80,7 +81,8 @@ type UnitPlan struct {
 // everything that decides what happens (units, digests, tokens, steps, diffs, verification), without times and ages.
 type Plan struct {
 	Hash      string          `json:"hash"`
-	Kind      string          `json:"kind"` // incident, forward
+	Kind      string          `json:"kind"`            // incident, forward, drill
+	Slice     proof.Slice     `json:"slice,omitempty"` // of a drill: on how much of the unit
 	Change    string          `json:"change,omitempty"`
 	Incident  string          `json:"incident,omitempty"`
 	Units     []UnitPlan      `json:"units"`
@@ -110,5 +112,6 @@ type Confirmation struct {
 	Typed    string           `json:"typed,omitempty"`
 	Destroys []string         `json:"destroys,omitempty"` // each thing that may go, by its name; see [Plan.Destroyed]
 	Reason   string           `json:"reason,omitempty"`
-	Via      string           `json:"via"` // console, command line
+	Via      string           `json:"via"`             // console, command line
+	Drill    string           `json:"drill,omitempty"` // that it is a half of; the engine sets it
 }

@@ -1,6 +1,7 @@
 package rollback
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,7 +32,9 @@ func (e *Engine) Plan(ctx context.Context, req Request) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	w.undo = undo
+	if w.undo = undo; undo != nil {
+		w.leave(undo)
+	}
 	return e.planIn(ctx, w, req, primary, change)
 }
 
@@ -50,6 +53,10 @@ func (e *Engine) planIn(ctx context.Context, w *world, req Request, primary []Un
 	}
 	if change != nil {
 		p.Change, p.Assistance = change.ID, change.Assistance.State
+	}
+	if d := req.Drill; d != nil {
+		p.Kind, p.Slice = kindDrill, cmp.Or(d.Slice, e.sliceOf(w.unit(primary[0])))
+		p.Deadline = min(p.Deadline, cmp.Or(d.Max, e.cfg.DrillMax))
 	}
 	if err := e.fill(ctx, w, s, change, &p); err != nil {
 		return Plan{}, err

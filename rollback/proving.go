@@ -1,6 +1,7 @@
 package rollback
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -36,8 +37,8 @@ func (e *Engine) Proofs(ctx context.Context) ([]proof.Record, error) {
 // prove puts on the record what a run that is over has shown of each unit that it touched. The outcome was written just
 // before, in the same transaction.
 func (e *Engine) prove(tx *store.Tx, row store.Run, run Run) error {
-	if run.Plan.Kind == kindForward {
-		return nil // nothing went back
+	if run.Plan.Kind == kindForward || run.By.Drill != "" {
+		return nil // nothing went back, or the drill says at its end what both halves showed
 	}
 	head, err := tx.Head()
 	if err != nil {
@@ -90,7 +91,7 @@ func tried(steps []StepRun) bool {
 func (e *Engine) recordOf(run *Run, u *UnitPlan, steps []StepRun) proof.Record {
 	r := proof.Record{
 		ID: run.ID + " " + string(u.Unit.ID), Run: run.ID, Kind: run.Plan.Kind, Unit: string(u.Unit.ID), Service: u.Unit.Service,
-		Environment: u.Unit.Environment, Class: e.classOf(u.Unit.Environment), Slice: proof.Full, Mechanism: u.Mechanism,
+		Environment: u.Unit.Environment, Class: e.classOf(u.Unit.Environment), Slice: cmp.Or(run.Plan.Slice, e.sliceOf(u.Unit)), Mechanism: u.Mechanism,
 		From: content(u.From), To: content(u.To), Distance: u.Distance, Change: u.ChangeClass, Together: run.Plan.beside(u.Unit.ID),
 		Owners: sorted(u.Observed.Owners), Copies: u.Pace.Of, Outcome: shown(run), Detail: run.Detail, Surprises: surprises(run, steps),
 		People: proof.People{Executor: run.By.By.ID, ExecutorKind: string(run.By.By.Kind)},

@@ -52,6 +52,9 @@ func (x *execution) why(u UnitPlan) string {
 // measureAnswered journals with a step's result what that says of its measure. Only where it is known that the step never had
 // an effect, nothing has to be lifted.
 func (x *execution) measureAnswered(tx *store.Tx, s *StepRun, res Result) error {
+	if err := x.drillWentBack(tx, s); err != nil {
+		return err
+	}
 	i := x.measure(s.N)
 	if i < 0 {
 		return nil
@@ -95,7 +98,7 @@ func (x *execution) measure(step int) int {
 func (x *execution) standing() string {
 	var parts []string
 	for _, m := range slices.Backward(x.run.Measures) { // in the order in which they are to be lifted
-		if m.State.Closed() {
+		if m.State.Closed() || m.Provider == drillKeeper { // whoever drives the drill goes on from here
 			continue
 		}
 		word := "stands"
@@ -134,6 +137,9 @@ func (e *Engine) saveMeasure(tx *store.Tx, m MeasureRun, n measureNote) error {
 	}
 	if body.Detail == "" {
 		body.Detail = m.Detail
+	}
+	if m.Provider == drillKeeper {
+		body.Drill = m.Args[drillArg]
 	}
 	if n.lift != nil {
 		body.Op, body.Force, body.Why = n.lift.Op, n.lift.Force, n.lift.Reason

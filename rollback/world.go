@@ -105,22 +105,30 @@ func (e *Engine) journaled(ctx context.Context, w *world) error {
 	}
 	w.now, w.did = e.cfg.Now(), map[UnitID][]switched{}
 	for _, r := range runs {
-		if r.AppliedAt.IsZero() {
+		if r.AppliedAt.IsZero() || r.By.Drill != "" { // what a drill leaves is as good as before, and comes back
 			continue
 		}
 		for id, s := range r.switches() {
 			w.did[id] = append(w.did[id], s)
 		}
-		for _, u := range r.Plan.Units {
-			if w.left[u.Unit.ID] == nil {
-				w.left[u.Unit.ID] = map[string]string{}
-			}
-			if w.left[u.Unit.ID][u.From.Digest] == "" { // the newest run comes first
-				w.left[u.Unit.ID][u.From.Digest] = r.ID
-			}
-		}
+		w.leave(&r)
+	}
+	if w.undo != nil {
+		w.leave(w.undo)
 	}
 	return nil
+}
+
+// leave notes what a run rolled its units back from.
+func (w *world) leave(r *Run) {
+	for _, u := range r.Plan.Units {
+		if w.left[u.Unit.ID] == nil {
+			w.left[u.Unit.ID] = map[string]string{}
+		}
+		if w.left[u.Unit.ID][u.From.Digest] == "" { // the newest run comes first
+			w.left[u.Unit.ID][u.From.Digest] = r.ID
+		}
+	}
 }
 
 func (e *Engine) observeAll(ctx context.Context, ids []UnitID) (map[UnitID]Observation, map[UnitID]error) {

@@ -91,7 +91,17 @@ func (m Merging) fits(cluster []*entry, e *entry) bool {
 
 func (m Merging) compatible(a, b *providers.Change) bool {
 	return agree(a.Unit, b.Unit) && agree(a.Service, b.Service) && agree(a.Environment, b.Environment) &&
-		acts(a.Kind) == acts(b.Kind) && m.near(a, b)
+		(acts(a.Kind) == acts(b.Kind) || drilled(a, b)) && m.near(a, b)
+}
+
+// drillNear is how far apart two reports of one switch of a drill may lie: the unit was switched just before as well.
+const drillNear = time.Minute
+
+// drilled reports that one of two reports of the same unit is a half of a drill and the other is of the same switch, whatever
+// its source takes that for: a way forward looks like a deployment.
+func drilled(a, b *providers.Change) bool {
+	return a.Unit != "" && a.Unit == b.Unit && (a.Kind == providers.KindDrill) != (b.Kind == providers.KindDrill) &&
+		!a.EffectiveFrom.IsZero() && a.EffectiveFrom.Sub(b.EffectiveFrom).Abs() <= drillNear
 }
 
 func agree(a, b string) bool { return a == "" || b == "" || a == b }

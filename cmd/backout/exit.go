@@ -59,11 +59,14 @@ func isSilent(err error) bool {
 func exitCode(ctx context.Context, err error) int {
 	var c *coded
 	var bad *config.Error
+	var drill *rollback.DrillRefusal
 	switch {
 	case errors.As(err, &c):
 		return c.code
 	case errors.As(err, &bad):
 		return codeConfig
+	case errors.As(err, &drill):
+		return drill.ExitCode()
 	case errors.Is(err, rollback.ErrPlanChanged):
 		return codePlanChanged
 	case errors.Is(err, rollback.ErrLocked):

@@ -66,7 +66,9 @@ func (a *app) rollBack(ctx context.Context, s *opened, name string, f rollbackFl
 	if f.dryRun {
 		return a.printPlan(plan, name, planFlags{to: f.to, only: f.only})
 	}
-	typed, err := a.confirm(ctx, &plan, name, f)
+	typed, err := a.confirmBy(ctx, &plan, f, question{
+		verb: "ROLL BACK", look: "backout plan " + name, show: func() error { return a.printPlan(plan, name, planFlags{to: f.to, only: f.only}) },
+	})
 	if err != nil {
 		return err
 	}
@@ -99,13 +101,19 @@ func (a *app) stale(ctx context.Context, s *opened, plan *rollback.Plan, name st
 	return fmt.Errorf("it is %s now, not %s: look again with 'backout plan %s': %w", short(plan.Hash), short(f.hash), name, err)
 }
 
-// confirm gives the text that the policy asks for: typed at the terminal, or stood for by flags. The engine decides.
-func (a *app) confirm(ctx context.Context, plan *rollback.Plan, name string, f rollbackFlags) (string, error) {
+// question is what a person is asked: what it would do, how to look at it beforehand, and the plan itself.
+type question struct {
+	verb, look string
+	show       func() error
+}
+
+// confirmBy gives the text that the policy asks for: typed at the terminal, or stood for by flags. The engine decides.
+func (a *app) confirmBy(ctx context.Context, plan *rollback.Plan, f rollbackFlags, q question) (string, error) {
 	if !plan.Decision.Allowed {
 		return "", nil // the engine refuses it, and the record keeps that
 	}
 	if plan.Decision.NeedsReason && f.reason == "" {
-		return "", usage("something about this plan is unknown: say with --reason why it is right all the same (see 'backout plan %s')", name)
+		return "", usage("something about this plan is unknown: say with --reason why it is right all the same (see '%s')", q.look)
 	}
 	byName := plan.Decision.Confirm == policy.ConfirmName
 	switch {
@@ -121,16 +129,16 @@ func (a *app) confirm(ctx context.Context, plan *rollback.Plan, name string, f r
 		a.warnPlan(plan)
 		return "y", nil
 	case !a.interactive():
-		return "", usage("no terminal to ask at: add --yes --plan-hash %s, after a look at 'backout plan %s'", short(plan.Hash), name)
+		return "", usage("no terminal to ask at: add --yes --plan-hash %s, after a look at '%s'", short(plan.Hash), q.look)
 	}
-	if err := a.printPlan(*plan, name, planFlags{to: f.to, only: f.only}); err != nil {
+	if err := q.show(); err != nil {
 		return "", err
 	}
-	question := "Type y to run: "
+	ask := "Type y to run: "
 	if byName {
-		question = fmt.Sprintf("ROLL BACK%s. Type %q to run: ", in(plan), plan.Decision.Name)
+		ask = fmt.Sprintf("%s%s. Type %q to run: ", q.verb, in(plan), plan.Decision.Name)
 	}
-	fmt.Fprint(a.errOut, "\n"+question)
+	fmt.Fprint(a.errOut, "\n"+ask)
 	line, err := a.readLine(ctx)
 	if err != nil {
 		return "", &coded{code: codeInterrupted, err: fmt.Errorf("not confirmed: nothing was done")}

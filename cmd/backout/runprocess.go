@@ -18,7 +18,7 @@ const tiedFlag = "ends-with-stdin"
 func (a *app) runProcessCmd() *cobra.Command {
 	var tied bool
 	cmd := &cobra.Command{
-		Use: "run-process RUN", Short: "Execute a confirmed run", Hidden: true, Args: exactArgs("RUN"),
+		Use: "run-process RUN|DRILL", Short: "Execute a confirmed run or drill", Hidden: true, Args: exactArgs("RUN|DRILL"),
 		RunE: func(_ *cobra.Command, args []string) (err error) {
 			signal.Ignore(syscall.SIGHUP)
 			// Only a termination asked for ends it, before the next intent: what is being applied is let end. Nothing of the
@@ -36,7 +36,18 @@ func (a *app) runProcessCmd() *cobra.Command {
 				return err
 			}
 			defer func() { err = errors.Join(err, s.close()) }()
-			run, err := s.Engine.Execute(ctx, args[0])
+			id := args[0]
+			if run, err := s.Engine.Run(ctx, id); err == nil && run.By.Drill != "" {
+				id = run.By.Drill // a half of a drill is gone on with by its drill
+			}
+			if isDrill(id) {
+				d, err := s.Engine.Drive(ctx, id)
+				if err != nil {
+					return err
+				}
+				return ended(d.State.ExitCode())
+			}
+			run, err := s.Engine.Execute(ctx, id)
 			if err != nil {
 				return err
 			}

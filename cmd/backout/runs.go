@@ -95,21 +95,11 @@ func (a *app) resume(ctx context.Context, s *opened, ids []string) error {
 	}
 	code := codeOK
 	for _, id := range ids {
-		run, err := s.Engine.Run(ctx, id)
-		if err != nil {
-			return err
+		one := a.resumeRun
+		if isDrill(id) {
+			one = a.goOnWithDrill
 		}
-		if run.PauseBy != "" && !run.State.Final() {
-			if err := s.Engine.Pause(ctx, id, a.principal(s.settings), false); err != nil {
-				return err
-			}
-		}
-		if !run.State.Final() && !run.Alive {
-			if err := s.StartRun(id); err != nil {
-				return err
-			}
-		}
-		err = a.attach(ctx, s, id, startup)
+		err := one(ctx, s, id)
 		if err != nil && !isSilent(err) {
 			return err
 		}
@@ -118,6 +108,24 @@ func (a *app) resume(ctx context.Context, s *opened, ids []string) error {
 		}
 	}
 	return ended(code)
+}
+
+func (a *app) resumeRun(ctx context.Context, s *opened, id string) error {
+	run, err := s.Engine.Run(ctx, id)
+	if err != nil {
+		return err
+	}
+	if run.PauseBy != "" && !run.State.Final() {
+		if err := s.Engine.Pause(ctx, id, a.principal(s.settings), false); err != nil {
+			return err
+		}
+	}
+	if !run.State.Final() && !run.Alive {
+		if err := s.StartRun(id); err != nil {
+			return err
+		}
+	}
+	return a.attach(ctx, s, id, startup)
 }
 
 func (a *app) noneInterrupted() error {

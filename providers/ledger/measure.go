@@ -73,6 +73,8 @@ func (v *view) measured(e ledger.Entry) []providers.Change {
 	m.mark(e, troubleUnseen, !b.Closed && b.InForce == answerUnknown)
 	m.mark(e, troubleDone, b.State == inForce && b.InForce == answerYes && b.ExitHolds == answerYes)
 	switch {
+	case b.Drill != "":
+		return nil // its runs stand there
 	case b.Event == eventSet:
 		return v.put("measure-"+b.Measure, []providers.Change{v.turned(e, b, "measure-"+b.Measure, b.What)})
 	case b.State == liftedAway && was.State != liftedAway:

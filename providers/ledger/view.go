@@ -94,6 +94,9 @@ func (v *view) run(e ledger.Entry, state string) []providers.Change {
 			Author: providers.Author{Name: e.Actor, Kind: e.ActorKind}, LandedAt: b.ConfirmedAt, EffectiveFrom: b.AppliedAt,
 			From: word(u.FromLabel, u.From), To: word(u.ToLabel, u.To),
 		}
+		if b.Drill != "" {
+			c.Kind, c.ChangeSet, c.Title = providers.KindDrill, b.Drill, drillTitle(&b, &u)
+		}
 		// What a change brought is what makes another source's report one of the same change. A run that altered nothing,
 		// or nothing yet, is not what somebody else switched to the same content.
 		if !b.AppliedAt.IsZero() || state == unknownOutcome {
@@ -115,6 +118,15 @@ func (v *view) run(e ledger.Entry, state string) []providers.Change {
 		out[i] = c
 	}
 	return out
+}
+
+// drillTitle says which half of a drill a run is.
+func drillTitle(b *ledger.RunBody, u *ledger.RunUnit) string {
+	way := "back to"
+	if b.Kind == "forward" {
+		way = "forward again to"
+	}
+	return fmt.Sprintf("%s: %s %s %s", b.Drill, word(u.Unit, "unit"), way, word(u.ToLabel, u.To))
 }
 
 // applied marks the first effect of a run that is still going on.

@@ -6,7 +6,8 @@ import "time"
 // its plan. From and To are digests; the labels are the native names. State is empty in a confirmation.
 type RunBody struct {
 	PlanHash    string    `json:"plan_hash"`
-	Kind        string    `json:"kind,omitempty"` // incident, forward
+	Kind        string    `json:"kind,omitempty"`  // incident, forward, drill
+	Drill       string    `json:"drill,omitempty"` // that it is a half of
 	State       string    `json:"state,omitempty"`
 	Detail      string    `json:"detail,omitempty"`
 	Reason      string    `json:"reason,omitempty"`
@@ -30,6 +31,24 @@ type RunUnit struct {
 	FromLabel   string `json:"from_label,omitempty"`
 	To          string `json:"to"`
 	ToLabel     string `json:"to_label,omitempty"`
+}
+
+// DrillBody is the body of an entry about a drill: that it began, or how it ended. From is what was live.
+type DrillBody struct {
+	Drill       string    `json:"drill"`
+	Event       string    `json:"event"` // began, stopped, left, ended
+	State       string    `json:"state"`
+	Service     string    `json:"service,omitempty"`
+	Environment string    `json:"environment,omitempty"`
+	Slice       string    `json:"slice"`
+	From        string    `json:"from"`
+	FromLabel   string    `json:"from_label,omitempty"`
+	To          string    `json:"to"`
+	ToLabel     string    `json:"to_label,omitempty"`
+	Back        string    `json:"back"`
+	Forward     string    `json:"forward,omitempty"`
+	Until       time.Time `json:"until"`
+	Detail      string    `json:"detail,omitempty"`
 }
 
 // StepBody is the body of an intent and of a result.
@@ -69,4 +88,5 @@ type MeasureBody struct {
 	Detail      string    `json:"detail,omitempty"`
 	Force       bool      `json:"force,omitempty"` // lifted although its exit condition did not hold
 	Why         string    `json:"why,omitempty"`   // the reason for lifting it
+	Drill       string    `json:"drill,omitempty"` // the drill that set it and lifts it
 }

@@ -105,3 +105,20 @@ func Coverage(all []Standing) float64 {
 	}
 	return tested / of
 }
+
+// Segments says how long it took from each time to the next: "approved 4s". A time that is zero was never reached.
+func Segments(names []string, times []time.Time) []string {
+	var out []string
+	var last time.Time
+	for i, t := range times {
+		switch {
+		case t.IsZero():
+		case last.IsZero():
+			last = t
+		default:
+			out = append(out, fmt.Sprintf("%s %s", names[i], max(t.Sub(last), 0).Round(100*time.Millisecond)))
+			last = t
+		}
+	}
+	return out
+}

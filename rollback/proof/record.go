@@ -131,11 +131,20 @@ type Evidence struct {
 	Hash string `json:"hash"`
 }
 
+// Forward is the other half of a drill: bringing the unit to exactly what was live before it.
+type Forward struct {
+	Run      string `json:"run"`
+	Returned bool   `json:"returned_to_from"`
+	Verified bool   `json:"verified"`
+	Times    Times  `json:"times"`
+}
+
 // Record is what one execution of a rollback showed of one unit. It is never changed: whether it counts is judged anew each time.
 type Record struct {
 	ID          string    `json:"id"` // the run and the unit
 	Run         string    `json:"run"`
-	Kind        string    `json:"kind"` // incident
+	Kind        string    `json:"kind"`            // incident, drill
+	Drill       string    `json:"drill,omitempty"` // the drill whose way back it was
 	Unit        string    `json:"unit"`
 	Service     string    `json:"service,omitempty"`
 	Environment string    `json:"environment,omitempty"`
@@ -155,6 +164,7 @@ type Record struct {
 	Outcome     Outcome   `json:"outcome"`
 	Detail      string    `json:"detail,omitempty"`
 	Surprises   []string  `json:"surprises,omitempty"` // what the plan had not told
+	Forward     *Forward  `json:"forward,omitempty"`   // of a drill: the way forward again
 	Evidence    Evidence  `json:"evidence"`
 }
 
@@ -171,6 +181,8 @@ func (r *Record) Earned() Level {
 	switch {
 	case r.Outcome != Pass:
 		return L0
+	case r.From.Digest != "" && r.From.Digest == r.To.Digest:
+		return L1 // switched to the same content: that shows rights and plumbing only
 	case r.Class == Prod && r.Slice == Full:
 		return L4
 	case r.Class == Prod && (r.Slice == Cell || r.Slice == Canary):

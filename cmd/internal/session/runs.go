@@ -30,7 +30,7 @@ func holderDead(holder string) bool {
 	return err == nil && n > 0 && !alive(n)
 }
 
-// StartRun starts the process that executes a confirmed run. In read-only mode it refuses: going on with a run is acting.
+// StartRun starts the process that executes a confirmed run, or drives a drill. In read-only mode it refuses: going on with a run is acting.
 func (s *Session) StartRun(runID string) error {
 	if err := s.Engine.Writable(); err != nil {
 		return err
@@ -44,15 +44,25 @@ func (s *Session) StartRun(runID string) error {
 	return nil
 }
 
-// Pending lists the runs that were interrupted: not over, and nobody works on them.
+// Pending lists the drills and the runs that were interrupted: not over, and nobody works on them. A run that is a half of a drill
+// is gone on with by its drill.
 func (s *Session) Pending(ctx context.Context) ([]string, error) {
 	runs, err := s.Engine.Runs(ctx)
 	if err != nil {
 		return nil, err
 	}
+	drills, err := s.Engine.Drills(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var out []string
+	for i := range drills {
+		if d := &drills[i]; !d.State.Final() && !d.Alive {
+			out = append(out, d.ID)
+		}
+	}
 	for _, r := range runs {
-		if !r.State.Final() && !r.Alive {
+		if !r.State.Final() && !r.Alive && r.By.Drill == "" {
 			out = append(out, r.ID)
 		}
 	}
