@@ -45,4 +45,5 @@ const (
 	KindSuspect      Kind = "suspect"   // a person dismissed or confirmed a suspect
 	KindIncident     Kind = "incident"  // opened, split, merged, closed by hand
 	KindRedaction    Kind = "redaction" // something was taken out of an earlier entry
+	KindGameDay      Kind = "gameday"   // a fault made on purpose: announced, made, seen, cured or undone
 )
