@@ -32,6 +32,7 @@ type Config struct {
 	Services    []Service
 	Edges       []Edge
 	Verify      []Verify
+	GameDays    []GameDay
 	Providers   []Provider
 	Files       []string // that were read, the strongest first
 	values      []Value

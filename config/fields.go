@@ -90,6 +90,7 @@ func Fields() []Field {
 			{Name: "evidence", Type: String},
 		}},
 		{Name: "verify", Type: Objects, Help: "what has to be well before a rollback counts as verified, unit by unit", Fields: verifyFields()},
+		{Name: "gamedays", Type: Objects, Help: "where game days may break something on purpose, and with which programs", Fields: gameDayFields()},
 	}
 }
 

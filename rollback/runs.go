@@ -172,12 +172,12 @@ func (e *Engine) conclude(tx *store.Tx, row store.Run, run Run, state RunState, 
 	return tx.Release(row.ID)
 }
 
-// Record puts a note, a word on a suspect or an operation on an incident on the record, and returns it with its number.
-// Secrets in its text are scrubbed; entries of runs are written by the engine alone. What is known of AI assistance in the change that
-// it names, where that is given, is kept with it.
+// Record puts a note, a word on a suspect, an operation on an incident or an event of a game day on the record, and returns it with
+// its number. Secrets in its text are scrubbed; entries of runs are written by the engine alone. What is known of AI assistance in
+// the change that it names, where that is given, is kept with it.
 func (e *Engine) Record(ctx context.Context, entry ledger.Entry, about *providers.Change) (ledger.Entry, error) {
-	if entry.Kind != ledger.KindNote && entry.Kind != ledger.KindSuspect && entry.Kind != ledger.KindIncident {
-		return ledger.Entry{}, fmt.Errorf("record %q: only notes, suspects and incidents are recorded by hand", entry.Kind)
+	if !slices.Contains([]ledger.Kind{ledger.KindNote, ledger.KindSuspect, ledger.KindIncident, ledger.KindGameDay}, entry.Kind) {
+		return ledger.Entry{}, fmt.Errorf("record %q: only notes, suspects, incidents and game days are recorded by hand", entry.Kind)
 	}
 	if entry.At.IsZero() {
 		entry.At = e.cfg.Now().UTC()

@@ -16,6 +16,9 @@ func (c *console) header(w, h int) []string {
 		line = c.style.reverse(line)
 	}
 	lines := []string{line}
+	if c.st.Notice != "" {
+		lines = append(lines, c.style.careful(cut(" "+plain(c.st.Notice), w)))
+	}
 	if h >= tallHeight {
 		lines = append(lines, c.healthLine(w))
 	}

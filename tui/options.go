@@ -25,6 +25,7 @@ type State struct {
 	Health    []providers.Health
 	Runs      []rollback.Run       // live ones and those that ended lately, newest first
 	Rollback  map[string]Readiness // by change id; a change that is not in it was not looked at
+	Notice    string               // what everybody who looks has to know first, such as that a game day is under way; "" nothing
 	CachedAt  time.Time            // when not zero, what is shown was known last at this time: no source has answered yet
 }
 

@@ -20,6 +20,7 @@ const breakAfter = 2 * time.Second
 // demoFlags are the flags of the demo.
 type demoFlags struct {
 	dir, scenario, kubeconfig, kubeContext string
+	gameday, report                        string
 	keep, headless                         bool
 }
 
@@ -36,6 +37,7 @@ backout with the Go toolchain: the control plane is built there, which takes som
 		Example: `  backout demo
   backout demo --scenario coupled
   backout demo --scenario kubernetes
+  backout demo --gameday checkout-outage --report reports
   backout demo --headless --scenario all --output json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -44,6 +46,12 @@ backout with the Go toolchain: the control plane is built there, which takes som
 			}
 			if err := f.elsewhere(cmd); err != nil {
 				return err
+			}
+			if f.gameday != "" {
+				return a.demoGameDay(cmd, f)
+			}
+			if f.report != "" {
+				return usage("--report goes with --gameday: it is the report of a game day")
 			}
 			if f.headless {
 				return a.demoHeadless(cmd.Context(), f)
@@ -63,7 +71,10 @@ backout with the Go toolchain: the control plane is built there, which takes som
 	fl.BoolVar(&f.keep, "keep", false, "leave the directory at the end")
 	fl.StringVar(&f.kubeconfig, "kubeconfig", "", "say what --scenario kubernetes would need of the cluster of this kubeconfig; nothing is asked of it")
 	fl.StringVar(&f.kubeContext, "kube-context", "", "the context of that kubeconfig (default: the current one)")
+	fl.StringVar(&f.gameday, "gameday", "", "hold a game day in the shop, with you on call: "+strings.Join(gameDayNames(), ", "))
+	fl.StringVar(&f.report, "report", "", "directory for the game day's report as Markdown, JSON and HTML")
 	fl.BoolVar(&f.headless, "headless", false, "find and cure it without a person, and report")
+	_ = cmd.RegisterFlagCompletionFunc("gameday", cobra.FixedCompletions(gameDayNames(), cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("scenario", cobra.FixedCompletions(append(scenarioNames(), "all"), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
@@ -87,7 +98,7 @@ func (a *app) world(ctx context.Context, f demoFlags) (*demo.World, *settings, e
 		progress = nil
 	}
 	w, err := demo.New(ctx, demo.Options{
-		Dir: f.dir, Keep: f.keep, Scenario: f.scenario, Self: self, Now: a.now, Progress: progress, Say: func(what string) { a.warn("%s", what) },
+		Dir: f.dir, Keep: f.keep, Scenario: f.scenario, GameDay: f.gameday, Self: self, Now: a.now, Progress: progress, Say: func(what string) { a.warn("%s", what) },
 	})
 	if err != nil {
 		return nil, nil, err
@@ -133,7 +144,13 @@ func (a *app) demoConsole(ctx context.Context, f demoFlags) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	opened, broke := make(chan (<-chan struct{}), 1), make(chan error, 1)
 	a.whenOpen = func(read <-chan struct{}) { opened <- read }
-	go func() { broke <- breakWhenRead(ctx, w, opened) }()
+	go func() {
+		if f.gameday == "" {
+			broke <- breakWhenRead(ctx, w, opened)
+			return
+		}
+		broke <- a.conductWhenRead(ctx, w, f, opened)
+	}()
 	err = a.consoleWith(ctx, st)
 	cancel()
 	if breakErr := <-broke; breakErr != nil && !errors.Is(breakErr, context.Canceled) {
@@ -147,22 +164,30 @@ func (a *app) demoConsole(ctx context.Context, f demoFlags) (err error) {
 
 // breakWhenRead breaks the shop a moment after the console has read it: what was never seen well is nothing to go back to.
 func breakWhenRead(ctx context.Context, w *demo.World, opened <-chan (<-chan struct{})) error {
+	if !wellRead(ctx, opened) {
+		return nil
+	}
+	return w.Break(ctx)
+}
+
+// wellRead waits until the console has read the shop, and a moment longer; false where it ended before.
+func wellRead(ctx context.Context, opened <-chan (<-chan struct{})) bool {
 	select {
 	case read := <-opened:
 		select {
 		case <-read:
 		case <-ctx.Done():
-			return nil
+			return false
 		}
 	case <-ctx.Done():
-		return nil
+		return false
 	}
 	select {
 	case <-time.After(breakAfter):
+		return true
 	case <-ctx.Done():
-		return nil
+		return false
 	}
-	return w.Break(ctx)
 }
 
 func scenarioNames() []string {

@@ -87,6 +87,11 @@ func (a *app) listMeasures(ctx context.Context, s *opened, all bool) error {
 	if err != nil {
 		return err
 	}
+	faults, err := s.gameMeasures(ctx)
+	if err != nil {
+		return err
+	}
+	measures = append(measures, faults...)
 	if !all {
 		measures = slices.DeleteFunc(measures, func(m rollback.MeasureRun) bool { return m.State.Closed() })
 	}
@@ -186,6 +191,9 @@ func (a *app) liftMeasures(ctx context.Context, s *opened, ids []string, f liftF
 	}
 	measures := make([]rollback.MeasureRun, len(ids))
 	for i, id := range ids {
+		if game, _, ok := strings.Cut(id, "."); ok && strings.HasPrefix(game, "GAME-") {
+			return refusal("%s is the fault of a game day: 'backout gameday resume %s --undo' takes it back where its conductor is gone", id, game)
+		}
 		m, err := s.Engine.Measure(ctx, id)
 		if err != nil {
 			return err

@@ -86,13 +86,6 @@ func (a *app) probe(ctx context.Context, s *opened, patterns []string, f probeFl
 	}
 }
 
-func firstOf(a, b error) error {
-	if a != nil {
-		return a
-	}
-	return b
-}
-
 // probeRound looks at each unit once, and gives the exit code that says the worst of it.
 func (a *app) probeRound(ctx context.Context, s *opened, patterns []string, pace *session.Pace) (int, error) {
 	ids, err := s.ToProbe(ctx, patterns)

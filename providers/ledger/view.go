@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/rollback/ledger"
@@ -18,13 +19,14 @@ type view struct {
 
 	measures     map[string]*measure
 	measureOrder []string
+	until        map[string]time.Time // when each game day's fault is undone at the latest
 }
 
 // unknownOutcome is the state of a run of which nobody knows whether it had an effect.
 const unknownOutcome = "unknown"
 
 func newView(provider string) *view {
-	return &view{provider: provider, byRun: map[string][]providers.Change{}, measures: map[string]*measure{}}
+	return &view{provider: provider, byRun: map[string][]providers.Change{}, measures: map[string]*measure{}, until: map[string]time.Time{}}
 }
 
 func (v *view) all() []providers.Change {
@@ -47,6 +49,8 @@ func (v *view) take(e ledger.Entry) []providers.Change {
 		return v.applied(e)
 	case ledger.KindMeasure:
 		return v.measured(e)
+	case ledger.KindGameDay:
+		return v.gameDay(e)
 	case ledger.KindOutcome:
 		return v.put(e.Run, v.run(e, ""))
 	default:

@@ -47,4 +47,5 @@ const (
 	KindIncident     Kind = "incident"    // opened, split, merged, closed by hand
 	KindRedaction    Kind = "redaction"   // something was taken out of an earlier entry
 	KindAttribution  Kind = "attribution" // what was known of AI assistance in a change
+	KindGameDay      Kind = "gameday"     // a fault made on purpose: announced, made, seen, cured or undone
 )

@@ -32,6 +32,9 @@ func SuccessRate(records []Record) Rate {
 	return wilson(passed, of)
 }
 
+// RateOf is the rate of so many that passed.
+func RateOf(passed, of int) Rate { return wilson(passed, of) }
+
 func wilson(passed, of int) Rate {
 	r := Rate{Passed: passed, Of: of, High: 1}
 	if of == 0 {

@@ -51,6 +51,7 @@ var rules = []rule{
 	{"rollback/ledger", nil, "the record must be verifiable without anything else", nil},
 	{"rollback/policy", nil, "policy decides from facts alone", nil},
 	{"rollback/proof", nil, "whether a proof counts is decided from facts alone", nil},
+	{"rollback/gameday", []string{"rollback/proof"}, "a game day is decided and reported from facts alone", nil},
 	{"rollback/rollbacktest", []string{"rollback", "providers"}, "the promises hold for every reverser alike", nil},
 	{"rollback", []string{"providers", "providers/migration", "rollback/store", "rollback/ledger", "rollback/policy", "rollback/proof"}, "the engine knows no screen and no network", []string{"rollback/rollbacktest"}},
 	{"tui", []string{"timeline", "timeline/culprit", "rollback", "providers", "rollback/ledger", "rollback/policy", "rollback/proof"}, "the screen shows and asks; it opens nothing itself", nil},

@@ -53,8 +53,9 @@ func writeConfig(path string, s scenario, addr func(service string) string) erro
 		Since   time.Duration
 		Edges   []edge
 		Units   []unit
+		Extra   []string // units that nobody asks
 		PriceDB string
-	}{since, s.edges, units(addr), addr(shop.PriceDB)})
+	}{since, s.edges, units(addr), s.extra(), addr(shop.PriceDB)})
 	if err != nil {
 		return fmt.Errorf("write the demo's configuration: %w", err)
 	}

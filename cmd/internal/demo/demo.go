@@ -22,6 +22,7 @@ type Options struct {
 	Dir      string           // a directory that is not there yet or is empty; "" makes one
 	Keep     bool             // leave the directory at Close
 	Scenario string           // one of Scenarios; "" is Default
+	GameDay  string           // one of GameDays in its place: the shop stays well until somebody conducts it
 	Self     string           // the executable that runs [Child] under [ChildCommand]
 	Now      func() time.Time // nil is time.Now
 	Say      func(string)     // what is being done while a cluster is brought up; nil: nobody hears it
@@ -33,6 +34,7 @@ type World struct {
 	dir      string
 	made     bool // the directory was made here, so that it goes as a whole
 	keep     bool
+	self     string // the executable that the game day's programs are
 	now      func() time.Time
 	scenario scenario
 	repo     *repository
@@ -61,13 +63,16 @@ type Truth struct {
 // What was made is removed again if it returns an error.
 func New(ctx context.Context, o Options) (*World, error) {
 	s, err := scenarioOf(o.Scenario)
+	if o.GameDay != "" {
+		s, err = gameDayOf(o.GameDay)
+	}
 	if err != nil {
 		return nil, err
 	}
 	if o.Self == "" {
 		return nil, errors.New("the demo was not told which executable to run its services from")
 	}
-	w := &World{scenario: s, keep: o.Keep, now: o.Now}
+	w := &World{scenario: s, keep: o.Keep, now: o.Now, self: o.Self}
 	if w.now == nil {
 		w.now = time.Now
 	}
@@ -120,6 +125,9 @@ func (w *World) build(ctx context.Context) error {
 			}
 		}
 	}
+	if err := w.stage(ctx, now); err != nil {
+		return err
+	}
 	return repo.checkout(ctx)
 }
 
@@ -160,6 +168,9 @@ func (w *World) Start(ctx context.Context) error {
 	if err := writeConfig(w.ConfigPath(), w.scenario, w.addr); err != nil {
 		return err
 	}
+	if err := w.writeGameDay(); err != nil {
+		return err
+	}
 	return w.add(ctx, &child{name: loadName, args: []string{"load", "--upstream", shop.Storefront + "=" + w.addr(shop.Storefront)}})
 }
 
@@ -168,6 +179,10 @@ const loadName = "load"
 
 // startHere starts the services as processes of this one, and returns once all is well.
 func (w *World) startHere(ctx context.Context) error {
+	more, err := w.startGameDay(ctx)
+	if err != nil {
+		return err
+	}
 	for _, c := range []struct {
 		name string
 		asks []string
@@ -182,6 +197,7 @@ func (w *World) startHere(ctx context.Context) error {
 		for _, up := range c.asks {
 			args = append(args, "--upstream", up+"="+w.addr(up))
 		}
+		args = append(args, more[c.name]...)
 		if err := w.add(ctx, &child{name: c.name, args: args}); err != nil {
 			return err
 		}

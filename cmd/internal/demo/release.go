@@ -41,6 +41,14 @@ func (h *host) service(name string) string { return filepath.Join(h.dir, name) }
 // release cuts a service's release from the repository as it stands and makes it live. A time in the past leaves the
 // files, the link and the log as they would be had it been done then.
 func (h *host) release(ctx context.Context, r *repository, service string, l landing, at time.Time) error {
+	if err := h.build(ctx, r, service, l, at); err != nil {
+		return err
+	}
+	return h.goLive(service, fmt.Sprintf("r%d", firstBuild+h.builds-1), r.head, account(l.author), at)
+}
+
+// build cuts a service's release from the repository as it stands, and leaves it there.
+func (h *host) build(ctx context.Context, r *repository, service string, l landing, at time.Time) error {
 	at = at.UTC()
 	title, _, _ := strings.Cut(l.title(), "\n")
 	f := releaseFile{Commit: r.head, ChangeSet: l.changeSet, Title: title, Author: l.author.name, ReleasedAt: at.Truncate(time.Millisecond)}
@@ -69,7 +77,7 @@ func (h *host) release(ctx context.Context, r *repository, service string, l lan
 	if err != nil {
 		return fmt.Errorf("release %s: %w", service, err)
 	}
-	return h.goLive(service, filepath.Base(dir), f.Commit, account(l.author), at)
+	return nil
 }
 
 // title is the first line of what landed; of a merge, the title of what it merged.

@@ -21,6 +21,7 @@ type scenario struct {
 	clustered   bool     // the shop runs in a cluster, which a checkout brings up
 	early       *landing // goes live before all that and does no harm
 	stuck       *landing // goes live after that and never serves; the release before it goes on
+	gameDay     *gameDay // is staged and not released: a game day does that
 }
 
 // edge is one entry of the catalogue's edges.

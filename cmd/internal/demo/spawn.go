@@ -36,6 +36,14 @@ func Child(ctx context.Context, args []string) error {
 	if len(args) == 3 && args[0] == sweepCommand {
 		return sweep(args[1], args[2] == sweepWhole, os.Stdin)
 	}
+	if len(args) > 0 {
+		switch args[0] {
+		case deployCommand:
+			return deploy(args[1:])
+		case keeperCommand:
+			return shop.Keeper(args[1:])
+		}
+	}
 	// A key press that interrupts the console must not take the shop down before the console has decided what to do.
 	signal.Ignore(os.Interrupt, syscall.SIGHUP)
 	return shop.Run(ctx, args, os.Stdin, os.Stdout, os.Stderr)

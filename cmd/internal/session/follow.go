@@ -58,6 +58,7 @@ func (s *Session) follow(ctx context.Context) {
 		case <-tick.C:
 		}
 		now := s.opts.Now()
+		s.followGame(ctx)
 		moved := s.refreshRuns(ctx)
 		if moved || now.Sub(readyAt) >= readinessEvery { // a run that ended frees its units
 			s.settle(ctx)

@@ -62,6 +62,7 @@ type Session struct {
 	keptAt   map[string]time.Time // when each provider answered an earlier process last
 	past     history
 	filed    filed
+	games    games
 	done     sync.WaitGroup
 	signing  *signing // nil: what is written is not signed
 	unsign   func()   // ends it

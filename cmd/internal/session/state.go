@@ -29,7 +29,7 @@ type stateKey struct {
 	snapshot, people, runs, ready uint64
 	signals, symptom              uint64
 	incident                      string
-	health                        string
+	health, notice                string
 }
 
 type rankKey struct {
@@ -40,13 +40,13 @@ type rankKey struct {
 // State implements tui.Source. It answers from memory.
 func (s *Session) State(incident string) tui.State {
 	snap := s.Timeline.Snapshot()
-	health := s.Health()
+	health, notice := s.Health(), s.GameNotice()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.signals.asked = incident
 	key := stateKey{
 		snapshot: snap.Version(), people: s.people.version, runs: s.runs.version, ready: s.ready.version, signals: s.signals.version,
-		symptom: s.signals.shown, incident: incident, health: signature(health),
+		symptom: s.signals.shown, incident: incident, health: signature(health), notice: notice,
 	}
 	now := s.opts.Now()
 	fresh := s.state.key == key && now.Sub(s.state.rankedAt) < rerank
@@ -70,7 +70,7 @@ func (s *Session) State(incident string) tui.State {
 	s.state.state = tui.State{
 		Version: s.state.state.Version + 1, Snapshot: snap, Incident: shown, Incidents: incidents, Ranking: ranking, Changed: changed,
 		Confirmed: s.confirmedLocked(shown), Health: health, Runs: s.runs.list, Rollback: s.ready.byChange, CachedAt: s.cachedShown(),
-		Symptom: s.symptomLocked(shown),
+		Symptom: s.symptomLocked(shown), Notice: notice,
 	}
 	s.ready.want(ranking)
 	return s.state.state

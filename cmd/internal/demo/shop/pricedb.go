@@ -33,6 +33,10 @@ func runPriceDB(ctx context.Context, o options, stdout io.Writer) error {
 		if err != nil {
 			return fmt.Errorf("accept: %w", err)
 		}
+		if o.lease != "" && !fresh(o.lease, time.Now()) {
+			_ = c.Close() // it may be somebody else's store by now
+			continue
+		}
 		go answerPrices(c)
 	}
 }

@@ -60,10 +60,33 @@ type priced struct {
 
 type pricing struct {
 	*site[pricingSettings]
+	switches *follower[map[string]bool] // nil: nothing is switched
+}
+
+// loadSwitches reads what is switched on and off for everybody.
+func loadSwitches(dir string) (map[string]bool, error) {
+	var s map[string]bool
+	err := readJSON(dir, "switches.json", &s)
+	return s, err
+}
+
+// rehearsing reports whether the prices of a rehearsal are asked for. The switch is years older than whoever switches it now.
+func (p *pricing) rehearsing() (bool, error) {
+	if p.switches == nil {
+		return false, nil
+	}
+	r, err := p.switches.get()
+	if err != nil {
+		return false, err
+	}
+	return r.settings["fast_lane"], nil
 }
 
 func newPricing(o options, log *slog.Logger) http.Handler {
-	p := &pricing{newSite(o, log, loadPricing)}
+	p := &pricing{site: newSite(o, log, loadPricing)}
+	if o.switches != "" {
+		p.switches = &follower[map[string]bool]{link: o.switches + "/current", load: loadSwitches}
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /version", p.version)
 	// The path without a version answers in the newest one that this release speaks, and says which.
@@ -95,6 +118,9 @@ func (p *pricing) price(r *http.Request, s pricingSettings, version string) (any
 	cents, err := p.sum(r, s, cart)
 	if err != nil {
 		return nil, err
+	}
+	if rehearsal, err := p.rehearsing(); err != nil || rehearsal {
+		return nil, errors.Join(err, errors.New("these are the prices of a rehearsal, which are not for customers"))
 	}
 	digits := c.Digits
 	if version == "v2" {

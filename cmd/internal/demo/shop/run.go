@@ -36,6 +36,7 @@ type options struct {
 	name, dir, addr string
 	upstream        addresses
 	rate            int
+	switches, lease string
 }
 
 // addresses is a repeatable flag of the form service=host:port.
@@ -52,11 +53,11 @@ func (a addresses) Set(s string) error {
 	return nil
 }
 
-// Run is a child process: args[0] is "service" or "load". It returns when ctx is done or when stdin ends, which it does
+// Run is a child process: args[0] is "service", "load" or "keeper". It returns when ctx is done or when stdin ends, which it does
 // when the parent ends in whatever way; nothing else is ever read from stdin.
 func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	if len(args) == 0 {
-		return errors.New("a child of the demo needs to be told what it is: service or load")
+		return errors.New("a child of the demo needs to be told what it is: service, load or keeper")
 	}
 	o := options{upstream: addresses{}}
 	fs := flag.NewFlagSet(args[0], flag.ContinueOnError)
@@ -66,6 +67,8 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	fs.StringVar(&o.addr, "addr", "127.0.0.1:0", "where to listen")
 	fs.Var(o.upstream, "upstream", "service=host:port, repeatable")
 	fs.IntVar(&o.rate, "rate", 20, "requests a second")
+	fs.StringVar(&o.switches, "switches", "", "the directory with the releases of the switches; none: nothing is switched")
+	fs.StringVar(&o.lease, "lease", "", "the file that has to be fresh for the price store to answer; none: it always does")
 	if err := fs.Parse(args[1:]); err != nil {
 		return fmt.Errorf("arguments of a child of the demo: %w", err)
 	}
@@ -79,8 +82,10 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	switch {
 	case args[0] == "load":
 		return runLoad(ctx, o, stdout)
+	case args[0] == "keeper":
+		return runKeeper(ctx, o, stdout)
 	case args[0] != "service":
-		return fmt.Errorf("no child of the demo is called %q: there are service and load", args[0])
+		return fmt.Errorf("no child of the demo is called %q: there are service, load and keeper", args[0])
 	case o.name == PriceDB:
 		return runPriceDB(ctx, o, stdout)
 	}
