@@ -53,8 +53,11 @@ func (c *checker) root(n *yaml.Node, inContext bool, prefix string) {
 		default:
 			c.field(k, v, key, Fields(), known)
 		}
-		if k.Value == "verify" {
+		switch k.Value {
+		case "verify":
 			c.verify(v, key)
+		case "store":
+			c.store(v, key)
 		}
 	})
 }

@@ -63,6 +63,7 @@ func Load(o Options) (*Config, error) {
 		return nil, err
 	}
 	cfg.Context = o.Context
+	cfg.storePassword(layers)
 	for _, s := range sources {
 		cfg.Files = append(cfg.Files, s.path)
 	}
