@@ -58,9 +58,10 @@ func (c *checker) root(n *yaml.Node, inContext bool, prefix string) {
 			c.verify(v, key)
 		case "drills":
 			c.drills(v, key)
-		}
-		if k.Value == "ledger" {
+		case "ledger":
 			c.ledger(v, key)
+		case "store":
+			c.store(v, key)
 		}
 	})
 }

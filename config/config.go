@@ -22,6 +22,7 @@ type Config struct {
 	Since       time.Duration
 	StateDir    string
 	CacheDir    string
+	Store       Store
 	LogLevel    string
 	Identity    Identity
 	TUI         TUI

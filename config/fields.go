@@ -44,6 +44,7 @@ func Fields() []Field {
 		{Name: "tiers", Type: Map, Help: "environment to tier (prod, staging, dev); decides how strongly a rollback is confirmed"},
 		{Name: "since", Type: Duration, Default: "24h", Help: "the window that is opened at start"},
 		{Name: "state_dir", Type: String, Default: "", Help: "directory of the database and the log (default: the user's state directory)"},
+		{Name: "store", Type: Object, Help: "where the record is kept", Fields: storeFields()},
 		{Name: "cache_dir", Type: String, Default: "", Help: "directory of what was known last (default: the user's cache directory)"},
 		{Name: "log_level", Type: String, Default: "info", Enum: []string{"debug", "info", "warn", "error"}, Help: "of the log file"},
 		{Name: "identity", Type: Object, Help: "who acts", Fields: []Field{

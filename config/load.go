@@ -64,6 +64,7 @@ func Load(o Options) (*Config, error) {
 	}
 	cfg.Context = o.Context
 	cfg.Ledger = ledgerOf(v, layers, o.Dir)
+	cfg.storePassword(layers)
 	for _, s := range sources {
 		cfg.Files = append(cfg.Files, s.path)
 	}

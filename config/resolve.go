@@ -90,6 +90,7 @@ func assemble(v *viper.Viper, layers []layer) (*Config, error) {
 	c := &Config{
 		Environment: v.GetString("environment"), Region: v.GetString("region"), ReadOnly: v.GetBool("readonly"),
 		Since: v.GetDuration("since"), StateDir: v.GetString("state_dir"), CacheDir: v.GetString("cache_dir"), LogLevel: v.GetString("log_level"),
+		Store:    Store{URL: v.GetString("store.url")},
 		Identity: Identity{Name: v.GetString("identity.name"), Kind: v.GetString("identity.kind")},
 		TUI: TUI{
 			TimeZone: v.GetString("tui.time_zone"), ASCII: v.GetBool("tui.ascii"), Color: v.GetString("tui.color"),

@@ -51,8 +51,12 @@ func (a *app) openWith(ctx context.Context, st *settings, span time.Duration) (*
 	if a.flags.file != "" && a.flags.since == "" {
 		w.Since = time.Time{}
 	}
+	password, err := st.Store.Password(ctx)
+	if err != nil {
+		return nil, errors.Join(err, closeLog())
+	}
 	s, err := session.Open(ctx, session.Options{
-		Config: st.Config, Registry: st.registry, Dir: st.dir, StateDir: st.stateDir, CacheDir: st.cacheDir, Database: a.flags.store,
+		Config: st.Config, Registry: st.registry, Dir: st.dir, StateDir: st.stateDir, CacheDir: st.cacheDir, Database: st.Store.URL, Password: password,
 		File: a.flags.file, Window: w, Principal: a.principal(st), Now: a.now, Log: log, Spawn: a.spawner(st), Cluster: a.kubeconfig(),
 		AuthSock: a.getenv("SSH_AUTH_SOCK"),
 	})
@@ -107,6 +111,9 @@ func (a *app) warnRecord(s *opened) {
 		a.warn("read-only, and without runs, notes and what people said of suspects: %v", s.Lost)
 	case s.NoRecord != nil:
 		a.warn("read-only, because the record cannot be written: %v", s.NoRecord)
+	}
+	if away, is := s.DB.Away(); is {
+		a.warn("the shared store is away: what is shown of the record is the copy of %s, and nothing can be begun: %v", away.Copy.UTC().Format(time.RFC3339), away.Why)
 	}
 }
 
@@ -212,7 +219,7 @@ func (a *app) spawner(st *settings) func(string) error {
 			args = append(args, "--config", f)
 			break // the strongest; the user's own file is found again
 		}
-		for flag, v := range map[string]string{"--context": st.Context, "--store": a.flags.store, "--env": a.flags.environment} {
+		for flag, v := range map[string]string{"--context": st.Context, "--store": st.Store.URL, "--env": a.flags.environment} {
 			if v != "" {
 				args = append(args, flag, v)
 			}

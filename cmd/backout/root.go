@@ -48,7 +48,7 @@ output is no terminal it prints the timeline instead.`,
 	cmd.SetIn(a.in)
 	a.globals(cmd)
 	cmd.AddCommand(
-		a.timelineCmd(), a.culpritCmd(), a.planCmd(), a.unitsCmd(), a.rollbackCmd(), a.drillCmd(), a.runsCmd(), a.measuresCmd(), a.proofsCmd(), a.probeCmd(), a.gamedayCmd(), a.ledgerCmd(), a.noteCmd(), a.incidentCmd(), a.exportCmd(),
+		a.timelineCmd(), a.culpritCmd(), a.planCmd(), a.unitsCmd(), a.rollbackCmd(), a.drillCmd(), a.runsCmd(), a.measuresCmd(), a.proofsCmd(), a.probeCmd(), a.gamedayCmd(), a.ledgerCmd(), a.storeCmd(), a.noteCmd(), a.incidentCmd(), a.exportCmd(),
 		a.providersCmd(), a.configCmd(), a.doctorCmd(), a.demoCmd(), a.manCmd(), a.attributionCmd(), a.runProcessCmd(), a.demoChildCmd(), a.completionFilesCmd(),
 	)
 	usageErrors(cmd)
@@ -67,7 +67,7 @@ func (a *app) globals(cmd *cobra.Command) {
 	f.BoolVar(&g.noColor, "no-color", false, "no colour (as NO_COLOR does)")
 	f.BoolVar(&g.ascii, "ascii", false, "plain ASCII in the console")
 	f.BoolVar(&g.accessible, "accessible", false, "plain numbered lines instead of the console (as ACCESSIBLE does)")
-	f.StringVar(&g.store, "store", "", "database to use instead of the one in the state directory")
+	f.StringVar(&g.store, "store", "", "database to use instead of the one in the state directory: a file, or postgres://USER@HOST/DATABASE")
 	f.StringVar(&g.since, "since", "", "start of the window: a time (RFC 3339) or how long ago (2h)")
 	f.StringVar(&g.until, "until", "", "end of the window: a time or how long ago")
 	f.StringVar(&g.incident, "incident", "", "the incident to open")

@@ -17,6 +17,7 @@ import (
 	"github.com/backout-dev/backout/providers/all"
 	"github.com/backout-dev/backout/providers/git"
 	"github.com/backout-dev/backout/rollback/policy"
+	"github.com/backout-dev/backout/rollback/store"
 )
 
 // bareSince is the window where nothing is configured: a repository lands less in a day than an environment changes.
@@ -70,6 +71,9 @@ func (a *app) load() (*settings, error) {
 		}
 	}
 	s.stateDir = s.resolve(cfg.StateDir, filepath.Join(xdg.StateHome, "backout"))
+	if a.flags.store == "" && cfg.Store.URL != "" && !store.Shared(cfg.Store.URL) {
+		cfg.Store.URL = s.resolve(cfg.Store.URL, "")
+	}
 	s.cacheDir = s.resolve(cfg.CacheDir, filepath.Join(xdg.CacheHome, "backout"))
 	return s, nil
 }
@@ -111,6 +115,7 @@ func (a *app) flagValues() map[string]any {
 			out[key] = value
 		}
 	}
+	set("store", "store.url", a.flags.store)
 	set("env", "environment", a.flags.environment)
 	set("readonly", "readonly", a.flags.readonly)
 	if a.flags.write {

@@ -41,6 +41,11 @@ var (
 	errNoSharedMemory = errors.New("shared memory of the write-ahead log is not there")
 )
 
+// Unwritable reports whether an error of [Open] says that the database can be looked at, maybe, and not be written.
+func Unwritable(err error) bool {
+	return errors.Is(err, ErrReadOnly) || errors.Is(err, ErrFull) || errors.Is(err, ErrStandby) || errors.Is(err, ErrRole)
+}
+
 // classify puts a typed error before what the driver says.
 func classify(err error) error {
 	if err == nil {
@@ -49,7 +54,7 @@ func classify(err error) error {
 	var e *sqlite.Error
 	if !errors.As(err, &e) {
 		if is := classifyShared(err); is != nil {
-			return fmt.Errorf("%w (%w)", is, err)
+			return fmt.Errorf("%w (%w)", is, &brief{err})
 		}
 		return classifyFile(err)
 	}

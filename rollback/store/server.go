@@ -44,10 +44,12 @@ type server struct {
 	now      func() time.Time
 	ahead    atomic.Int64 // by how much its clock was ahead of this process's when it was asked last
 
-	mu    sync.Mutex
-	since time.Time // when it went away; zero: it answers
-	tried time.Time // on the monotonic clock
-	why   error
+	mu     sync.Mutex
+	since  time.Time // when it went away; zero: it answers
+	tried  time.Time // on the monotonic clock
+	why    error
+	copyAt time.Time     // of when the copy is; zero: there is none
+	told   chan struct{} // closed when there is news
 }
 
 func newServer(place, password string, now func() time.Time) (*server, error) {
@@ -86,6 +88,7 @@ func (s *server) gone(why error) {
 	defer s.mu.Unlock()
 	if s.since.IsZero() {
 		s.since = s.now()
+		s.tellLocked()
 	}
 	s.why, s.tried = why, time.Now()
 }
@@ -94,7 +97,46 @@ func (s *server) gone(why error) {
 func (s *server) back() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !s.since.IsZero() {
+		s.tellLocked()
+	}
 	s.since, s.why = time.Time{}, nil
+}
+
+// tell wakes those who wait for news.
+func (s *server) tell() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tellLocked()
+}
+
+func (s *server) tellLocked() {
+	if s.told != nil {
+		close(s.told)
+		s.told = nil
+	}
+}
+
+func (s *server) news() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.told == nil {
+		s.told = make(chan struct{})
+	}
+	return s.told
+}
+
+// copied takes note of when the copy was brought up.
+func (s *server) copied(at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.copyAt = at
+}
+
+func (s *server) copyTime() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.copyAt
 }
 
 // away says since when the server does not answer, and why; zero where it does, as far as is known.

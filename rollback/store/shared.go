@@ -36,9 +36,16 @@ func openShared(ctx context.Context, place string, opts Options) (_ *DB, err err
 		return s.known(ctx, w)
 	}})
 	d.write.SetMaxOpenConns(4)
-	d.read = sql.OpenDB(&dialer{server: s, admit: s.known, params: map[string]string{
+	if opts.Copy != "" {
+		if d.copy, err = Open(ctx, opts.Copy, Options{Now: opts.Now}); err != nil {
+			return d, fmt.Errorf("the copy beside: %w", err)
+		}
+		s.copied(d.copy.copiedAt(ctx))
+	}
+	d.read = sql.OpenDB(&reading{copy: d.copy, dialer: dialer{server: s, admit: s.known, params: map[string]string{
 		"default_transaction_read_only": "on", "default_transaction_isolation": "repeatable read", // a look sees one instant
-	}})
+		"statement_timeout": "0", // a long list is read as it comes; each of its rows has a deadline
+	}}})
 	d.read.SetMaxOpenConns(4)
 	for _, db := range []*sql.DB{d.write, d.read} {
 		db.SetMaxIdleConns(4)
@@ -48,6 +55,9 @@ func openShared(ctx context.Context, place string, opts Options) (_ *DB, err err
 		err = d.read.PingContext(ctx)
 	} else {
 		err = d.openSharedToWrite(ctx)
+	}
+	if errors.Is(err, ErrAway) && !s.copyTime().IsZero() {
+		err = nil
 	}
 	return d, err
 }

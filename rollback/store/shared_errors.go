@@ -61,3 +61,14 @@ func classifyCode(code string) error {
 	}
 	return nil
 }
+
+// brief is an error of the driver in one line: it tells of each address and each way in a line of its own, of which the last one says
+// as much as all of them.
+type brief struct{ err error }
+
+func (b *brief) Error() string {
+	lines := strings.Split(strings.TrimSpace(b.err.Error()), "\n")
+	return strings.TrimSpace(lines[len(lines)-1])
+}
+
+func (b *brief) Unwrap() error { return b.err }

@@ -173,13 +173,17 @@ func (d *DB) openToRead(ctx context.Context, opts Options) error {
 }
 
 func pool(path string, busy time.Duration, conns int, query url.Values) (*sql.DB, error) {
-	query.Add("_pragma", fmt.Sprintf("busy_timeout(%d)", busy.Milliseconds()))
-	uri := url.URL{Scheme: "file", Path: "/" + strings.TrimPrefix(filepath.ToSlash(path), "/"), RawQuery: query.Encode()}
-	db, err := sql.Open("sqlite", uri.String())
+	db, err := sql.Open("sqlite", address(path, busy, query))
 	if err != nil {
 		return nil, err
 	}
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
 	return db, nil
+}
+
+func address(path string, busy time.Duration, query url.Values) string {
+	query.Add("_pragma", fmt.Sprintf("busy_timeout(%d)", busy.Milliseconds()))
+	uri := url.URL{Scheme: "file", Path: "/" + strings.TrimPrefix(filepath.ToSlash(path), "/"), RawQuery: query.Encode()}
+	return uri.String()
 }

@@ -142,8 +142,8 @@ func (t *wireTx) end(do func() error) error {
 
 // ResetSession implements driver.SessionResetter.
 func (w *wire) ResetSession(ctx context.Context) error {
-	if w.worn.Load() {
-		return driver.ErrBadConn
+	if w.worn.Load() || w.server.resting() {
+		return driver.ErrBadConn // the next one is tried, or the copy taken
 	}
 	return w.call(ctx, w.Conn.ResetSession)
 }

@@ -2,6 +2,8 @@ package session
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -14,20 +16,23 @@ import (
 // openRecord opens the database, as well as it can be opened. Looking must still work where nothing can be written, and
 // also where nothing can be read; acting must not, because it could not be recorded.
 func (s *Session) openRecord(ctx context.Context) error {
-	path := s.opts.Database
-	if path == "" {
+	path, opts := s.opts.Database, store.Options{Now: s.opts.Now, Password: s.opts.Password, Appended: s.written}
+	switch {
+	case path == "":
 		path = filepath.Join(s.opts.StateDir, "backout.db")
+	case store.Shared(path):
+		opts.Copy = copyOf(s.opts.StateDir, path)
 	}
-	db, err := store.Open(ctx, path, store.Options{Now: s.opts.Now, Appended: s.written})
+	db, err := store.Open(ctx, path, opts)
 	if err == nil {
 		s.DB = db
 		if err = s.replay(ctx); err == nil {
 			return nil
 		}
-		err = fmt.Errorf("open %s: %w", path, err)
-	} else if errors.Is(err, store.ErrReadOnly) || errors.Is(err, store.ErrFull) {
-		s.NoRecord = err
-		if db, err = store.Open(ctx, path, store.Options{Now: s.opts.Now, ReadOnly: true}); err == nil {
+		err = fmt.Errorf("open %s: %w", place(path), err)
+	} else if store.Unwritable(err) {
+		s.NoRecord, opts.ReadOnly = err, true
+		if db, err = store.Open(ctx, path, opts); err == nil {
 			s.DB = db
 			if err = s.replay(ctx); err == nil {
 				return nil
@@ -45,6 +50,20 @@ func (s *Session) openRecord(ctx context.Context) error {
 	s.people = people{version: s.people.version + 1, dismissed: map[string]map[string]string{}, confirmed: map[string]judgement{}}
 	s.DB, err = store.Empty(ctx)
 	return err
+}
+
+// copyOf is where the copy of a shared store lies, one for each.
+func copyOf(stateDir, place string) string {
+	sum := sha256.Sum256([]byte(place))
+	return filepath.Join(stateDir, "copy-"+hex.EncodeToString(sum[:8])+".db")
+}
+
+// place is a path or a URL as it may be shown.
+func place(path string) string {
+	if store.Shared(path) {
+		return "the shared store"
+	}
+	return path
 }
 
 func (s *Session) closeRecord() error {

@@ -14,6 +14,7 @@ import (
 // How often the parts that live outside the timeline are looked at again.
 const (
 	runsEvery      = 500 * time.Millisecond
+	toldEvery      = 5 * time.Second // the runs of a shared store, of which one is told
 	readinessEvery = 2 * time.Second
 	signalsEvery   = 15 * time.Second
 	rememberEvery  = 30 * time.Second
@@ -46,20 +47,29 @@ func (r *readiness) want(ranking culprit.Ranking) {
 // engine for the screen, so a slow target delays none of the frames.
 func (s *Session) follow(ctx context.Context) {
 	s.done.Go(func() { s.watchMeasures(ctx) })
+	s.done.Go(func() { s.DB.Follow(ctx, s.told()) })
 	tick := time.NewTicker(runsEvery)
 	defer tick.Stop()
-	var readyAt, signalsAt time.Time
+	var readyAt, signalsAt, runsAt time.Time
+	news := s.DB.News()
 	var symptoms, kept string
 	remembered := s.opts.Now()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-news:
+			runsAt = time.Time{}
 		case <-tick.C:
 		}
 		now := s.opts.Now()
-		s.followGame(ctx)
-		moved := s.refreshRuns(ctx)
+		moved := false
+		if !s.DB.Shared() || now.Sub(runsAt).Abs() >= toldEvery {
+			news, runsAt = s.DB.News(), now // asked for before reading
+			s.followGame(ctx)
+			moved = s.refreshRuns(ctx)
+			s.catchUp(ctx)
+		}
 		if moved || now.Sub(readyAt) >= readinessEvery { // a run that ended frees its units
 			s.settle(ctx)
 			s.refreshReadiness(ctx)

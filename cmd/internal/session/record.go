@@ -36,6 +36,7 @@ func (s *Session) replay(ctx context.Context) error {
 			return fmt.Errorf("read the record: %w", err)
 		}
 		s.take(entry)
+		s.heard.upTo = entry.Seq
 	}
 	return nil
 }
@@ -87,6 +88,10 @@ func (s *Session) write(ctx context.Context, e ledger.Entry) error {
 	written, err := s.Engine.Record(ctx, e, about)
 	if err != nil {
 		return fmt.Errorf("write the record: %w", err)
+	}
+	if s.DB.Shared() {
+		s.catchUp(ctx) // with what others wrote before it, in the order of the record
+		return nil
 	}
 	s.take(written)
 	return nil

@@ -25,7 +25,8 @@ type Options struct {
 	Dir       string // the working directory; a git work tree there is shown where nothing is configured
 	StateDir  string
 	CacheDir  string
-	Database  string // "" is backout.db in StateDir
+	Database  string // a file, or the URL of a shared store; "" is backout.db in StateDir
+	Password  string // of the shared store's role, "" is what its own sources say
 	Cluster   bool   // there is a kubeconfig: its current context is shown where nothing is configured
 	AuthSock  string // where the SSH agent listens, "" there is none
 	File      string // an incident file to show instead of the providers
@@ -55,6 +56,7 @@ type Session struct {
 	mu       sync.Mutex
 	state    cached
 	people   people
+	heard    heard
 	ready    readiness
 	runs     runList
 	signals  signalCache
@@ -176,7 +178,7 @@ func (s *Session) Health() []providers.Health {
 	if s.Feed != nil {
 		out = s.Feed.Health()
 	}
-	return s.aged(append(append(out, s.problems...), s.signingHealth()...))
+	return s.aged(s.recordAway(append(append(out, s.problems...), s.signingHealth()...)))
 }
 
 // Providers lists the providers that could be made.

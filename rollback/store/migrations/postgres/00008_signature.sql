@@ -7,5 +7,13 @@ CREATE TABLE signature (
   PRIMARY KEY (seq, key)
 );
 
+-- Which entries tell of AI assistance in a change, so that a new one is compared with the last.
+CREATE TABLE attribution (
+  seq       BIGINT PRIMARY KEY REFERENCES ledger (seq),
+  change_id TEXT NOT NULL
+);
+CREATE INDEX attribution_change ON attribution (change_id, seq);
+
 -- +goose Down
+DROP TABLE attribution;
 DROP TABLE signature;
