@@ -69,7 +69,7 @@ func Fields() []Field {
 			{Name: "deployments", Type: Int, Default: 25, Help: "how many deployments of the unit may lie between"},
 			{Name: "rotation", Type: Strings, Help: "who is on call: a proof by people of whom nobody is any more does not count; default: not looked at"},
 		}},
-		{Name: "ledger", Type: Object, Help: "how the record is signed", Fields: ledgerFields()},
+		{Name: "ledger", Type: Object, Help: "how the record is signed, and where its checkpoints are kept", Fields: ledgerFields()},
 		{Name: "services", Type: Objects, Help: "the catalogue: who calls whom", Fields: []Field{
 			{Name: "name", Type: String, Required: true},
 			{Name: "tier", Type: String, Help: "how much depends on it: 1 the most, 2, 3"},

@@ -64,6 +64,9 @@ func Load(o Options) (*Config, error) {
 	}
 	cfg.Context = o.Context
 	cfg.Ledger = ledgerOf(v, layers, o.Dir)
+	if cfg.Ledger.Anchors, err = anchorsOf(layers); err != nil {
+		return nil, err
+	}
 	for _, s := range sources {
 		cfg.Files = append(cfg.Files, s.path)
 	}
