@@ -33,18 +33,23 @@ of entries are checked, and with a file of allowed signers it is said whose they
 the one of the checkpoint, lacks a signature that ledger.require asks for, or could not be compared with an anchor.`,
 		Example: "  backout ledger verify\n  backout ledger verify --checkpoint friday.txt\n  backout ledger verify --checkpoint 41:9c1e44d0...",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if f.export != "" {
+				return a.verifyExport(f)
+			}
 			return a.record(cmd.Context(), func(ctx context.Context, s *opened) error { return a.verifyLedger(ctx, s, f) })
 		},
 	}
 	verify.Flags().StringArrayVar(&f.held, "checkpoint", nil, "a checkpoint that was kept elsewhere: a file, or SEQ:HASH (repeatable)")
 	verify.Flags().StringVar(&f.allowed, "allowed-signers", "", "the file of OpenSSH that says whose keys may sign (default: ledger.allowed_signers): every checkpoint given here has to be signed by one of them")
 	verify.Flags().BoolVar(&f.anchors, "anchors", false, "compare with what every anchor of the configuration (ledger.anchors) keeps")
+	verify.Flags().StringVar(&f.export, "export", "", "verify a file that 'backout ledger export' wrote, instead of the record")
+	verify.MarkFlagsMutuallyExclusive("export", "anchors")
 	cmd.AddCommand(
 		&cobra.Command{
 			Use: "list", Short: "List the entries, oldest first", Args: noArgs, Example: "  backout ledger list --since 4h --output jsonl",
 			RunE: func(cmd *cobra.Command, _ []string) error { return a.record(cmd.Context(), a.listLedger) },
 		},
-		verify, a.checkpointCmd(), a.proveCmd(), a.checkProofCmd(), a.redactCmd(), a.signCmd())
+		verify, a.checkpointCmd(), a.proveCmd(), a.checkProofCmd(), a.redactCmd(), a.signCmd(), a.showCmd(), a.ledgerExportCmd())
 	return cmd
 }
 

@@ -14,7 +14,24 @@ import (
 type verifyFlags struct {
 	held    []string
 	allowed string
+	export  string
 	anchors bool
+}
+
+// checkpoints are those that were kept elsewhere.
+func (f *verifyFlags) checkpoints() ([]ledger.Checkpoint, error) {
+	out := make([]ledger.Checkpoint, len(f.held))
+	for i, name := range f.held {
+		if h, err := ledger.ParseHead(name); err == nil {
+			out[i] = ledger.Checkpoint{Head: h}
+			continue
+		}
+		var err error
+		if out[i], err = readCheckpoint(name); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 // verification is all that was found, for a program.
@@ -38,16 +55,9 @@ type anchorState struct {
 }
 
 func (a *app) verifyLedger(ctx context.Context, s *opened, f verifyFlags) error {
-	checkpoints := make([]ledger.Checkpoint, len(f.held))
-	for i, name := range f.held {
-		if h, err := ledger.ParseHead(name); err == nil {
-			checkpoints[i] = ledger.Checkpoint{Head: h}
-			continue
-		}
-		var err error
-		if checkpoints[i], err = readCheckpoint(name); err != nil {
-			return err
-		}
+	checkpoints, err := f.checkpoints()
+	if err != nil {
+		return err
 	}
 	signers, err := s.signers(f.allowed)
 	if err != nil {
@@ -72,9 +82,16 @@ func (a *app) verifyLedger(ctx context.Context, s *opened, f verifyFlags) error 
 		return err
 	}
 	v.Signed = &signed
+	v.checkpointsBy(f, checkpoints, signers)
+	return a.printVerification(&v)
+}
+
+// checkpointsBy says who signed the checkpoints that were given.
+func (v *verification) checkpointsBy(f verifyFlags, checkpoints []ledger.Checkpoint, signers *ledger.Signers) {
 	for i, c := range checkpoints {
 		sig := signature{Checkpoint: f.held[i], State: signatureState(c)}
 		if f.allowed != "" {
+			var err error
 			sig.By, err = signer(signers, c)
 			if sig.State = "holds"; err != nil {
 				sig.State = "does not hold"
@@ -83,7 +100,6 @@ func (a *app) verifyLedger(ctx context.Context, s *opened, f verifyFlags) error 
 		}
 		v.Signatures = append(v.Signatures, sig)
 	}
-	return a.printVerification(&v)
 }
 
 func (a *app) printVerification(v *verification) error {

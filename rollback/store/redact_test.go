@@ -124,45 +124,8 @@ func TestWhatWasRedactedIsNotInTheJournalEither(t *testing.T) {
 		t.Fatal(err)
 	}
 	doc := json.RawMessage(`{"n":1.0,"reason":` + string(quoted) + `,"list":[` + string(quoted) + `,7],"hash":"h"}`)
-	for _, final := range []bool{true, false} {
-		err := db.Update(t.Context(), func(tx *Tx) error {
-			run := Run{
-				Op: fmt.Sprint("op", final), PlanHash: "h", Plan: doc, Confirmation: doc, Doc: doc, State: "aborted", Detail: "for " + secret, StartedAt: time.Unix(1, 0),
-				Steps: []Step{{N: 1, Unit: "u:a/b", State: "pending", Doc: doc, Result: doc}},
-			}
-			if err := tx.CreateRun(&run); err != nil {
-				return err
-			}
-			if err := tx.SaveMeasure(Measure{ID: run.ID + "/1", Run: run.ID, Step: 1, Unit: "u:a/b", State: "lifted", Closed: true, Doc: doc}); err != nil {
-				return err
-			}
-			if _, err := tx.exec("INSERT INTO run_log (run, at, text) VALUES (?, 1, ?)", run.ID, "they said "+secret); err != nil {
-				return err
-			}
-			body, err := json.Marshal(ledger.MeasureBody{Measure: run.ID + "/1", State: "lifted"})
-			if err != nil {
-				return err
-			}
-			if _, err := tx.Append(ledger.Entry{Kind: ledger.KindMeasure, Run: run.ID, Text: "lifted", Body: body}, nil); err != nil {
-				return err
-			}
-			_, err = tx.Append(ledger.Entry{Kind: ledger.KindNote, Run: run.ID, Text: secret}, nil)
-			if err != nil || !final {
-				return err
-			}
-			run.Final = true
-			if body, err = json.Marshal(ledger.RunBody{State: "aborted"}); err != nil {
-				return err
-			}
-			if _, err := tx.Append(ledger.Entry{Kind: ledger.KindOutcome, Run: run.ID, Text: "over", Body: body}, nil); err != nil {
-				return err
-			}
-			return tx.SaveRun(run)
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+	withSecret(t, db, doc, secret, true)
+	withSecret(t, db, doc, secret, false)
 	done, err := db.Redact(t.Context(), 2, []string{"text"}, "slipped in", ledger.Entry{Actor: "bob", Text: "redacted"})
 	if err != nil || !slices.Equal(done.Runs, []string{"RUN-0001"}) {
 		t.Fatalf("%+v %v", done, err)
@@ -190,6 +153,42 @@ func TestWhatWasRedactedIsNotInTheJournalEither(t *testing.T) {
 	}
 	if r, err := db.Verify(t.Context()); err != nil || !r.OK {
 		t.Errorf("%+v %v", r.Problems, err)
+	}
+}
+
+// withSecret writes a run that has a text wherever people's words lie, and entries that tell of it.
+func withSecret(t *testing.T, db *DB, doc json.RawMessage, secret string, final bool) {
+	t.Helper()
+	err := db.Update(t.Context(), func(tx *Tx) error {
+		run := Run{
+			Op: fmt.Sprint("op", final), PlanHash: "h", Plan: doc, Confirmation: doc, Doc: doc, State: "aborted", Detail: "for " + secret, StartedAt: time.Unix(1, 0),
+			Steps: []Step{{N: 1, Unit: "u:a/b", State: "pending", Doc: doc, Result: doc}},
+		}
+		entry := func(e ledger.Entry, body any) error {
+			raw, err := json.Marshal(body)
+			if err != nil {
+				return err
+			}
+			e.Run, e.Body = run.ID, raw
+			_, err = tx.Append(e, nil)
+			return err
+		}
+		if err := tx.CreateRun(&run); err != nil {
+			return err
+		}
+		_, logged := tx.exec("INSERT INTO run_log (run, at, text) VALUES (?, 1, ?)", run.ID, "they said "+secret)
+		err := errors.Join(logged,
+			tx.SaveMeasure(Measure{ID: run.ID + "/1", Run: run.ID, Step: 1, Unit: "u:a/b", State: "lifted", Closed: true, Doc: doc}),
+			entry(ledger.Entry{Kind: ledger.KindMeasure, Text: "lifted"}, ledger.MeasureBody{Measure: run.ID + "/1", State: "lifted"}),
+			entry(ledger.Entry{Kind: ledger.KindNote, Text: secret}, map[string]string{}))
+		if err != nil || !final {
+			return err
+		}
+		run.Final = true
+		return errors.Join(entry(ledger.Entry{Kind: ledger.KindOutcome, Text: "over"}, ledger.RunBody{State: "aborted"}), tx.SaveRun(run))
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
