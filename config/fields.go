@@ -75,7 +75,7 @@ func Fields() []Field {
 				{Name: "rate", Type: Int, Default: 6, Help: "how many a minute at most"},
 			}},
 		}},
-		{Name: "ledger", Type: Object, Help: "how the record is signed", Fields: ledgerFields()},
+		{Name: "ledger", Type: Object, Help: "how the record is signed, and where its checkpoints are kept", Fields: ledgerFields()},
 		{Name: "drills", Type: Object, Help: "what limits drills, and which are made by themselves", Fields: drillFields()},
 		{Name: "services", Type: Objects, Help: "the catalogue: who calls whom", Fields: []Field{
 			{Name: "name", Type: String, Required: true},

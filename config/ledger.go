@@ -10,10 +10,11 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Ledger holds how the record is signed. Paths are absolute; empty ones are not set.
+// Ledger holds how the record is signed, and where its checkpoints are kept. Paths are absolute; empty ones are not set.
 type Ledger struct {
 	SigningKey     string
 	AllowedSigners string
+	Anchors        []Anchor
 	Require        int64 // the entry from which on each has to be signed; 0 is none
 }
 
@@ -22,11 +23,14 @@ func ledgerFields() []Field {
 		{Name: "signing_key", Type: String, Default: "", Help: "the SSH key that signs what is written: a private key without a passphrase, or the public half of one that the agent holds"},
 		{Name: "allowed_signers", Type: String, Default: "", Help: "the file of OpenSSH that says whose keys may sign what, for 'backout ledger verify'"},
 		{Name: "require", Type: Int, Default: 0, Help: "from which entry on each has to be signed by a key of allowed_signers; 1 is all, 0 none"},
+		{Name: "anchors", Type: Objects, Help: "where checkpoints are kept, out of reach of whoever can write the record", Fields: anchorFields()},
 	}
 }
 
 // ledger checks what the fields alone cannot say.
 func (c *checker) ledger(section *yaml.Node, key string) {
+	_, anchors := child(section, "anchors")
+	c.anchors(anchors, join(key, "anchors"))
 	_, require := child(section, "require")
 	if require == nil || require.Kind != yaml.ScalarNode {
 		return
@@ -47,14 +51,6 @@ func ledgerOf(v *viper.Viper, layers []layer, dir string) Ledger {
 // pathOf is a path as a setting has it: a relative one starts at the file that it stands in, else at dir; ~/ is the home directory.
 func pathOf(key string, v *viper.Viper, layers []layer, dir string) string {
 	path := v.GetString(key)
-	if rest, ok := strings.CutPrefix(path, "~/"); ok {
-		if home, err := os.UserHomeDir(); err == nil {
-			return filepath.Join(home, rest)
-		}
-	}
-	if path == "" || filepath.IsAbs(path) {
-		return path
-	}
 	for _, l := range layers {
 		n := l.node
 		for part := range strings.SplitSeq(key, ".") {
@@ -64,6 +60,19 @@ func pathOf(key string, v *viper.Viper, layers []layer, dir string) string {
 			dir = filepath.Dir(l.file)
 			break
 		}
+	}
+	return absolute(path, dir)
+}
+
+// absolute makes a path absolute; "" stays.
+func absolute(path, dir string) string {
+	if rest, ok := strings.CutPrefix(path, "~/"); ok {
+		if home, err := os.UserHomeDir(); err == nil {
+			return filepath.Join(home, rest)
+		}
+	}
+	if path == "" || filepath.IsAbs(path) {
+		return path
 	}
 	if whole, err := filepath.Abs(filepath.Join(dir, path)); err == nil {
 		return whole

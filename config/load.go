@@ -65,6 +65,9 @@ func Load(o Options) (*Config, error) {
 	cfg.Context = o.Context
 	cfg.Ledger = ledgerOf(v, layers, o.Dir)
 	cfg.storePassword(layers)
+	if cfg.Ledger.Anchors, err = anchorsOf(layers); err != nil {
+		return nil, err
+	}
 	for _, s := range sources {
 		cfg.Files = append(cfg.Files, s.path)
 	}

@@ -141,9 +141,12 @@ func origins(v *viper.Viper, layers []layer, env map[string]string, flags map[st
 	each(Fields(), "", func(key string, f Field) {
 		out = append(out, Value{Key: key, Value: typed(v, key, f), Origin: originOf(key, layers, env, flags)})
 	})
-	for _, key := range []string{"tiers", "services", "edges", "verify"} {
+	for _, key := range []string{"tiers", "services", "edges", "verify", "ledger.anchors"} {
 		for _, l := range layers {
-			k, n := child(l.node, key)
+			k, n := (*yaml.Node)(nil), l.node
+			for part := range strings.SplitSeq(key, ".") {
+				k, n = child(n, part)
+			}
 			if n == nil {
 				continue
 			}

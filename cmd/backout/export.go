@@ -113,10 +113,12 @@ func (a *app) exportData(ctx context.Context, s *opened, id string) (export.Data
 			return c.Status == providers.StatusNote && !slices.ContainsFunc(record, func(e ledger.Entry) bool { return e.At.Equal(c.At()) })
 		})
 	}
+	record = shownOf(record, in.Changes)
+	beside, err := s.Beside(ctx, record)
 	return export.Data{
 		Incident: inc, At: in.At, Services: in.Services, Edges: in.Edges, Alerts: in.Alerts, Changes: in.Changes, Signals: in.Signals,
-		Ranking: culprit.Rank(in), Record: shownOf(record, in.Changes), GeneratedAt: now, Link: s.Link,
-	}, nil
+		Ranking: culprit.Rank(in), Record: record, Beside: beside, GeneratedAt: now, Link: s.Link,
+	}, err
 }
 
 // shownOf leaves out what was recorded of AI in other changes than those that are shown.

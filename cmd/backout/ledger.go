@@ -24,27 +24,32 @@ func (a *app) ledgerCmd() *cobra.Command {
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.record(cmd.Context(), a.listLedger) },
 	}
-	var held []string
-	var allowed string
+	var f verifyFlags
 	verify := &cobra.Command{
 		Use: "verify", Short: "Find any altered, dropped or reordered entry, and say what only an outside checkpoint could find", Args: noArgs,
 		Long: `Find any altered, dropped or reordered entry. With a checkpoint that was kept elsewhere, find also what was cut off the end
 and what was rewritten since. Signatures
 of entries are checked, and with a file of allowed signers it is said whose they are. Exit codes: 0 the record holds; 1 it does not, is not
-the one of the checkpoint, or lacks a signature that ledger.require asks for.`,
+the one of the checkpoint, lacks a signature that ledger.require asks for, or could not be compared with an anchor.`,
 		Example: "  backout ledger verify\n  backout ledger verify --checkpoint friday.txt\n  backout ledger verify --checkpoint 41:9c1e44d0...",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.record(cmd.Context(), func(ctx context.Context, s *opened) error { return a.verifyLedger(ctx, s, held, allowed) })
+			if f.export != "" {
+				return a.verifyExport(f)
+			}
+			return a.record(cmd.Context(), func(ctx context.Context, s *opened) error { return a.verifyLedger(ctx, s, f) })
 		},
 	}
-	verify.Flags().StringArrayVar(&held, "checkpoint", nil, "a checkpoint that was kept elsewhere: a file, or SEQ:HASH (repeatable)")
-	verify.Flags().StringVar(&allowed, "allowed-signers", "", "the file of OpenSSH that says whose keys may sign (default: ledger.allowed_signers): every checkpoint given here has to be signed by one of them")
+	verify.Flags().StringArrayVar(&f.held, "checkpoint", nil, "a checkpoint that was kept elsewhere: a file, or SEQ:HASH (repeatable)")
+	verify.Flags().StringVar(&f.allowed, "allowed-signers", "", "the file of OpenSSH that says whose keys may sign (default: ledger.allowed_signers): every checkpoint given here has to be signed by one of them")
+	verify.Flags().BoolVar(&f.anchors, "anchors", false, "compare with what every anchor of the configuration (ledger.anchors) keeps")
+	verify.Flags().StringVar(&f.export, "export", "", "verify a file that 'backout ledger export' wrote, instead of the record")
+	verify.MarkFlagsMutuallyExclusive("export", "anchors")
 	cmd.AddCommand(
 		&cobra.Command{
 			Use: "list", Short: "List the entries, oldest first", Args: noArgs, Example: "  backout ledger list --since 4h --output jsonl",
 			RunE: func(cmd *cobra.Command, _ []string) error { return a.record(cmd.Context(), a.listLedger) },
 		},
-		a.searchCmd(), verify, a.checkpointCmd(), a.proveCmd(), a.checkProofCmd(), a.redactCmd(), a.signCmd())
+		a.searchCmd(), verify, a.checkpointCmd(), a.proveCmd(), a.checkProofCmd(), a.redactCmd(), a.signCmd(), a.showCmd(), a.ledgerExportCmd())
 	return cmd
 }
 
@@ -72,79 +77,23 @@ func entryLines(out io.Writer, items []ledger.Entry) error {
 	return tw.Flush()
 }
 
-func (a *app) verifyLedger(ctx context.Context, s *opened, held []string, allowed string) error {
-	checkpoints := make([]ledger.Checkpoint, len(held))
-	for i, name := range held {
-		if h, err := ledger.ParseHead(name); err == nil {
-			checkpoints[i] = ledger.Checkpoint{Head: h}
-			continue
-		}
-		var err error
-		if checkpoints[i], err = readCheckpoint(name); err != nil {
-			return err
-		}
-	}
-	report, err := s.DB.Verify(ctx, checkpoints...)
-	if err != nil {
-		return fmt.Errorf("verify the record: %w", err)
-	}
-	byWhom, err := a.verifySignatures(ctx, s, allowed, &report)
-	if err != nil {
-		return err
-	}
-	var signed []signature
-	for i, c := range checkpoints {
-		sig := signature{Checkpoint: held[i], State: signatureState(c)}
-		if allowed != "" {
-			sig.By, err = a.signer(ctx, allowed, c)
-			if sig.State = "holds"; err != nil {
-				sig.State = "does not hold"
-				report.Add(c.Head.Seq, ledger.Unsigned, "the checkpoint %s: %v", held[i], err)
-			}
-		}
-		signed = append(signed, sig)
-	}
-	if a.jsonOut() {
-		full := struct {
-			ledger.Report
-			Signatures []signature        `json:"signatures,omitempty"`
-			Entries    *ledger.Signatures `json:"signed"`
-		}{report, signed, byWhom}
-		if err := a.printJSON("backout.ledger-report/v1", full); err != nil {
-			return err
-		}
-	} else {
-		fmt.Fprintln(a.out, harmless(reportText(report)))
-		for _, line := range signedText(byWhom) {
-			fmt.Fprintf(a.out, "  %s\n", harmless(line))
-		}
-		for _, sig := range signed {
-			fmt.Fprintf(a.out, "  %s\n", harmless(sig.text()))
-		}
-	}
-	if !report.OK {
-		return ended(codeError)
-	}
-	return nil
-}
+// besideRecord are the problems that say nothing against the record itself.
+var besideRecord = []ledger.Damage{ledger.Nameless, ledger.Unsigned, ledger.Unheld}
 
 // reportText says in plain words what a verification found, and what it could not.
 func reportText(r ledger.Report) string {
 	var b strings.Builder
-	nameless := !slices.ContainsFunc(r.Problems, func(p ledger.Problem) bool { return p.Damage != ledger.Nameless })
+	beside := !slices.ContainsFunc(r.Problems, func(p ledger.Problem) bool { return !slices.Contains(besideRecord, p.Damage) })
 	switch {
 	case r.OK:
 		fmt.Fprintf(&b, "%d entries, the chain holds", r.Entries)
-	case nameless:
-		fmt.Fprintf(&b, "%d entries, the chain holds, and signatures that have to be there are not:", r.Entries)
-		for _, p := range r.Problems {
-			fmt.Fprintf(&b, "\n  %s", p.Text)
-		}
+	case beside:
+		fmt.Fprintf(&b, "%d entries, the chain holds, and what has to be there beside it is not (%d):", r.Entries, len(r.Problems))
 	default:
 		fmt.Fprintf(&b, "the record is damaged. %d entries; what is wrong (%d):", r.Entries, len(r.Problems))
-		for _, p := range r.Problems {
-			fmt.Fprintf(&b, "\n  entry %d: %s: %s", p.Seq, p.Damage, p.Text)
-		}
+	}
+	for _, p := range r.Problems {
+		fmt.Fprintf(&b, "\n  entry %d: %s: %s", p.Seq, p.Damage, p.Text)
 	}
 	if n := len(r.Redacted); n > 0 {
 		fmt.Fprintf(&b, "\n  redacted, so not whole: %s; what was taken out of them nobody can check any more", counted(r.Redacted))
@@ -153,7 +102,7 @@ func reportText(r ledger.Report) string {
 		fmt.Fprintf(&b, "\n  not shown by the record itself: %s", l)
 	}
 	switch {
-	case !r.OK && !nameless:
+	case !r.OK && !beside:
 		b.WriteString("\n  keep the checkpoints that you made earlier: what this record says of itself is none")
 	case r.Entries > 0:
 		fmt.Fprintf(&b, "\n  its head now is %d:%s; to keep more than that elsewhere: backout ledger checkpoint", r.Head.Seq, r.Head.Hash)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,71 +13,6 @@ import (
 
 	"github.com/backout-dev/backout/rollback/ledger"
 )
-
-func (a *app) checkpointCmd() *cobra.Command {
-	var out, key string
-	cmd := &cobra.Command{
-		Use: "checkpoint", Short: "Make a checkpoint of the record, to keep elsewhere", Args: noArgs,
-		Long: `Make a checkpoint: six lines of text with which anyone can tell later whether entries were altered, cut off or rewritten since.
-It is worth something only where whoever can write the record cannot reach it: in a ticket, in a mail, with a colleague.
-A record that is damaged gets none.`,
-		Example: "  backout ledger checkpoint --out friday.txt --sign ~/.ssh/id_ed25519.pub\n  backout ledger verify --checkpoint friday.txt",
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.record(cmd.Context(), func(ctx context.Context, s *opened) error {
-				c, err := a.checkpoint(ctx, s)
-				if err != nil {
-					return err
-				}
-				if key != "" {
-					if c.Signature, err = a.sign(ctx, key, c.Body()); err != nil {
-						return fmt.Errorf("sign the checkpoint: %w", err)
-					}
-				}
-				if out != "" {
-					return a.keepCheckpoint(out, c)
-				}
-				if a.jsonOut() {
-					return a.printJSON("backout.ledger-checkpoint/v1", c)
-				}
-				_, err = fmt.Fprint(a.out, c.Text())
-				return err
-			})
-		},
-	}
-	cmd.Flags().StringVar(&out, "out", "", "the file to write it to; one that is there stays as it is")
-	cmd.Flags().StringVar(&key, "sign", "", "the SSH key to sign it with: a key without a passphrase, or the public half of one that the agent holds")
-	return cmd
-}
-
-// checkpoint is the record as it is now, if it holds.
-func (a *app) checkpoint(ctx context.Context, s *opened) (ledger.Checkpoint, error) {
-	report, err := s.DB.Verify(ctx)
-	switch {
-	case err != nil:
-		return ledger.Checkpoint{}, fmt.Errorf("verify the record: %w", err)
-	case !report.OK:
-		return ledger.Checkpoint{}, errors.New("the record is damaged, and a checkpoint would say that it is not: see 'backout ledger verify'")
-	case report.Entries == 0:
-		return ledger.Checkpoint{}, errors.New("the record has no entry yet: there is nothing to keep")
-	}
-	return ledger.Checkpoint{Origin: report.Origin, Head: report.Head, At: a.now(), By: a.principal(s.settings).ID}, nil
-}
-
-func (a *app) keepCheckpoint(path string, c ledger.Checkpoint) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o644)
-	if err != nil {
-		return fmt.Errorf("keep the checkpoint: %w", err)
-	}
-	_, err = f.WriteString(c.Text())
-	if err := errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("keep the checkpoint: %w", err)
-	}
-	if a.jsonOut() {
-		return a.printJSON("backout.ledger-checkpoint/v1", c)
-	}
-	_, err = fmt.Fprintf(a.out, "%s holds the checkpoint over %d entries\n", path, c.Head.Seq)
-	return err
-}
 
 func (a *app) proveCmd() *cobra.Command {
 	var checkpoint, from string
@@ -118,7 +52,7 @@ func (a *app) prove(ctx context.Context, s *opened, args []string, from, checkpo
 	if checkpoint != "" {
 		c, err = readCheckpoint(checkpoint)
 	} else {
-		c, err = a.checkpoint(ctx, s)
+		c, err = s.Checkpoint(ctx)
 	}
 	if err != nil {
 		return err

@@ -56,7 +56,8 @@ digest. Exit codes: 0 it is taken out; 1 it is not, or still lies somewhere else
 type redaction struct {
 	Entry  int64    `json:"entry"`
 	Fields []string `json:"fields"`
-	By     int64    `json:"by"` // the entry that says so
+	By     int64    `json:"by"`             // the entry that says so
+	Runs   []string `json:"runs,omitempty"` // whose journal held it too, and does not any more
 	Still  []string `json:"still,omitempty"`
 }
 
@@ -72,11 +73,14 @@ func (a *app) redact(ctx context.Context, s *opened, seq int64, f redactFlags) e
 		return err
 	}
 	if a.jsonOut() {
-		if err := a.printJSON("backout.ledger-redaction/v1", redaction{seq, f.fields, done.Entry.Seq, done.Still}); err != nil {
+		if err := a.printJSON("backout.ledger-redaction/v1", redaction{seq, f.fields, done.Entry.Seq, done.Runs, done.Still}); err != nil {
 			return err
 		}
 	} else {
 		fmt.Fprintf(a.out, "entry %d is redacted (%s); entry %d says so\n", seq, strings.Join(f.fields, ", "), done.Entry.Seq)
+		if len(done.Runs) > 0 {
+			fmt.Fprintf(a.out, "  and the journal of %s\n", strings.Join(done.Runs, ", "))
+		}
 		for _, where := range done.Still {
 			fmt.Fprintf(a.out, "  it still lies, or may lie, in: %s\n", harmless(where))
 		}

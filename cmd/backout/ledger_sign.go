@@ -4,19 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/backout-dev/backout/cmd/internal/session"
 	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/providers/process"
 	"github.com/backout-dev/backout/rollback/ledger"
 )
 
 const (
-	// signNamespace keeps a signature over a checkpoint from being taken for one over anything else.
-	signNamespace = "checkpoint@backout.dev"
 	// signWait is long enough to touch a hardware key.
 	signWait = 30 * time.Second
 )
@@ -66,34 +63,28 @@ func (a *app) keygen(ctx context.Context, in string, args ...string) (string, er
 
 // sign signs a text with an SSH key: of a file without a passphrase, or of the agent.
 func (a *app) sign(ctx context.Context, key, text string) (string, error) {
-	return a.keygen(ctx, text, "-q", "-Y", "sign", "-n", signNamespace, "-f", key)
+	return a.keygen(ctx, text, "-q", "-Y", "sign", "-n", session.CheckpointNamespace, "-f", key)
 }
 
 // signer is who signed a checkpoint, as the file of allowed signers has it for the time that the checkpoint says.
-func (a *app) signer(ctx context.Context, allowed string, c ledger.Checkpoint) (_ string, err error) {
+func signer(signers *ledger.Signers, c ledger.Checkpoint) (string, error) {
 	if c.Signature == "" {
 		return "", errors.New("it is not signed")
 	}
-	dir, err := os.MkdirTemp("", "backout-signature-")
+	blob, err := ledger.Unarmored(c.Signature)
 	if err != nil {
-		return "", fmt.Errorf("check the signature: %w", err)
+		return "", fmt.Errorf("its signature does not hold: %w", err)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	file := filepath.Join(dir, "sig")
-	if err := os.WriteFile(file, []byte(c.Signature), 0o600); err != nil {
-		return "", fmt.Errorf("check the signature: %w", err)
+	sig, err := ledger.ReadSSHSig(blob)
+	if err == nil {
+		err = sig.Verify(session.CheckpointNamespace, []byte(c.Body()))
 	}
-	at := "verify-time=" + c.At.UTC().Format("20060102150405") + "Z"
-	found, err := a.keygen(ctx, "", "-Y", "find-principals", "-s", file, "-f", allowed, "-O", at)
 	if err != nil {
-		return "", fmt.Errorf("its key is not one of %s: %w", allowed, err)
+		return "", fmt.Errorf("its signature does not hold: %w", err)
 	}
-	err = errors.New("its key is nobody's")
-	for name := range strings.Lines(found) {
-		name = strings.TrimSpace(name)
-		if _, err = a.keygen(ctx, c.Body(), "-Y", "verify", "-f", allowed, "-I", name, "-n", signNamespace, "-s", file, "-O", at); err == nil {
-			return providers.Clean(name), nil
-		}
+	who := signers.Who(sig.Key, session.CheckpointNamespace, c.At)
+	if len(who) == 0 {
+		return "", errors.New("its key is not one of the allowed signers, for checkpoints and at that time")
 	}
-	return "", fmt.Errorf("its signature does not hold: %w", err)
+	return providers.Clean(strings.Join(who, ", ")), nil
 }

@@ -36,27 +36,19 @@ or a key that had to be touched, leaves them unsigned. It waits up to 30 s for e
 	}
 }
 
-// verifySignatures looks at the signatures beside the entries, by the file that the flag names, or else the configuration.
-func (a *app) verifySignatures(ctx context.Context, s *opened, allowed string, report *ledger.Report) (*ledger.Signatures, error) {
-	of := s.settings.Ledger
+// signers are those of the file that the flag names, or else the configuration; nil where nobody names one.
+func (s *opened) signers(allowed string) (*ledger.Signers, error) {
 	if allowed == "" {
-		allowed = of.AllowedSigners
+		allowed = s.settings.Ledger.AllowedSigners
 	}
-	if allowed == "" && of.Require > 0 {
+	switch {
+	case allowed != "":
+		return readSigners(allowed)
+	case s.settings.Ledger.Require > 0:
 		return nil, usage("ledger.require asks for signatures, and nobody says whose keys may sign: set ledger.allowed_signers, or give --allowed-signers")
+	default:
+		return nil, nil //nolint:nilnil // nobody is known then, and nobody has to be
 	}
-	var signers *ledger.Signers
-	if allowed != "" {
-		var err error
-		if signers, err = readSigners(allowed); err != nil {
-			return nil, err
-		}
-	}
-	out, err := s.DB.VerifySignatures(ctx, signers, of.Require, report)
-	if err != nil {
-		return nil, err
-	}
-	return &out, nil
 }
 
 func readSigners(path string) (*ledger.Signers, error) {

@@ -51,6 +51,7 @@ func (a *app) runProcessCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			s.AnchorRun(ctx, run.ID)
 			return ended(run.State.ExitCode())
 		},
 	}

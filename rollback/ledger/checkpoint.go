@@ -74,6 +74,30 @@ func ParseCheckpoint(text string) (Checkpoint, error) {
 	return c, err
 }
 
+// ParseCheckpoints reads all checkpoints of a text, each as [ParseCheckpoint] does. One that cannot be read is an error, beside those
+// that can.
+func ParseCheckpoints(text string) ([]Checkpoint, error) {
+	var all []Checkpoint
+	var errs []error
+	for {
+		at := strings.Index(text, originPrefix)
+		if at < 0 {
+			return all, errors.Join(errs...)
+		}
+		one := text[at:]
+		if next := strings.Index(one[1:], originPrefix); next >= 0 {
+			one = one[:next+1]
+		}
+		text = text[at+len(one):]
+		c, err := ParseCheckpoint(one[:min(len(one), MaxCheckpoint)])
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		all = append(all, c)
+	}
+}
+
 const (
 	beginSignature = "-----BEGIN SSH SIGNATURE-----"
 	endSignature   = "-----END SSH SIGNATURE-----"

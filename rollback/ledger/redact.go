@@ -27,6 +27,7 @@ type RedactionBody struct {
 	StandIn string   `json:"stand_in,omitempty"` // hex SHA-256 of the line that stands in for it; empty where it is still that line
 	Payload string   `json:"payload,omitempty"`  // digest of the payload that was taken away
 	Fields  []string `json:"fields"`
+	Journal []string `json:"journal,omitempty"` // the runs from whose journal it was taken as well
 	Reason  string   `json:"reason"`
 }
 
@@ -34,6 +35,7 @@ type RedactionBody struct {
 type Redaction struct {
 	Line    []byte   // what is stored from now on
 	Removed []string // what was taken out
+	Run     string   // that the entry is about
 	Body    RedactionBody
 }
 
@@ -47,7 +49,7 @@ func Redact(line []byte, fields []string) (Redaction, error) {
 	if err := json.Unmarshal(line, &e); err != nil {
 		return Redaction{}, fmt.Errorf("the entry is damaged: %w", err)
 	}
-	r := Redaction{Line: line, Body: RedactionBody{Entry: e.Seq, Digest: DigestOf(line).String(), Fields: slices.Compact(slices.Sorted(slices.Values(fields)))}}
+	r := Redaction{Line: line, Run: e.Run, Body: RedactionBody{Entry: e.Seq, Digest: DigestOf(line).String(), Fields: slices.Compact(slices.Sorted(slices.Values(fields)))}}
 	var out []string
 	for _, f := range r.Body.Fields {
 		was, err := e.takeOut(f)

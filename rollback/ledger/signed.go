@@ -120,7 +120,7 @@ func (w *witness) look(e *Witnessed) {
 		if err == nil {
 			err = s.Verify(EntryNamespace, text)
 		}
-		if err == nil && ssh.FingerprintSHA256(s.Key) != e.Signatures[i].Key {
+		if err == nil && fingerprint(s.Key) != e.Signatures[i].Key {
 			err = fmt.Errorf("it is by another key than %s", short(e.Signatures[i].Key))
 		}
 		if err != nil {
@@ -139,7 +139,7 @@ func (w *witness) look(e *Witnessed) {
 
 // count puts a signature that holds to those of its key, and tells whether the key is known.
 func (w *witness) count(seq int64, key ssh.PublicKey, actor string, at time.Time) bool {
-	by := SignedBy{Key: ssh.FingerprintSHA256(key)}
+	by := SignedBy{Key: fingerprint(key)}
 	if w.signers != nil {
 		by.Principals = w.signers.Who(key, EntryNamespace, at)
 	}

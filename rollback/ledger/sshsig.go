@@ -161,6 +161,9 @@ func (s SSHSig) Verify(namespace string, text []byte) error {
 	return nil
 }
 
+// fingerprint names a key as OpenSSH does.
+func fingerprint(key ssh.PublicKey) string { return ssh.FingerprintSHA256(key) }
+
 // plainType is the type of a key, of a certificate that of the key in it.
 func plainType(key ssh.PublicKey) string {
 	if c, ok := key.(*ssh.Certificate); ok {

@@ -185,6 +185,22 @@ func TestACheckpointIsReadWhereItWasPasted(t *testing.T) {
 	}
 }
 
+func TestAllCheckpointsOfATextAreRead(t *testing.T) {
+	one, two := noted(leaves(5, "a")), noted(leaves(9, "a"))
+	two.Signature = beginSignature + "\nU1NIU0lH\n" + endSignature + "\n"
+	text := "from monday:\n" + one.Text() + "\n> " + strings.ReplaceAll(two.Text(), "\n", "\n> ") + "\n" + one.Text()
+	if all, err := ParseCheckpoints(text); err != nil || !slices.Equal(all, []Checkpoint{one, two, one}) {
+		t.Errorf("%+v %v", all, err)
+	}
+	text = strings.Replace(text, "line ", "lime ", 1)
+	if all, err := ParseCheckpoints(text); err == nil || !slices.Equal(all, []Checkpoint{two, one}) {
+		t.Errorf("one of them cannot be read: %+v %v", all, err)
+	}
+	if all, err := ParseCheckpoints("nothing"); err != nil || all != nil {
+		t.Errorf("%+v %v", all, err)
+	}
+}
+
 func FuzzParseCheckpoint(f *testing.F) {
 	f.Add(noted(leaves(3, "a")).Text() + "\n" + beginSignature + "\nU1NIU0lH\n" + endSignature)
 	f.Add(noted(leaves(3, "a")).Text())

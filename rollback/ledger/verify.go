@@ -26,6 +26,7 @@ const (
 	Foreign   Damage = "another ledger"
 	Unsigned  Damage = "checkpoint not signed by a known key"
 	Forged    Damage = "signature does not hold"
+	Unheld    Damage = "anchor not compared"
 	Nameless  Damage = "not signed by a known key"
 )
 

@@ -25,10 +25,12 @@ var remains = []string{
 // Redacted is what became of a redaction.
 type Redacted struct {
 	Entry ledger.Entry // the entry that says so
+	Runs  []string     // whose journal held it too, and does not any more
 	Still []string     // where what was taken out still lies, or may lie
 }
 
-// Redact takes fields out of an entry for good, and appends the entry that says so: by has its actor, its text and its time.
+// Redact takes fields out of an entry for good, and what they held out of the journal of the run that it is about (of every run, where it is
+// about none), where that is over; and appends the entry that says so: by has its actor, its text and its time.
 // The database file holds what was taken out no longer; where else it is found, Still says.
 func (d *DB) Redact(ctx context.Context, seq int64, fields []string, reason string, by ledger.Entry) (Redacted, error) {
 	if d.readOnly {
@@ -37,7 +39,12 @@ func (d *DB) Redact(ctx context.Context, seq int64, fields []string, reason stri
 	var out Redacted
 	var removed []string
 	err := d.Update(ctx, func(tx *Tx) (err error) {
-		out.Entry, removed, err = tx.redact(seq, fields, reason, by)
+		if out.Entry, removed, err = tx.redact(seq, fields, reason, by); err != nil {
+			return err
+		}
+		var said ledger.RedactionBody
+		err = json.Unmarshal(out.Entry.Body, &said)
+		out.Runs = said.Journal
 		return err
 	})
 	if err != nil {
@@ -88,6 +95,9 @@ func (t *Tx) redact(seq int64, fields []string, reason string, by ledger.Entry) 
 		return ledger.Entry{}, nil, err
 	}
 	r.Body.Reason = reason
+	if r.Body.Journal, err = t.redactJournal(r.Run, r.Removed); err != nil {
+		return ledger.Entry{}, nil, err
+	}
 	if by.Body, err = json.Marshal(r.Body); err != nil {
 		return ledger.Entry{}, nil, err
 	}
@@ -122,7 +132,7 @@ func (d *DB) still(ctx context.Context, removed, found []string) ([]string, erro
 			return found, err
 		}
 		canonical, err := ledger.Canonical(quoted)
-		if err != nil || len(text) < 4 {
+		if err != nil || len(text) < shortest {
 			continue
 		}
 		for _, form := range [][]byte{[]byte(text), canonical[1 : len(canonical)-1], quoted[1 : len(quoted)-1]} {

@@ -22,8 +22,10 @@ type Data struct {
 	Changes  []providers.Change
 	Signals  []providers.Signal
 	// Ranking is what the caller showed for At. An export ranks what it writes, and says so where redaction made that differ.
-	Ranking     culprit.Ranking
-	Record      []ledger.Entry
+	Ranking culprit.Ranking
+	Record  []ledger.Entry
+	// Beside has the digests of the entries in Record as they were written, and their signatures, by number; nil: they are not known.
+	Beside      map[int64]ledger.Witnessed
 	GeneratedAt time.Time
 	// Link gives the address of a change or alert that carries none itself; nil or "": there is none.
 	Link func(provider, id string) string

@@ -67,7 +67,7 @@ func prepare(d Data, o Options) (*prepared, error) {
 		Services: d.Services, Edges: d.Edges, Alerts: d.Alerts, Changes: d.Changes, Signals: d.Signals,
 	}
 	for i := range d.Record {
-		raw, err := json.Marshal(d.Record[i])
+		raw, err := json.Marshal(beside(&d, i, o.mode()))
 		if err != nil {
 			return nil, fmt.Errorf("export entry %d of the record: %w", d.Record[i].Seq, err)
 		}
@@ -93,6 +93,30 @@ func prepare(d Data, o Options) (*prepared, error) {
 		}
 	}
 	return p, nil
+}
+
+// besides is an entry with what lies beside its line. Its digest and its signatures are of the line that was written: they show which entry
+// of the record this copy is of, also where redaction took something out of the copy.
+type besides struct {
+	ledger.Entry
+	Digest     string   `json:"digest,omitempty"`
+	Signatures []string `json:"signatures,omitempty"`
+}
+
+// beside gives an entry with its digest and, where people may be known, with its signatures: a key is somebody's.
+func beside(d *Data, i int, mode Mode) besides {
+	out := besides{Entry: d.Record[i]}
+	w, ok := d.Beside[out.Seq]
+	if !ok {
+		return out
+	}
+	out.Digest = w.Digest.String()
+	for k := range w.Signatures {
+		if mode != Names {
+			out.Signatures = append(out.Signatures, ledger.Armored(w.Signatures[k].Blob))
+		}
+	}
+	return out
 }
 
 // remarks are the fields of the incident file that say how it was made.

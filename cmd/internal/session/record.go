@@ -144,6 +144,25 @@ func (s *Session) Entries(ctx context.Context, incident string, w providers.Wind
 	return s.withFiled(out), nil
 }
 
+// Beside gives what lies beside entries of the record: digests and signatures, by number. Of the entries that an incident file holds
+// nothing is known: they are of another record.
+func (s *Session) Beside(ctx context.Context, entries []ledger.Entry) (map[int64]ledger.Witnessed, error) {
+	if len(entries) == 0 || len(s.filed.record) > 0 {
+		return nil, nil //nolint:nilnil // nothing lies beside them
+	}
+	out := map[int64]ledger.Witnessed{}
+	for i := range entries {
+		found, err := s.DB.Signed(ctx, entries[i].Seq-1, 1)
+		if err != nil {
+			return nil, err
+		}
+		for _, w := range found {
+			out[w.Seq] = w
+		}
+	}
+	return out, nil
+}
+
 // Confirmed is the change that a person confirmed as the culprit of an incident, "" none.
 func (s *Session) Confirmed(incident string) string {
 	s.mu.Lock()
