@@ -9,7 +9,7 @@ import (
 )
 
 // block is how many entries share one row of the times between which they lie.
-const block = 1024
+const block = 256
 
 // piece is how many entries are put into the index in one transaction: others write in between.
 const piece = 2000
@@ -30,20 +30,33 @@ func below(ctx context.Context, q querier) (n int64, err error) {
 // are left after each, and goes on where it was when it was cut short.
 func (d *DB) Index(ctx context.Context, told func(left int64)) error {
 	for {
-		left, err := d.Unindexed(ctx)
-		if err != nil || left == 0 {
+		left, err := d.IndexPiece(ctx)
+		if err != nil {
 			return err
-		}
-		if err := d.Update(ctx, func(tx *Tx) error {
-			left, err = tx.indexPiece()
-			return err
-		}); err != nil {
-			return fmt.Errorf("index the ledger: %w", err)
 		}
 		if told != nil {
 			told(left)
 		}
+		if left == 0 {
+			return nil
+		}
 	}
+}
+
+// IndexPiece puts one piece of what is missing into the index, and tells how many entries are left.
+func (d *DB) IndexPiece(ctx context.Context) (int64, error) {
+	left, err := d.Unindexed(ctx)
+	if err != nil || left == 0 {
+		return 0, err
+	}
+	err = d.Update(ctx, func(tx *Tx) (err error) {
+		left, err = tx.indexPiece()
+		return err
+	})
+	if err != nil {
+		return left, fmt.Errorf("index the ledger: %w", err)
+	}
+	return left, nil
 }
 
 // indexPiece indexes the newest entries that are missing, in the order of their numbers, and returns how many are left.
