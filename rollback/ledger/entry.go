@@ -41,6 +41,7 @@ const (
 	KindPause        Kind = "pause"   // somebody let a run wait before its next intent, or go on
 	KindMeasure      Kind = "measure" // a temporary measure: set, lifted, or found to be otherwise
 	KindProof        Kind = "proof"   // what a run showed of one unit, passed or failed
+	KindLoss         Kind = "loss"    // a proof was first seen not to count any more
 	KindNote         Kind = "note"
 	KindSuspect      Kind = "suspect"   // a person dismissed or confirmed a suspect
 	KindIncident     Kind = "incident"  // opened, split, merged, closed by hand
