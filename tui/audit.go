@@ -9,6 +9,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/backout-dev/backout/rollback/ledger"
+	"github.com/backout-dev/backout/rollback/posture"
 )
 
 // Audit reads the record. It is asked outside of the loop, with a deadline, and alters nothing of what the record says.
@@ -35,6 +36,10 @@ type auditScreen struct {
 	asked    int // rises with every new query: an answer to an earlier one is dropped
 	indexing bool
 	indexErr error
+
+	posture    *posture.Report // as it was worked out last; nil: not yet
+	postureErr error
+	judging    bool
 
 	stop     context.CancelFunc // of the verification that is under way; nil: none is
 	began    time.Time
@@ -77,7 +82,10 @@ func newAuditScreen(c *console) *auditScreen {
 			c.stack = c.stack[:1]
 			return nil
 		}},
-		{keys: []string{"c"}, label: "c", desc: "look again", do: func() tea.Cmd { return s.search(s.text) }},
+		{keys: []string{"c"}, label: "c", desc: "look again", do: func() tea.Cmd {
+			s.posture, s.postureErr = nil, nil
+			return tea.Batch(s.search(s.text), s.judge())
+		}},
 	}
 	return s
 }
@@ -100,7 +108,7 @@ func (s *auditScreen) Update(msg tea.Msg) tea.Cmd {
 		if cmd, ok := s.press(s.c, k.String()); ok {
 			return cmd
 		}
-		s.list.move(k.String(), s.rows.n(), s.visible(s.c.body()))
+		s.list.move(k.String(), s.rows.n(), s.visible(s.c.w, s.c.body()))
 	}
 	if s.c.top() != screen(s) {
 		return nil
@@ -110,7 +118,7 @@ func (s *auditScreen) Update(msg tea.Msg) tea.Cmd {
 
 // load reads what is missing around the cursor, one answer at a time, and goes on with the index while that is not whole.
 func (s *auditScreen) load() tea.Cmd {
-	c, h := s.c, s.visible(s.c.body())
+	c, h := s.c, s.visible(s.c.w, s.c.body())
 	s.list.clamp(s.rows.n(), h)
 	q, missing := s.rows.want(s.list.top, h)
 	switch {

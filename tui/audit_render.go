@@ -13,16 +13,17 @@ import (
 // auditAround is how many lines of the audit screen are no rows.
 const auditAround = 5
 
-func (s *auditScreen) visible(h int) int { return max(h-auditAround, 1) }
+func (s *auditScreen) visible(w, h int) int { return max(h-auditAround-len(s.prepared(w)), 1) }
 
 // Render implements screen.
 func (s *auditScreen) Render(w, h int) string {
 	p := newPage(w, h)
+	p.add(s.prepared(w)...)
 	p.add(between(s.heading(), s.standing(), w))
 	p.add(s.c.style.rule(w))
 	cols := s.columns(w)
 	p.add(s.c.style.faint(cols.line(" ", s.c.clock().label(), "WHO", "ACTION", "UNIT", "DETAIL", "RESULT", "CHAIN")))
-	rows := s.visible(h)
+	rows := s.visible(w, h)
 	l := s.list
 	l.clamp(s.rows.n(), rows)
 	for i := l.top; i < min(l.top+rows, s.rows.n()); i++ {

@@ -202,7 +202,7 @@ func (c *console) showAudit() tea.Cmd {
 		c.audit = newAuditScreen(c)
 	}
 	c.replace(c.audit, c.audit)
-	return c.audit.load()
+	return tea.Batch(c.audit.load(), c.audit.judge())
 }
 
 // front puts s over the timeline and keeps the plan and run that are open underneath.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/backout-dev/backout/rollback/ledger"
+	"github.com/backout-dev/backout/rollback/posture"
 )
 
 // audit reads the record for the screen.
@@ -29,6 +30,20 @@ func (r audit) Index(ctx context.Context) (left int64, err error) {
 		}
 	}
 	return left, err
+}
+
+// posture works out what 'backout posture' prints, and writes nothing.
+func (r audit) posture(a *app) func(context.Context) (posture.Report, error) {
+	quiet := *a
+	quiet.flags.quiet = true // a warning would be written over the screen
+	return func(ctx context.Context) (posture.Report, error) {
+		f, _, err := quiet.postureFacts(ctx, r.s)
+		if err != nil {
+			return posture.Report{}, err
+		}
+		f.Read = quiet.window(r.s.settings.Since).Since // the console reads less than the posture asks for
+		return posture.Of(&f), nil
+	}
 }
 
 // export writes what a query finds as 'backout ledger search --output jsonl' prints it, into a new file in the working directory.

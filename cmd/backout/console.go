@@ -137,7 +137,7 @@ func (a *app) tuiOptions(s *opened) tui.Options {
 		TimeZone: zone, Zone: s.settings.TUI.TimeZone, Now: a.now, Hints: hints(s), Incident: a.flags.incident, Change: a.flags.open, At: at,
 	}
 	if s.Lost == nil {
-		opts.Audit, opts.Export = audit{s}, audit{s}.export(a)
+		opts.Audit, opts.Export, opts.Posture = audit{s}, audit{s}.export(a), audit{s}.posture(a)
 	}
 	return opts
 }

@@ -36,8 +36,14 @@ func (a *app) posture(ctx context.Context, s *opened) error {
 	if err := s.Readable(); err != nil {
 		return err
 	}
-	f, err := a.postureFacts(ctx, s)
+	f, standings, err := a.postureFacts(ctx, s)
 	if err != nil {
+		return err
+	}
+	f.Losses, err = s.Engine.NoteLosses(ctx, a.principal(s.settings), standings)
+	if errors.Is(err, rollback.ErrReadOnly) {
+		a.warn("proofs are seen not to count any more, and that is not put on the record: read-only")
+	} else if err != nil {
 		return err
 	}
 	r := posture.Of(&f)
@@ -47,19 +53,19 @@ func (a *app) posture(ctx context.Context, s *opened) error {
 	return postureText(a.out, &r)
 }
 
-// postureFacts gathers what the numbers come from, and notes what was lost.
-func (a *app) postureFacts(ctx context.Context, s *opened) (posture.Facts, error) {
+// postureFacts gathers what the numbers come from, and what the units count for whose way back was ever executed.
+func (a *app) postureFacts(ctx context.Context, s *opened) (posture.Facts, []proof.Standing, error) {
 	f := posture.Facts{Now: a.now().UTC(), Since: a.window(postureSpan).Since}
 	if until := a.window(postureSpan).Until; !until.IsZero() {
 		f.Now = until
 	}
 	records, err := s.Engine.Proofs(ctx)
 	if err != nil {
-		return f, err
+		return f, nil, err
 	}
 	runs, err := s.Engine.Runs(ctx)
 	if err != nil {
-		return f, err
+		return f, nil, err
 	}
 	f.Records, f.Runs = records, incidentRuns(runs)
 	for _, c := range s.Timeline.Snapshot().Changes(providers.Window{Since: f.Since, Until: f.Now}) {
@@ -72,16 +78,11 @@ func (a *app) postureFacts(ctx context.Context, s *opened) (posture.Facts, error
 			f.Silent = append(f.Silent, h.Provider)
 		}
 	}
+	if f.Losses, err = s.Engine.Losses(ctx); err != nil {
+		return f, nil, err
+	}
 	standings, err := a.postureUnits(ctx, s, records, &f)
-	if err != nil {
-		return f, err
-	}
-	f.Losses, err = s.Engine.NoteLosses(ctx, a.principal(s.settings), standings)
-	if errors.Is(err, rollback.ErrReadOnly) {
-		a.warn("proofs are seen not to count any more, and that is not put on the record: read-only")
-		err = nil
-	}
-	return f, err
+	return f, standings, err
 }
 
 // postureUnits judges every unit, and returns what those count for of which a plan could be made.

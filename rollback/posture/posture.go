@@ -46,7 +46,8 @@ type Facts struct {
 	Units      []Unit
 	Runs       []Run
 	Records    []proof.Record
-	Changes    []Change // of the window
+	Changes    []Change  // of the window, as far as they were read
+	Read       time.Time // since when changes were read; deployments too. Zero: since Since
 	Losses     []Loss
 	Silent     []string // sources that do not answer
 }
@@ -91,18 +92,22 @@ type Report struct {
 	ByEvent int     `json:"lost_by_event"` // and not by age
 	ByAge   int     `json:"lost_by_age"`
 
-	Tagged    Share    `json:"ai_tagged"`
-	Untagged  Share    `json:"untagged"`
-	NotLooked int      `json:"ai_not_known"` // changes of which nobody knows: not looked at, possible, automation
-	Silent    []string `json:"silent"`
-	Weeks     []Week   `json:"weeks"`
+	Read      time.Time `json:"changes_read_since"` // later than Since where less was read: what is said of changes is of these alone
+	Tagged    Share     `json:"ai_tagged"`
+	Untagged  Share     `json:"untagged"`
+	NotLooked int       `json:"ai_not_known"` // changes of which nobody knows: not looked at, possible, automation
+	Silent    []string  `json:"silent"`
+	Weeks     []Week    `json:"weeks"`
 }
 
 const week = 7 * 24 * time.Hour
 
 // Of works out the posture.
 func Of(f *Facts) Report {
-	r := Report{Since: f.Since, Until: f.Now, Units: len(f.Units), Untested: []string{}, Lost: []Cause{}, Silent: append([]string{}, f.Silent...)}
+	r := Report{Since: f.Since, Read: f.Since, Until: f.Now, Units: len(f.Units), Untested: []string{}, Lost: []Cause{}, Silent: append([]string{}, f.Silent...)}
+	if f.Read.After(f.Since) {
+		r.Read = f.Read
+	}
 	r.units(f.Units)
 	var within []proof.Record
 	for i := range f.Records {

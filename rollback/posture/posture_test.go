@@ -46,7 +46,7 @@ func facts() *posture.Facts {
 	}
 }
 
-func TestPosture(t *testing.T) {
+func TestUnitsAndRuns(t *testing.T) {
 	r := posture.Of(facts())
 	if r.Units != 3 || r.Reversible != 1 || r.Unknown != 1 || r.Tested != 1 {
 		t.Errorf("units: %+v", r)
@@ -57,12 +57,20 @@ func TestPosture(t *testing.T) {
 	if r.Rollbacks != 3 || !slices.Equal(r.Untested, []string{"RUN-3", "RUN-4"}) {
 		t.Errorf("rollbacks: %d, untested %v", r.Rollbacks, r.Untested)
 	}
+}
+
+func TestWhatWasExecuted(t *testing.T) {
+	r := posture.Of(facts())
 	if r.Success.Passed != 1 || r.Success.Of != 2 || r.Took.N != 1 || r.Took.Max != 4*time.Minute {
 		t.Errorf("what was stopped, or was before, counts: %+v %+v", r.Success, r.Took)
 	}
 	if !slices.Equal(r.Lost, []posture.Cause{{"I1", 2}, {"age", 1}}) || r.ByEvent != 2 || r.ByAge != 1 {
 		t.Errorf("lost: %+v", r)
 	}
+}
+
+func TestChangesAndWeeks(t *testing.T) {
+	r := posture.Of(facts())
 	if r.Tagged.Changes != 2 || r.Tagged.RolledBack.Passed != 1 || r.Untagged.Changes != 2 || r.Untagged.RolledBack.Passed != 1 || r.NotLooked != 3 {
 		t.Errorf("AI: %+v %+v %d", r.Tagged, r.Untagged, r.NotLooked)
 	}
@@ -76,7 +84,10 @@ func TestPosture(t *testing.T) {
 }
 
 func TestOfNothingNothingIsSaid(t *testing.T) {
-	r := posture.Of(&posture.Facts{Now: now, Since: ago(30)})
+	r := posture.Of(&posture.Facts{Now: now, Since: ago(30), Read: ago(40)})
+	if late := posture.Of(&posture.Facts{Now: now, Since: ago(30), Read: ago(1)}); !r.Read.Equal(ago(30)) || !late.Read.Equal(ago(1)) {
+		t.Errorf("changes were read since %s and %s", r.Read, late.Read)
+	}
 	if r.Coverage != nil || r.Success.High != 1 || r.Took.String() != "never measured" || r.Untested == nil || r.Lost == nil || r.Silent == nil || len(r.Weeks) != 4 {
 		t.Errorf("%+v", r)
 	}

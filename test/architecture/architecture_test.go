@@ -53,7 +53,7 @@ var rules = []rule{
 	{"rollback/posture", []string{"rollback/proof"}, "the numbers come from facts alone", nil},
 	{"rollback/rollbacktest", []string{"rollback", "providers"}, "the promises hold for every reverser alike", nil},
 	{"rollback", []string{"providers", "rollback/store", "rollback/ledger", "rollback/policy", "rollback/proof", "rollback/posture"}, "the engine knows no screen and no network", []string{"rollback/rollbacktest"}},
-	{"tui", []string{"timeline", "timeline/culprit", "rollback", "providers", "rollback/ledger", "rollback/policy", "rollback/proof"}, "the screen shows and asks; it opens nothing itself", []string{"rollback/store"}},
+	{"tui", []string{"timeline", "timeline/culprit", "rollback", "providers", "rollback/ledger", "rollback/policy", "rollback/proof", "rollback/posture"}, "the screen shows and asks; it opens nothing itself", []string{"rollback/store"}},
 	{"test/...", []string{everything}, "tests of the whole may see the whole", nil},
 }
 
