@@ -68,9 +68,13 @@ func (a *app) postureFacts(ctx context.Context, s *opened) (posture.Facts, []pro
 		return f, nil, err
 	}
 	f.Records, f.Runs = records, incidentRuns(runs)
+	deployed := map[string]int{}
 	for _, c := range s.Timeline.Snapshot().Changes(providers.Window{Since: f.Since, Until: f.Now}) {
 		if c.Kind != providers.KindRollback && c.Kind != providers.KindDrill && c.Status != providers.StatusNote {
 			f.Changes = append(f.Changes, posture.Change{ID: c.ID, Assistance: string(c.Assistance.State)})
+		}
+		if c.Kind == providers.KindDeploy {
+			deployed[c.Unit]++
 		}
 	}
 	for _, h := range s.Health() {
@@ -81,12 +85,12 @@ func (a *app) postureFacts(ctx context.Context, s *opened) (posture.Facts, []pro
 	if f.Losses, err = s.Engine.Losses(ctx); err != nil {
 		return f, nil, err
 	}
-	standings, err := a.postureUnits(ctx, s, records, &f)
+	standings, err := a.postureUnits(ctx, s, records, deployed, &f)
 	return f, standings, err
 }
 
 // postureUnits judges every unit, and returns what those count for of which a plan could be made.
-func (a *app) postureUnits(ctx context.Context, s *opened, records []proof.Record, f *posture.Facts) ([]proof.Standing, error) {
+func (a *app) postureUnits(ctx context.Context, s *opened, records []proof.Record, deployed map[string]int, f *posture.Facts) ([]proof.Standing, error) {
 	var req rollback.Request
 	if err := s.Prepare(ctx, &req); err != nil {
 		return nil, err
@@ -110,12 +114,6 @@ func (a *app) postureUnits(ctx context.Context, s *opened, records []proof.Recor
 	for i := range judged {
 		standing[judged[i].Unit] = judged[i].Standing
 		out = append(out, judged[i].Standing)
-	}
-	deployed := map[string]int{}
-	for _, c := range s.Timeline.Snapshot().Changes(providers.Window{Since: f.Since, Until: f.Now}) {
-		if c.Kind == providers.KindDeploy {
-			deployed[c.Unit]++
-		}
 	}
 	for i := range alone {
 		id := string(alone[i].Unit.ID)

@@ -232,12 +232,34 @@ func TestWhatWasRedactedIsNotInTheIndex(t *testing.T) {
 	wholeIndex(t, db)
 }
 
-// wholeIndex has SQLite look whether its index is in order.
+// wholeIndex looks whether the index holds every entry, and has SQLite look whether it is in order.
 func wholeIndex(t *testing.T, db *DB) {
 	t.Helper()
+	var held, entries int64
+	err := db.read.QueryRowContext(t.Context(), "SELECT (SELECT count(*) FROM search_docsize), (SELECT count(*) FROM ledger)").Scan(&held, &entries)
+	if err != nil || held != entries {
+		t.Errorf("the index holds %d of %d entries, %v", held, entries, err)
+	}
 	if _, err := db.write.ExecContext(t.Context(), "INSERT INTO search (search) VALUES ('integrity-check')"); err != nil {
 		t.Errorf("the index is not in order: %v", err)
 	}
+}
+
+func TestWhatWasNotWrittenIsNotFound(t *testing.T) {
+	db := opened(t, filepath.Join(t.TempDir(), "b.db"), Options{})
+	story(t, db)
+	why := errors.New("something else failed")
+	err := db.Update(t.Context(), func(tx *Tx) error {
+		_, err := tx.Append(ledger.Entry{Kind: ledger.KindNote, Actor: "eve", Text: "bread that was never baked"}, nil)
+		return errors.Join(err, why)
+	})
+	if !errors.Is(err, why) {
+		t.Fatal(err)
+	}
+	if got := numbers(t, db, ledger.Query{Text: "bread"}); !slices.Equal(got, []int64{1}) {
+		t.Errorf("found %v", got)
+	}
+	wholeIndex(t, db)
 }
 
 func TestADamagedEntryHidesNoOther(t *testing.T) {
