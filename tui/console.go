@@ -32,6 +32,7 @@ type console struct {
 	notice string
 	touch  bool // a key was pressed: the cursor is the reader's now
 	board  *board
+	audit  *auditScreen // once it was opened: it keeps its place and what was verified
 
 	shown  *atomic.Pointer[string] // the incident that the pump asks for
 	kept   string                  // the one that is asked for only because it closed while it was shown

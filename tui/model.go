@@ -109,6 +109,8 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		return m, nil
 	case confirmedMsg: // also when its plan was left meanwhile: a run that started has to be seen
 		return m, msg.to.confirmed(msg)
+	case auditMsg: // also when the screen was left meanwhile: it is the same one when it is opened again
+		return m, msg.take()
 	case loadedMsg:
 		m.board.keep(msg.entries)
 		return m, nil

@@ -7,7 +7,9 @@ import (
 
 	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/rollback"
+	"github.com/backout-dev/backout/rollback/ledger"
 	"github.com/backout-dev/backout/rollback/policy"
+	"github.com/backout-dev/backout/rollback/posture"
 	"github.com/backout-dev/backout/timeline"
 	"github.com/backout-dev/backout/timeline/culprit"
 )
@@ -88,6 +90,12 @@ type Options struct {
 	// Command is the command line that does the same as a key, by kind (see the Command constants) and arguments.
 	// Nil prints the commands of the backout program.
 	Command func(kind string, args ...string) string
+	// Audit reads the record. Nil: the record cannot be looked at here.
+	Audit Audit
+	// Export writes the entries that a query finds, and says where. Nil: there is no place for them.
+	Export func(ctx context.Context, q ledger.Query) (string, error)
+	// Posture works out how well prepared going back is now. Nil: it is not shown.
+	Posture func(ctx context.Context) (posture.Report, error)
 	// Link is the address of a page about a change or alert, "" where there is none. Nil: there never is.
 	Link func(provider, id string) string
 	// Open has the desktop show a link, and returns once it is handed over. Nil, as over SSH: links are copied.

@@ -18,6 +18,7 @@ type verb struct {
 // verbs are all commands that work here, sorted by name.
 func verbs() []verb {
 	return []verb{
+		{name: "audit", usage: "audit", help: "the record: search, verify, export", do: func(c *console, _ string) tea.Cmd { return c.showAudit() }},
 		{name: "copy", usage: "copy", help: "copy this screen's command line", do: copyLine},
 		{name: "filter", usage: "filter WORDS", help: "narrow the timeline", do: func(c *console, a string) tea.Cmd {
 			c.home().setFilter(a)

@@ -128,6 +128,8 @@ func (m *Model) global(key string) (tea.Cmd, bool) {
 		return tea.Suspend, true
 	case "1", "2", "3", "4", "5":
 		m.goTo(key)
+	case "6":
+		return m.showAudit(), true
 	default:
 		return nil, false
 	}
@@ -143,7 +145,7 @@ func globals() []action {
 		{label: ":", desc: "command"},
 		{label: "?", desc: "keys of this screen"},
 		{label: "T", desc: "times in UTC, local, relative"},
-		{label: "1..5", desc: "timeline, culprit, plan, run, sources"},
+		{label: "1..6", desc: "timeline, culprit, plan, run, sources, audit"},
 		{label: "ctrl+r", desc: "draw again"},
 	}
 }
@@ -188,6 +190,19 @@ func (m *Model) goTo(key string) {
 	case "5":
 		m.front(newSourcesScreen(m.console))
 	}
+}
+
+// showAudit brings the record to the front, where it was left.
+func (c *console) showAudit() tea.Cmd {
+	if c.opts.Audit == nil {
+		c.say("the record cannot be read here")
+		return nil
+	}
+	if c.audit == nil {
+		c.audit = newAuditScreen(c)
+	}
+	c.replace(c.audit, c.audit)
+	return tea.Batch(c.audit.load(), c.audit.judge())
 }
 
 // front puts s over the timeline and keeps the plan and run that are open underneath.

@@ -131,12 +131,16 @@ func (a *app) tuiOptions(s *opened) tui.Options {
 	}
 	at, _ := parseTime(a.flags.at, a.now())
 	zone := time.Local
-	return tui.Options{
+	opts := tui.Options{
 		Source: s.Session, Planner: s.Engine, Runs: runControl{s}, Notes: s.Session, Incidents: s.Session, Prepare: s.Prepare, Link: s.Link, Open: a.opener(runtime.GOOS), Command: a.commandLine,
 		Principal: a.principal(s.settings), Environment: tierWord(s.settings), Context: where(s), ReadOnly: readOnly,
 		ASCII: s.settings.TUI.ASCII || a.getenv("LANG") == "C", NoColor: a.noColor(s.settings), Sync: s.settings.TUI.SyncOutput == "on",
 		TimeZone: zone, Zone: s.settings.TUI.TimeZone, Now: a.now, Hints: hints(s), Incident: a.flags.incident, Change: a.flags.open, At: at,
 	}
+	if s.Lost == nil {
+		opts.Audit, opts.Export, opts.Posture = audit{s}, audit{s}.export(a), audit{s}.posture(a)
+	}
+	return opts
 }
 
 // where is the region and the clusters that are looked at.

@@ -2,15 +2,22 @@ package main
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/backout-dev/backout/providers"
 )
 
-// parseTime reads a moment: RFC 3339, a date, a time of day (today, UTC), or a duration before now. "" is the zero time.
+// parseTime reads a moment: RFC 3339, a date, a time of day (today, UTC), or a duration before now, also in days. "" is the zero time.
 func parseTime(s string, now time.Time) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil
+	}
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		if n, err := strconv.Atoi(days); err == nil && n >= 0 {
+			return now.UTC().AddDate(0, 0, -n), nil
+		}
 	}
 	if d, err := time.ParseDuration(s); err == nil {
 		if d < 0 {
@@ -29,7 +36,7 @@ func parseTime(s string, now time.Time) (time.Time, error) {
 			return day.Add(time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute + time.Duration(t.Second())*time.Second), nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("%q is no time: write 2h, 14:02, or 2026-01-31T14:02:00Z", s)
+	return time.Time{}, fmt.Errorf("%q is no time: write 2h, 7d, 14:02, or 2026-01-31T14:02:00Z", s)
 }
 
 // window is what --since and --until say; without --since it begins span ago.

@@ -42,6 +42,7 @@ const (
 	KindMeasure      Kind = "measure" // a temporary measure: set, lifted, or found to be otherwise
 	KindProof        Kind = "proof"   // what a run showed of one unit, passed or failed
 	KindDrill        Kind = "drill"   // a drill began, was stopped, left its unit back, or ended
+	KindLoss         Kind = "loss"    // a proof was first seen not to count any more
 	KindNote         Kind = "note"
 	KindSuspect      Kind = "suspect"     // a person dismissed or confirmed a suspect
 	KindIncident     Kind = "incident"    // opened, split, merged, closed by hand

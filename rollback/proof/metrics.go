@@ -32,7 +32,7 @@ func SuccessRate(records []Record) Rate {
 	return wilson(passed, of)
 }
 
-// RateOf is the rate of so many that passed.
+// RateOf is how many of how many, with the interval of [Rate].
 func RateOf(passed, of int) Rate { return wilson(passed, of) }
 
 func wilson(passed, of int) Rate {

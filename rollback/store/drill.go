@@ -38,7 +38,9 @@ func (d *DB) Drills(ctx context.Context) ([]Drill, error) {
 }
 
 // Drill reads one drill; one that is not there gives [ErrNotFound].
-func (d *DB) Drill(ctx context.Context, id string) (Drill, error) { return oneDrill(ctx, d.read, id, d.ahead()) }
+func (d *DB) Drill(ctx context.Context, id string) (Drill, error) {
+	return oneDrill(ctx, d.read, id, d.ahead())
+}
 
 // Drill reads a drill inside the transaction.
 func (t *Tx) Drill(id string) (Drill, error) { return oneDrill(t.ctx, t.tx, id, t.ahead) }

@@ -1,9 +1,12 @@
 package store
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/backout-dev/backout/rollback/ledger"
@@ -21,10 +24,12 @@ func keysOf(s *ledger.Query) []string {
 
 // holds looks at the entry itself, because the index only says where to look.
 func holds(s *ledger.Query, e *ledger.Entry) bool {
+	if !s.Since.IsZero() && e.At.Before(s.Since) || !s.Until.IsZero() && e.At.After(s.Until) {
+		return false
+	}
 	t := traitsOf(e)
 	among := func(want string, all ...string) bool { return want == "" || slices.Contains(all, want) }
-	return among(s.Actor, t.actor) && among(s.Unit, t.units...) && among(string(s.Kind), t.kind) && among(s.Outcome, t.outcomes...) &&
-		among(s.Assistance, t.assistance) && (s.Since.IsZero() || !e.At.Before(s.Since)) && (s.Until.IsZero() || !e.At.After(s.Until))
+	return among(s.Actor, t.actor) && among(s.Unit, t.units...) && among(string(s.Kind), t.kind) && among(s.Outcome, t.outcomes...) && among(s.Assistance, t.assistance)
 }
 
 // Search finds entries of one instant. What was asked for in words that are none is [ErrQuery].
@@ -37,7 +42,7 @@ func (d *DB) Search(ctx context.Context, s ledger.Query) (ledger.Found, error) {
 		s.Limit = 50
 	}
 	var f ledger.Found
-	err = d.view(ctx, func(tx *sql.Tx) error { return fill(ctx, tx, d.finder(), &f, &s, terms) })
+	err = d.searching(ctx, func(tx *sql.Tx, find finder) error { return fill(ctx, tx, find, &f, &s, terms) })
 	if err != nil {
 		return ledger.Found{}, fmt.Errorf("search the ledger: %w", err)
 	}
@@ -96,4 +101,47 @@ func look(ctx context.Context, q querier, find finder, terms []term, keys []stri
 	}
 	scan := func(s scanner) (r row, err error) { return r, s.Scan(&r.seq, &r.line) }
 	return collect(ctx, q, scan, "SELECT seq, line FROM ledger WHERE seq BETWEEN ? AND ? ORDER BY seq DESC LIMIT ?", lo, hi, limit)
+}
+
+// OfKinds reads all entries of some kinds, the oldest first: by the index, and line by line where that is not whole yet.
+func (d *DB) OfKinds(ctx context.Context, kinds ...ledger.Kind) ([]ledger.Entry, error) {
+	var out []ledger.Entry
+	err := d.searching(ctx, func(tx *sql.Tx, find finder) error {
+		upTo, err := below(ctx, tx)
+		if err != nil {
+			return err
+		}
+		var rows []row
+		if upTo > 0 {
+			err = eachRow(ctx, tx, func(r row) bool {
+				if r.seq <= upTo && slices.ContainsFunc(kinds, func(k ledger.Kind) bool { return bytes.Contains(r.line, []byte(`"kind":"`+k+`"`)) }) {
+					rows = append(rows, r)
+				}
+				return r.seq < upTo
+			})
+		}
+		for _, k := range kinds {
+			if err != nil {
+				return err
+			}
+			var more []row
+			more, err = find(ctx, tx, nil, []string{key("kind", string(k))}, upTo+1, math.MaxInt64, -1)
+			rows = append(rows, more...)
+		}
+		if err != nil {
+			return err
+		}
+		slices.SortFunc(rows, func(a, b row) int { return cmp.Compare(a.seq, b.seq) })
+		for _, r := range rows {
+			e, err := entryOf(r.line)
+			if err != nil {
+				return fmt.Errorf("entry %d: %w", r.seq, err)
+			}
+			if slices.Contains(kinds, e.Kind) {
+				out = append(out, e)
+			}
+		}
+		return nil
+	})
+	return out, err
 }

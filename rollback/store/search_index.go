@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"slices"
 
@@ -9,7 +10,7 @@ import (
 )
 
 // block is how many entries share one row of the times between which they lie.
-const block = 1024
+const block = 256
 
 // piece is how many entries are put into the index in one transaction: others write in between.
 const piece = 2000
@@ -31,11 +32,31 @@ func (t *Tx) indexer() (indexer, error) {
 // finder gives the lines of the entries with a number from lo to hi that hold all terms and all keys, the newest first.
 type finder func(ctx context.Context, q querier, terms []term, keys []string, lo, hi int64, limit int) ([]row, error)
 
-func (d *DB) finder() finder {
-	if d.server != nil {
-		return findTS
+// searching reads one instant, with what finds in its engine: of a shared store that is away, the copy beside is read.
+func (d *DB) searching(ctx context.Context, fn func(tx *sql.Tx, find finder) error) error {
+	if d.server == nil {
+		return d.view(ctx, func(tx *sql.Tx) error { return fn(tx, findFTS) })
 	}
-	return findFTS
+	conn, err := d.read.Conn(ctx)
+	if err != nil {
+		return classify(err)
+	}
+	defer conn.Close()
+	find := findTS
+	if err := conn.Raw(func(c any) error {
+		if _, is := c.(*copyWire); is {
+			find = findFTS
+		}
+		return nil
+	}); err != nil {
+		return classify(err)
+	}
+	tx, err := conn.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return classify(err)
+	}
+	defer func() { _ = tx.Rollback() }() // nothing was written
+	return classify(fn(tx, find))
 }
 
 // Unindexed is how many of the oldest entries the index does not hold yet.
@@ -54,20 +75,33 @@ func below(ctx context.Context, q querier) (n int64, err error) {
 // are left after each, and goes on where it was when it was cut short.
 func (d *DB) Index(ctx context.Context, told func(left int64)) error {
 	for {
-		left, err := d.Unindexed(ctx)
-		if err != nil || left == 0 {
+		left, err := d.IndexPiece(ctx)
+		if err != nil {
 			return err
-		}
-		if err := d.Update(ctx, func(tx *Tx) error {
-			left, err = tx.indexPiece()
-			return err
-		}); err != nil {
-			return fmt.Errorf("index the ledger: %w", err)
 		}
 		if told != nil {
 			told(left)
 		}
+		if left == 0 {
+			return nil
+		}
 	}
+}
+
+// IndexPiece puts one piece of what is missing into the index, and tells how many entries are left.
+func (d *DB) IndexPiece(ctx context.Context) (int64, error) {
+	left, err := d.Unindexed(ctx)
+	if err != nil || left == 0 {
+		return 0, err
+	}
+	err = d.Update(ctx, func(tx *Tx) (err error) {
+		left, err = tx.indexPiece()
+		return err
+	})
+	if err != nil {
+		return left, fmt.Errorf("index the ledger: %w", err)
+	}
+	return left, nil
 }
 
 // indexPiece indexes the newest entries that are missing, in the order of their numbers, and returns how many are left.

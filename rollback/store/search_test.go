@@ -155,6 +155,9 @@ func TestSearchOfAnOlderLedger(t *testing.T) {
 	if f, err := db.Search(t.Context(), ledger.Query{Text: "bread"}); err != nil || len(f.Entries) != 0 || f.Unindexed != 7 {
 		t.Errorf("what was not searched is not told: %+v %v", f, err)
 	}
+	if got := ofKinds(t, db); !slices.Equal(got, []int64{1, 2, 5, 6}) {
+		t.Errorf("notes and plans without an index are %v", got)
+	}
 	put(t, db, ledger.Entry{Kind: ledger.KindNote, Actor: "eve", Text: "bread again", At: hour(9)}, "")
 	if got := numbers(t, db, ledger.Query{Text: "bread"}); !slices.Equal(got, []int64{8}) {
 		t.Errorf("what was written since is found at once: %v", got)
@@ -180,7 +183,19 @@ func TestSearchOfAnOlderLedger(t *testing.T) {
 	if got := numbers(t, db, ledger.Query{Text: "brulee"}); len(got) != 0 {
 		t.Errorf("what was redacted before it was indexed is found: %v", got)
 	}
+	if got := ofKinds(t, db); !slices.Equal(got, []int64{1, 2, 5, 6, 8}) {
+		t.Errorf("notes and plans are %v", got)
+	}
 	wholeIndex(t, db)
+}
+
+func ofKinds(t *testing.T, db *DB) []int64 {
+	t.Helper()
+	entries, err := db.OfKinds(t.Context(), ledger.KindNote, ledger.KindPlan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return seqs(ledger.Found{Entries: entries})
 }
 
 func TestWhatWasRedactedIsNotInTheIndex(t *testing.T) {
@@ -217,12 +232,34 @@ func TestWhatWasRedactedIsNotInTheIndex(t *testing.T) {
 	wholeIndex(t, db)
 }
 
-// wholeIndex has SQLite look whether its index is in order.
+// wholeIndex looks whether the index holds every entry, and has SQLite look whether it is in order.
 func wholeIndex(t *testing.T, db *DB) {
 	t.Helper()
+	var held, entries int64
+	err := db.read.QueryRowContext(t.Context(), "SELECT (SELECT count(*) FROM search_docsize), (SELECT count(*) FROM ledger)").Scan(&held, &entries)
+	if err != nil || held != entries {
+		t.Errorf("the index holds %d of %d entries, %v", held, entries, err)
+	}
 	if _, err := db.write.ExecContext(t.Context(), "INSERT INTO search (search) VALUES ('integrity-check')"); err != nil {
 		t.Errorf("the index is not in order: %v", err)
 	}
+}
+
+func TestWhatWasNotWrittenIsNotFound(t *testing.T) {
+	db := opened(t, filepath.Join(t.TempDir(), "b.db"), Options{})
+	story(t, db)
+	why := errors.New("something else failed")
+	err := db.Update(t.Context(), func(tx *Tx) error {
+		_, err := tx.Append(ledger.Entry{Kind: ledger.KindNote, Actor: "eve", Text: "bread that was never baked"}, nil)
+		return errors.Join(err, why)
+	})
+	if !errors.Is(err, why) {
+		t.Fatal(err)
+	}
+	if got := numbers(t, db, ledger.Query{Text: "bread"}); !slices.Equal(got, []int64{1}) {
+		t.Errorf("found %v", got)
+	}
+	wholeIndex(t, db)
 }
 
 func TestADamagedEntryHidesNoOther(t *testing.T) {

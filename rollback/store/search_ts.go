@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 	"unicode"
 
@@ -71,6 +72,9 @@ func wordsIn(text string) []string {
 
 // findTS implements finder.
 func findTS(ctx context.Context, q querier, terms []term, keys []string, lo, hi int64, limit int) ([]row, error) {
+	if limit < 0 {
+		limit = math.MaxInt32
+	}
 	scan := func(s scanner) (r row, err error) { return r, s.Scan(&r.seq, &r.line) }
 	return collect(ctx, q, scan, `SELECT l.seq, l.line FROM search s JOIN ledger l ON l.seq = s.seq
 		WHERE s.words @@ ?::tsquery AND s.seq BETWEEN ? AND ? ORDER BY s.seq DESC LIMIT ?`, tsquery(terms, keys), lo, hi, limit)

@@ -111,6 +111,20 @@ func older(t *testing.T, path string) {
 	}
 }
 
+// catchesUp looks whether the one entry of an older schema comes into the index.
+func catchesUp(t *testing.T, db *DB) {
+	t.Helper()
+	if left, err := db.Unindexed(t.Context()); err != nil || left != 1 {
+		t.Errorf("%d entries are not in the index, %v", left, err)
+	}
+	if err := db.Index(t.Context(), nil); err != nil {
+		t.Error(err)
+	}
+	if f, err := db.Search(t.Context(), ledger.Query{Text: "first schema"}); err != nil || len(f.Entries) != 1 || f.Unindexed != 0 {
+		t.Errorf("found %+v, %v", f, err)
+	}
+}
+
 // plant writes entries as a backout did that knew of no index.
 func plant(t testing.TB, d *DB, n int, entry func(i int) ledger.Entry) {
 	t.Helper()
@@ -147,15 +161,7 @@ func TestOlderSchemaIsBackedUpAndMigrated(t *testing.T) {
 	if _, err := db.Runs(t.Context()); err != nil {
 		t.Errorf("the new tables are not there: %v", err)
 	}
-	if left, err := db.Unindexed(t.Context()); err != nil || left != 1 {
-		t.Errorf("%d entries are not in the index, %v", left, err)
-	}
-	if err := db.Index(t.Context(), nil); err != nil {
-		t.Error(err)
-	}
-	if f, err := db.Search(t.Context(), ledger.Query{Text: "first schema"}); err != nil || len(f.Entries) != 1 || f.Unindexed != 0 {
-		t.Errorf("found %+v, %v", f, err)
-	}
+	catchesUp(t, db)
 	bak, err := sql.Open("sqlite", path+".v1.bak")
 	if err != nil {
 		t.Fatal(err)

@@ -111,6 +111,8 @@ func (y *torn) round() {
 	case !r.OK:
 		y.count.lost.Add(1)
 		y.heads = nil
+	case !lied:
+		wholeIndex(y.t, db)
 	}
 	if alone, err := db.Verify(y.t.Context()); err == nil && alone.OK {
 		// What is left is a record that somebody can go on with, or the first write says why not.

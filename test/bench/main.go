@@ -43,7 +43,7 @@ type settings struct {
 func measurements(s settings) (list []measurement, done func()) {
 	shared := &feeds{settings: s}
 	inTerminal, closeTerminal := consoleMeasurements(shared)
-	list = slices.Concat(eventMeasurements(shared), timelineMeasurements(s), rankingMeasurements(), gitMeasurements(), viewMeasurements(shared), inTerminal)
+	list = slices.Concat(eventMeasurements(shared), timelineMeasurements(s), rankingMeasurements(), ledgerMeasurements(s), gitMeasurements(), viewMeasurements(shared), inTerminal)
 	return list, func() {
 		closeTerminal()
 		shared.remove()

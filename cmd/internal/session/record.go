@@ -31,10 +31,11 @@ type suspectBody struct {
 // replay takes what people did to incidents and suspects from the record.
 func (s *Session) replay(ctx context.Context) error {
 	s.people.dismissed, s.people.confirmed = map[string]map[string]string{}, map[string]judgement{}
-	for entry, err := range s.DB.All(ctx) {
-		if err != nil {
-			return fmt.Errorf("read the record: %w", err)
-		}
+	entries, err := s.DB.OfKinds(ctx, ledger.KindSuspect, ledger.KindIncident)
+	if err != nil {
+		return fmt.Errorf("read the record: %w", err)
+	}
+	for _, entry := range entries {
 		s.take(entry)
 		s.heard.upTo = entry.Seq
 	}
