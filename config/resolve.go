@@ -105,6 +105,7 @@ func assemble(v *viper.Viper, layers []layer) (*Config, error) {
 			Probe: Probe{Units: v.GetStringSlice("proofs.probe.units"), Every: v.GetDuration("proofs.probe.every"), Rate: v.GetInt("proofs.probe.rate")},
 		},
 	}
+	c.Security.Advisories = v.GetStringSlice("security.advisories")
 	for key, into := range map[string]any{"tiers": &c.Tiers, "services": &c.Services, "edges": &c.Edges} {
 		if err := strongest(layers, key, into); err != nil {
 			return nil, err

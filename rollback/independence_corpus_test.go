@@ -27,6 +27,8 @@ type example struct {
 	Unlooked                         map[string]string
 	InFlight                         map[string]string `yaml:"in_flight"`
 	Owners, Emits, Missing, Short    map[string][]string
+	Exposes                          map[string][]string
+	Advisories                       []exampleAdvisory
 	ListError                        string `yaml:"list_error"`
 	Unread                           []string
 	Changes                          []exampleChange
@@ -44,6 +46,11 @@ type exampleEdge struct {
 	From, To, Kind string
 	FromVersions   string `yaml:"from_versions"`
 	ToVersions     string `yaml:"to_versions"`
+}
+
+type exampleAdvisory struct {
+	ID, Package, Versions string
+	Exploited             bool
 }
 
 type exampleTie struct{ Verdict, Unit, Text string }
@@ -68,6 +75,9 @@ func (x corpusTarget) Plan(ctx context.Context, o rollback.Observation, to rollb
 	p.Missing = x.c.Missing[o.Unit.Service]
 	for _, what := range x.c.Short[o.Unit.Service] {
 		p.Short = append(p.Short, rollback.Shortage{What: what, First: "scale it"})
+	}
+	for _, what := range x.c.Exposes[o.Unit.Service] {
+		p.Exposes = append(p.Exposes, rollback.Exposure{What: what})
 	}
 	if why := x.c.Unlooked[o.Unit.Service]; why != "" {
 		p.Unseen = []string{why}
@@ -153,6 +163,9 @@ func (c *example) build(t *testing.T) (*rollback.Engine, rollback.Request) {
 		req.Edges = append(req.Edges, providers.Edge{
 			From: e.From, To: e.To, Kind: providers.EdgeKind(e.Kind), FromVersions: e.FromVersions, ToVersions: e.ToVersions, Source: "catalog",
 		})
+	}
+	for _, a := range c.Advisories {
+		req.Advisories = append(req.Advisories, rollback.Advisory{ID: a.ID, Package: a.Package, Versions: a.Versions, Exploited: a.Exploited, Source: "advisories"})
 	}
 	for _, name := range sortedNames(c.Emits) {
 		req.Services = append(req.Services, providers.Service{Name: name, Emits: c.Emits[name]})

@@ -112,6 +112,10 @@ type Proposal struct {
 	ChangeClass string    `json:"change_class,omitempty"`
 	// Short is room that it would lack, with what to do first. Empty where room has no meaning, too.
 	Short []Shortage `json:"short,omitempty"`
+	// Runs are what the target runs and RunsNow what is served, as far as is known; Exposes is what the way back opens again beside that.
+	Runs    []Part     `json:"runs,omitempty"`
+	RunsNow []Part     `json:"runs_now,omitempty"`
+	Exposes []Exposure `json:"exposes,omitempty"`
 	// Looked is what was looked at to say that it can run; see [Proposal.LookedAt].
 	Looked []Look `json:"looked,omitempty"`
 }

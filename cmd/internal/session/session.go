@@ -60,6 +60,7 @@ type Session struct {
 	keptAt   map[string]time.Time // when each provider answered an earlier process last
 	past     history
 	filed    filed
+	feeds    feeds
 	done     sync.WaitGroup
 	keep     func() // writes down what is known, at the end
 	stop     context.CancelFunc
