@@ -47,6 +47,9 @@ type Config struct {
 	Verifier   Verifier                         // the checks that were declared for single units; nil: none were
 	Cap        int                              // how many units may hang together in one plan; 3
 	Proofs     proof.Rules                      // how long a proof counts
+	// Mentions gives those of some names that the files of a service have at a commit; an error that matches [providers.ErrNotFound]:
+	// nobody has the commit. Nil: nobody can read files.
+	Mentions   func(ctx context.Context, service, commit string, names []string) ([]string, error)
 	Probed     func(Unit) bool                  // whether somebody wants its plan to be looked at all the time; nil: none
 	MeasureTTL time.Duration                    // how long a temporary measure may stand where its provider does not say; 24 h
 }

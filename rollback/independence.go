@@ -103,6 +103,7 @@ func (e *Engine) standing(ctx context.Context, shared *world, req Request, id Un
 	ctx, cancel := context.WithTimeout(ctx, standingLimit)
 	defer cancel()
 	w.tied = func(o Observation, to Revision) ([]Tie, error) { return e.ties(ctx, o, to) }
+	w.mentioned = e.mentioned(ctx)
 	req.Unit = id
 	p, err := e.planIn(ctx, &w, req, []UnitID{id}, nil)
 	switch {

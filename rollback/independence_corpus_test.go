@@ -29,7 +29,9 @@ type example struct {
 	Owners, Emits, Missing, Short    map[string][]string
 	Exposes                          map[string][]string
 	Advisories                       []exampleAdvisory
-	ListError                        string `yaml:"list_error"`
+	Flags                            map[string]exampleFlag
+	Files                            map[string][]string // the flags that the files name, by commit
+	ListError                        string              `yaml:"list_error"`
 	Unread                           []string
 	Changes                          []exampleChange
 	Edges                            []exampleEdge
@@ -53,6 +55,12 @@ type exampleAdvisory struct {
 	Exploited             bool
 }
 
+// exampleFlag is a unit that is a feature flag; made is how many minutes ago one of its name began.
+type exampleFlag struct {
+	On   bool
+	Made int
+}
+
 type exampleTie struct{ Verdict, Unit, Text string }
 
 // corpusTarget is the target in memory, with what a case says of it.
@@ -67,6 +75,10 @@ func (x corpusTarget) Observe(ctx context.Context, id rollback.UnitID) (rollback
 		return rollback.Observation{}, errors.New(why)
 	}
 	o.Frozen = x.c.Frozen[o.Unit.Service]
+	_, flag, _ := strings.Cut(string(id), "/")
+	if f, ok := x.c.Flags[flag]; ok {
+		o.Flag = &rollback.FlagState{Name: flag, On: f.On, Created: ago(f.Made)}
+	}
 	return o, err
 }
 
@@ -140,6 +152,9 @@ func (c *example) build(t *testing.T) (*rollback.Engine, rollback.Request) {
 	b := newBench(t)
 	for _, name := range sortedNames(c.Units) {
 		u := b.target.add(name, revisionsOf(t, name, c.Units[name])...)
+		if _, ok := c.Flags[name]; ok {
+			u.unit.Kind, u.unit.Service = "flag", ""
+		}
 		u.owners, u.inFlight, u.delivers = c.Owners[name], c.InFlight[name], c.Delivers[name]
 		if env := c.Env[name]; env != "" {
 			u.unit.Environment = env
@@ -149,6 +164,7 @@ func (c *example) build(t *testing.T) (*rollback.Engine, rollback.Request) {
 		b.target.listErr = errors.New(c.ListError)
 	}
 	b.cfg.Reversers = map[string]rollback.Reverser{"fake": corpusTarget{b.target, c}}
+	b.cfg.Mentions = c.mentions
 	req := rollback.Request{Unit: "fake:prod/shop", To: c.To, Unread: c.Unread}
 	if c.Unit != "" {
 		req.Unit = rollback.UnitID("fake:prod/" + c.Unit)
@@ -171,6 +187,16 @@ func (c *example) build(t *testing.T) (*rollback.Engine, rollback.Request) {
 		req.Services = append(req.Services, providers.Service{Name: name, Emits: c.Emits[name]})
 	}
 	return b.another(t), req
+}
+
+// mentions are the flags that the files of a commit name; of a commit that the case says nothing of, nobody knows.
+func (c *example) mentions(_ context.Context, _, commit string, _ []string) ([]string, error) {
+	for name, found := range c.Files {
+		if commitNamed(name) == commit {
+			return found, nil
+		}
+	}
+	return nil, providers.ErrNotFound
 }
 
 func sortedNames[V any](m map[string]V) []string {

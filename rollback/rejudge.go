@@ -84,6 +84,7 @@ func (e *Engine) rejudge(ctx context.Context, p Plan, a around) error {
 		return err
 	}
 	a.w.tied = func(o Observation, to Revision) ([]Tie, error) { return e.ties(ctx, o, to) }
+	a.w.mentioned = e.mentioned(ctx)
 	s, err := a.w.gather(p.basis.req, p.basis.primary, e.cfg.Cap)
 	if err != nil {
 		return fmt.Errorf("%w: it cannot be judged again: %w", ErrPlanChanged, err)

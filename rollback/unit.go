@@ -71,6 +71,7 @@ type Observation struct {
 	// Asks is what the target's own object asks for where it is verified, by the name of the annotation: text of whoever may
 	// write there.
 	Asks map[string]string `json:"asks,omitempty"`
+	Flag *FlagState        `json:"flag,omitempty"` // where the unit is a feature flag
 }
 
 // Step is one conditional effect on one unit. From and To are content digests.

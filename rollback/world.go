@@ -35,6 +35,7 @@ type world struct {
 	probes  map[UnitID]proof.Probe
 
 	advisories []Advisory
+	mentioned  mentions // looks into the files of commits; nil: nobody can
 	did        map[UnitID][]switched // what backout switched
 	now        time.Time
 	tied       func(Observation, Revision) ([]Tie, error) // asks a unit's provider; nil: nobody is asked
@@ -46,6 +47,7 @@ type world struct {
 func (e *Engine) look(ctx context.Context, req Request, primary []UnitID, units []Unit, listErr error) (*world, error) {
 	w := newWorld(req, units, listErr)
 	w.tied = func(o Observation, to Revision) ([]Tie, error) { return e.ties(ctx, o, to) }
+	w.mentioned = e.mentioned(ctx)
 	w.obs, w.errs = e.observeAll(ctx, w.near(primary))
 	return w, e.remember(ctx, w)
 }

@@ -61,6 +61,7 @@ type Session struct {
 	past     history
 	filed    filed
 	feeds    feeds
+	searched searched
 	done     sync.WaitGroup
 	keep     func() // writes down what is known, at the end
 	stop     context.CancelFunc
@@ -77,7 +78,7 @@ func Open(ctx context.Context, o Options) (*Session, error) {
 	}
 	engine, err := rollback.New(rollback.Config{
 		Store: s.DB, Reversers: s.reversers, Symptoms: s, Checks: s.outsideChecks, CheckNames: s.outsideNames, Verifier: s, Now: o.Now, ReadOnly: o.Config.ReadOnly || s.NoRecord != nil, Tier: o.Config.Tier,
-		Criticality: s.criticality, Proofs: proofRules(o.Config.Proofs), Probed: s.probed,
+		Criticality: s.criticality, Proofs: proofRules(o.Config.Proofs), Probed: s.probed, Mentions: s.mentions,
 		Hold: o.Config.Rollback.Hold, Deadline: o.Config.Rollback.Deadline, Poll: o.Config.Rollback.Poll, Cap: o.Config.Rollback.Cap,
 		Executor: executor(), HolderDead: holderDead, Log: o.Log,
 	})
