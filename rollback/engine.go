@@ -50,8 +50,8 @@ type Config struct {
 	// Mentions gives those of some names that the files of a service have at a commit; an error that matches [providers.ErrNotFound]:
 	// nobody has the commit. Nil: nobody can read files.
 	Mentions   func(ctx context.Context, service, commit string, names []string) ([]string, error)
-	Probed     func(Unit) bool                  // whether somebody wants its plan to be looked at all the time; nil: none
-	MeasureTTL time.Duration                    // how long a temporary measure may stand where its provider does not say; 24 h
+	Probed     func(Unit) bool // whether somebody wants its plan to be looked at all the time; nil: none
+	MeasureTTL time.Duration   // how long a temporary measure may stand where its provider does not say; 24 h
 }
 
 // Engine is the only door to the Reversers: read-only mode, policy, confirmation, locks and the journal are enforced

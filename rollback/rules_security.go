@@ -46,34 +46,39 @@ type Exposure struct {
 func (a *Advisory) about(parts []Part) answer {
 	out := outside
 	for _, p := range parts {
-		switch {
-		case a.Digest != "" && a.Digest == p.Digest:
+		switch a.hits(p) {
+		case within:
 			return within
-		case a.Package == "" || p.Name != a.Package && !strings.HasSuffix(p.Name, "/"+a.Package):
-		case a.Digest != "" && p.Digest == "":
+		case cannotTell:
 			out = cannotTell
-		case a.Digest != "":
-		case slices.Contains(a.Exact, p.Version) && p.Version != "":
-			return within
-		case a.Versions == "" && len(a.Exact) == 0:
-			return within
-		case a.Versions == "" && p.Version != "":
 		default:
-			v := version(p.Version)
-			if v == nil {
-				out = cannotTell
-				continue
-			}
-			switch lies(v, a.Versions) {
-			case within:
-				return within
-			case cannotTell:
-				out = cannotTell
-			default:
-			}
 		}
 	}
 	return out
+}
+
+// hits says whether an advisory is about one part. One that is called so and does not say its version, or its digest, cannot be told.
+func (a *Advisory) hits(p Part) answer {
+	if a.Digest != "" && a.Digest == p.Digest {
+		return within
+	}
+	if a.Package == "" || p.Name != a.Package && !strings.HasSuffix(p.Name, "/"+a.Package) {
+		return outside
+	}
+	switch {
+	case a.Digest != "" && p.Digest == "":
+		return cannotTell
+	case a.Digest != "":
+		return outside
+	case p.Version != "" && slices.Contains(a.Exact, p.Version), a.Versions == "" && len(a.Exact) == 0:
+		return within
+	case p.Version != "" && a.Versions == "":
+		return outside
+	}
+	if v := version(p.Version); v != nil {
+		return lies(v, a.Versions)
+	}
+	return cannotTell
 }
 
 // parts are what a revision of a unit is and runs. What the provider tells comes first.

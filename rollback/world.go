@@ -35,7 +35,7 @@ type world struct {
 	probes  map[UnitID]proof.Probe
 
 	advisories []Advisory
-	mentioned  mentions // looks into the files of commits; nil: nobody can
+	mentioned  mentions              // looks into the files of commits; nil: nobody can
 	did        map[UnitID][]switched // what backout switched
 	now        time.Time
 	tied       func(Observation, Revision) ([]Tie, error) // asks a unit's provider; nil: nobody is asked
