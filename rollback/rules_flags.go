@@ -172,10 +172,10 @@ func (m *moved) judged(ch choice) (f Finding, ok bool) {
 	switch {
 	case m.then != "" && m.made && m.state.On:
 		f.Verdict = Blocked
-		f.Text = fmt.Sprintf("%s asks for a flag %s, and the one that there is was made since, with another meaning, and is %s: %s", target, m.state.Name, state, off)
+		f.Text = fmt.Sprintf("%s asks for a flag %s, and the one that there is was made since, so it may mean something else, and is %s: %s", target, m.state.Name, state, off)
 	case m.then != "" && m.made:
 		f.Verdict = Conditional
-		f.Text = fmt.Sprintf("%s asks for a flag %s, and the one that there is was made since, with another meaning: it is off, and has to stay so", target, m.state.Name)
+		f.Text = fmt.Sprintf("%s asks for a flag %s, and the one that there is was made since, so it may mean something else: it is off, and has to stay so", target, m.state.Name)
 	case m.then != "":
 		f.Verdict = Conditional
 		f.Text = fmt.Sprintf("%s asks for the flag %s, which was altered since it served and is %s now: look whether that is what it may be", target, m.state.Name, state)
