@@ -30,6 +30,7 @@ type Config struct {
 	Proofs      Proofs
 	Ledger      Ledger
 	Drills      Drills
+	Security    Security
 	Services    []Service
 	Edges       []Edge
 	Verify      []Verify
@@ -62,6 +63,11 @@ type Proofs struct {
 	Deployments         int
 	Rotation            []string
 	Probe               Probe
+}
+
+// Security names the files of advisories that a target is compared with: OSV, the catalogue of CISA, or a list of one's own.
+type Security struct {
+	Advisories []string
 }
 
 // Probe says which units' plans are looked at all the time, how often each, and how many a minute at most.

@@ -77,6 +77,9 @@ func Fields() []Field {
 		}},
 		{Name: "ledger", Type: Object, Help: "how the record is signed, and where its checkpoints are kept", Fields: ledgerFields()},
 		{Name: "drills", Type: Object, Help: "what limits drills, and which are made by themselves", Fields: drillFields()},
+		{Name: "security", Type: Object, Help: "what must not come back unseen", Fields: []Field{
+			{Name: "advisories", Type: Strings, Help: "files, or patterns of them: OSV (JSON), the catalogue of exploited vulnerabilities of CISA (JSON), or a list of {id, digest or package, versions, exploited}"},
+		}},
 		{Name: "services", Type: Objects, Help: "the catalogue: who calls whom", Fields: []Field{
 			{Name: "name", Type: String, Required: true},
 			{Name: "tier", Type: String, Help: "how much depends on it: 1 the most, 2, 3"},

@@ -110,6 +110,7 @@ func assemble(v *viper.Viper, layers []layer) (*Config, error) {
 	if err := c.drillsOf(layers); err != nil {
 		return nil, err
 	}
+	c.Security.Advisories = v.GetStringSlice("security.advisories")
 	for key, into := range map[string]any{"tiers": &c.Tiers, "services": &c.Services, "edges": &c.Edges} {
 		if err := strongest(layers, key, into); err != nil {
 			return nil, err

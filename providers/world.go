@@ -32,6 +32,8 @@ const (
 	EdgeOrder    EdgeKind = "order"
 
 	EdgeIndependent EdgeKind = "independent"
+	// EdgeFlag: From, at one of FromVersions, asks for the feature flag To, which is a flag's name or its unit.
+	EdgeFlag EdgeKind = "flag"
 
 	// EdgeMinVersion: From, as it is now, needs To at one of ToVersions. EdgeVerified and EdgeRefuted: From at one of FromVersions
 	// was tried with To at one of ToVersions, and they work together, or do not.

@@ -56,6 +56,9 @@ type Config struct {
 	DrillMax   time.Duration                    // how long a unit may be back in a drill; 10 min
 	DrillGrace time.Duration                    // how long a check may fail without a break before that ends a drill; 20 s
 	SliceOf    func(Unit) proof.Slice           // what part of a whole a unit is; nil, or "": it is a whole
+	// Mentions gives those of some names that the files of a service have at a commit; an error that matches [providers.ErrNotFound]:
+	// nobody has the commit. Nil: nobody can read files.
+	Mentions func(ctx context.Context, service, commit string, names []string) ([]string, error)
 }
 
 // Engine is the only door to the Reversers: read-only mode, policy, confirmation, locks and the journal are enforced

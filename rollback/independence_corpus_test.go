@@ -27,7 +27,11 @@ type example struct {
 	Unlooked                         map[string]string
 	InFlight                         map[string]string `yaml:"in_flight"`
 	Owners, Emits, Missing, Short    map[string][]string
-	ListError                        string `yaml:"list_error"`
+	Exposes                          map[string][]string
+	Advisories                       []exampleAdvisory
+	Flags                            map[string]exampleFlag
+	Files                            map[string][]string // the flags that the files name, by commit
+	ListError                        string              `yaml:"list_error"`
 	Unread                           []string
 	Changes                          []exampleChange
 	Edges                            []exampleEdge
@@ -49,6 +53,17 @@ type exampleEdge struct {
 	ToVersions     string `yaml:"to_versions"`
 }
 
+type exampleAdvisory struct {
+	ID, Package, Versions string
+	Exploited             bool
+}
+
+// exampleFlag is a unit that is a feature flag; made is how many minutes ago one of its name began.
+type exampleFlag struct {
+	On   bool
+	Made int
+}
+
 type exampleTie struct{ Verdict, Unit, Text string }
 
 // corpusTarget is the target in memory, with what a case says of it.
@@ -63,6 +78,10 @@ func (x corpusTarget) Observe(ctx context.Context, id rollback.UnitID) (rollback
 		return rollback.Observation{}, errors.New(why)
 	}
 	o.Frozen = x.c.Frozen[o.Unit.Service]
+	_, flag, _ := strings.Cut(string(id), "/")
+	if f, ok := x.c.Flags[flag]; ok {
+		o.Flag = &rollback.FlagState{Name: flag, On: f.On, Created: ago(f.Made)}
+	}
 	return o, err
 }
 
@@ -71,6 +90,9 @@ func (x corpusTarget) Plan(ctx context.Context, o rollback.Observation, to rollb
 	p.Missing = x.c.Missing[o.Unit.Service]
 	for _, what := range x.c.Short[o.Unit.Service] {
 		p.Short = append(p.Short, rollback.Shortage{What: what, First: "scale it"})
+	}
+	for _, what := range x.c.Exposes[o.Unit.Service] {
+		p.Exposes = append(p.Exposes, rollback.Exposure{What: what})
 	}
 	if why := x.c.Unlooked[o.Unit.Service]; why != "" {
 		p.Unseen = []string{why}
@@ -133,6 +155,9 @@ func (c *example) build(t *testing.T) (*rollback.Engine, rollback.Request) {
 	b := newBench(t)
 	for _, name := range sortedNames(c.Units) {
 		u := b.target.add(name, revisionsOf(t, name, c.Units[name])...)
+		if _, ok := c.Flags[name]; ok {
+			u.unit.Kind, u.unit.Service = "flag", ""
+		}
 		u.owners, u.inFlight, u.delivers = c.Owners[name], c.InFlight[name], c.Delivers[name]
 		if env := c.Env[name]; env != "" {
 			u.unit.Environment = env
@@ -142,6 +167,7 @@ func (c *example) build(t *testing.T) (*rollback.Engine, rollback.Request) {
 		b.target.listErr = errors.New(c.ListError)
 	}
 	b.cfg.Reversers = map[string]rollback.Reverser{"fake": corpusTarget{b.target, c}}
+	b.cfg.Mentions = c.mentions
 	req := rollback.Request{Unit: "fake:prod/shop", To: c.To, Unread: c.Unread}
 	if c.Unit != "" {
 		req.Unit = rollback.UnitID("fake:prod/" + c.Unit)
@@ -157,6 +183,9 @@ func (c *example) build(t *testing.T) (*rollback.Engine, rollback.Request) {
 			From: e.From, To: e.To, Kind: providers.EdgeKind(e.Kind), FromVersions: e.FromVersions, ToVersions: e.ToVersions, Source: "catalog",
 		})
 	}
+	for _, a := range c.Advisories {
+		req.Advisories = append(req.Advisories, rollback.Advisory{ID: a.ID, Package: a.Package, Versions: a.Versions, Exploited: a.Exploited, Source: "advisories"})
+	}
 	for _, name := range sortedNames(c.Emits) {
 		req.Services = append(req.Services, providers.Service{Name: name, Emits: c.Emits[name]})
 	}
@@ -168,6 +197,16 @@ func (c *example) build(t *testing.T) (*rollback.Engine, rollback.Request) {
 		b.cfg.Contents = map[string]providers.Contents{"git": &repository{commits: c.Repo, broken: c.RepoError}}
 	}
 	return b.another(t), req
+}
+
+// mentions are the flags that the files of a commit name; of a commit that the case says nothing of, nobody knows.
+func (c *example) mentions(_ context.Context, _, commit string, _ []string) ([]string, error) {
+	for name, found := range c.Files {
+		if commitNamed(name) == commit {
+			return found, nil
+		}
+	}
+	return nil, providers.ErrNotFound
 }
 
 func sortedNames[V any](m map[string]V) []string {

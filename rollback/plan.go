@@ -22,9 +22,10 @@ type Request struct {
 	Edges    []providers.Edge   // declared and observed edges
 	Services []providers.Service
 	// Unread says which declarations there are and could not be read, and why: what they would say is unknown.
-	Unread []string
-	Reason string
-	Drill  *DrillAsk // it is to be a drill; see [Engine.PlanDrill]
+	Unread     []string
+	Advisories []Advisory // what was mended since, and must not come back unseen
+	Reason     string
+	Drill      *DrillAsk // it is to be a drill; see [Engine.PlanDrill]
 }
 
 // Verdict says whether a unit can be taken back alone; the worst of its findings.

@@ -170,7 +170,7 @@ func (e *Engine) unitPlan(ctx context.Context, w *world, q part, with []Companio
 		for _, text := range up.Unseen {
 			up.Findings = append(up.Findings, Finding{Rule: ruleReconciler, Verdict: Unknown, SeenAt: obs.At, Text: text})
 		}
-		up.Findings = append(up.Findings, capacity(&up.Proposal, obs)...)
+		up.Findings = append(append(up.Findings, capacity(&up.Proposal, obs)...), w.security(&up)...)
 		if len(up.Missing) > 0 {
 			up.Findings = append(up.Findings, Finding{
 				Rule: ruleArtifact, Verdict: Blocked, SeenAt: obs.At, Evidence: strings.Join(up.Missing, ", "),

@@ -119,7 +119,7 @@ func (e *Engine) seePlan(ctx context.Context, req Request, unit Unit) proof.Prob
 // lean is one unit's part of a plan. Only that unit is looked at, unless what it reads ties it to others, or something is missing that
 // may go back with it.
 func (e *Engine) lean(ctx context.Context, req Request, unit Unit) (UnitPlan, error) {
-	req = Request{Unit: unit.ID, Context: req.Context, Edges: req.Edges, Services: req.Services, Unread: req.Unread}
+	req = Request{Unit: unit.ID, Context: req.Context, Edges: req.Edges, Services: req.Services, Unread: req.Unread, Advisories: req.Advisories}
 	w, err := e.look(ctx, req, []UnitID{unit.ID}, []Unit{unit}, nil)
 	if err != nil {
 		return UnitPlan{Unit: unit}, err

@@ -71,6 +71,7 @@ type Observation struct {
 	// Asks is what the target's own object asks for where it is verified, by the name of the annotation: text of whoever may
 	// write there.
 	Asks map[string]string `json:"asks,omitempty"`
+	Flag *FlagState        `json:"flag,omitempty"` // where the unit is a feature flag
 }
 
 // Step is one conditional effect on one unit. From and To are content digests.
@@ -112,6 +113,10 @@ type Proposal struct {
 	ChangeClass string    `json:"change_class,omitempty"`
 	// Short is room that it would lack, with what to do first. Empty where room has no meaning, too.
 	Short []Shortage `json:"short,omitempty"`
+	// Runs are what the target runs and RunsNow what is served, as far as is known; Exposes is what the way back opens again beside that.
+	Runs    []Part     `json:"runs,omitempty"`
+	RunsNow []Part     `json:"runs_now,omitempty"`
+	Exposes []Exposure `json:"exposes,omitempty"`
 	// Looked is what was looked at to say that it can run; see [Proposal.LookedAt].
 	Looked []Look `json:"looked,omitempty"`
 }

@@ -33,12 +33,15 @@ type world struct {
 	unread  []string       // declarations that could not be read
 	proofs  []proof.Record // what runs have shown of units; a plan is compared with them
 	probes  map[UnitID]proof.Probe
-	did     map[UnitID][]switched // what backout switched
-	now     time.Time
-	tied    func(Observation, Revision) ([]Tie, error) // asks a unit's provider; nil: nobody is asked
-	passed  func(older, newer string) *passage         // reads what lies between two commits; nil: nobody can
-	wanted  map[UnitID]string                          // where units have to go because others do, by digest
-	order   [][2]UnitID                                // the first before the second, in whatever direction they go
+
+	advisories []Advisory
+	mentioned  mentions              // looks into the files of commits; nil: nobody can
+	did        map[UnitID][]switched // what backout switched
+	now        time.Time
+	tied       func(Observation, Revision) ([]Tie, error) // asks a unit's provider; nil: nobody is asked
+	passed     func(older, newer string) *passage         // reads what lies between two commits; nil: nobody can
+	wanted     map[UnitID]string                          // where units have to go because others do, by digest
+	order      [][2]UnitID                                // the first before the second, in whatever direction they go
 }
 
 // look observes the units that live in the environment of one of those asked for; all of them bear on the rules.
@@ -52,6 +55,7 @@ func (e *Engine) look(ctx context.Context, req Request, primary []UnitID, units 
 // attach gives a world whom to ask, within ctx.
 func (e *Engine) attach(ctx context.Context, w *world) {
 	w.tied = func(o Observation, to Revision) ([]Tie, error) { return e.ties(ctx, o, to) }
+	w.mentioned = e.mentioned(ctx)
 	w.passed = func(older, newer string) *passage { return e.passages.between(ctx, older, newer) }
 }
 
@@ -70,7 +74,7 @@ func (e *Engine) remember(ctx context.Context, w *world) error {
 
 func newWorld(req Request, units []Unit, listErr error) *world {
 	return &world{
-		units: units, listErr: listErr, changes: req.Context, edges: req.Edges, facts: req.Services, unread: req.Unread,
+		units: units, listErr: listErr, changes: req.Context, edges: req.Edges, facts: req.Services, unread: req.Unread, advisories: req.Advisories,
 		obs: map[UnitID]Observation{}, errs: map[UnitID]error{}, claims: map[UnitID]string{}, left: map[UnitID]map[string]string{},
 	}
 }

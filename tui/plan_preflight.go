@@ -118,7 +118,11 @@ func (s *planScreen) unitFindings(u *rollback.UnitPlan) []finding {
 	case u.Proof != nil && u.Proof.Proof != nil:
 		out = append(out, finding{word: warn, units: units, text: proof(u.Tested)})
 	default:
-		out = append(out, finding{word: warn, units: units, text: proof(u.Tested) + ": this way back was never proved"})
+		text, then := proof(u.Tested), ": "
+		if strings.Contains(text, ";") {
+			then = "; "
+		}
+		out = append(out, finding{word: warn, units: units, text: text + then + "this way back was never proved"})
 	}
 	for _, t := range u.Warnings {
 		out = append(out, finding{word: warn, units: units, text: plain(t)})

@@ -283,7 +283,10 @@ func proofLevel(u *rollback.UnitPlan) string {
 	if u.Proof != nil && u.Proof.Tested() {
 		return u.Proof.Level.String()
 	}
-	word, _, _ := strings.Cut(proof(u.Tested), ":")
+	word := proof(u.Tested)
+	if at := strings.IndexAny(word, ":;"); at >= 0 {
+		word = word[:at]
+	}
 	return word
 }
 

@@ -19,8 +19,14 @@ func TestThePlanSaysWhetherItIsTested(t *testing.T) {
 		standing proofs.Standing
 		column   string
 	}{
-		"tested":         {proofs.Standing{Level: proofs.L4, Earned: proofs.L4, Proof: record}, " L4 "},
-		"not any more":   {proofs.Standing{Level: proofs.L1, Earned: proofs.L4, Proof: record, Reasons: []proofs.Reason{{Rule: "I1", Cap: proofs.L1, Text: "the settings were changed"}}}, " untested "},
+		"tested":       {proofs.Standing{Level: proofs.L4, Earned: proofs.L4, Proof: record}, " L4 "},
+		"not any more": {proofs.Standing{Level: proofs.L1, Earned: proofs.L4, Proof: record, Reasons: []proofs.Reason{{Rule: "I1", Cap: proofs.L1, Text: "the settings were changed"}}}, " untested "},
+		"probed": {proofs.Standing{Level: proofs.L1, Probe: &proofs.Probe{
+			At: record.At().Add(71 * time.Hour), Answer: proofs.Yes(),
+		}}, " untested "},
+		"probed, and a right is missing": {proofs.Standing{Level: proofs.L0, Probe: &proofs.Probe{
+			At: record.At().Add(71 * time.Hour), Since: record.At().Add(70 * time.Hour), Answer: proofs.No("no right"), Rule: "I2",
+		}}, " untested "},
 		"never executed": {proofs.Standing{Level: proofs.L1}, " untested "},
 	} {
 		words := c.standing.Words(record.At().Add(72 * time.Hour))

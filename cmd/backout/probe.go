@@ -42,6 +42,8 @@ Exit codes: 0 every plan is valid; 3 one is not; 8 of one that cannot be seen. W
 		RunE: func(cmd *cobra.Command, args []string) error {
 			set := cmd.Flags()
 			switch {
+			case f.once && set.Changed("every"):
+				return usage("--once is one round and --every goes on: give one of the two")
 			case f.most < 1 && set.Changed("max"):
 				return usage("--max is how many a minute at most, 1 or more, not %d", f.most)
 			case f.every <= 0 && set.Changed("every"):
@@ -54,7 +56,6 @@ Exit codes: 0 every plan is valid; 3 one is not; 8 of one that cannot be seen. W
 	fl.BoolVar(&f.once, "once", false, "one round (as without --every)")
 	fl.DurationVar(&f.every, "every", 0, "go on, a round each such time")
 	fl.IntVar(&f.most, "max", 0, "how many a minute at most (default: proofs.probe.rate)")
-	cmd.MarkFlagsMutuallyExclusive("once", "every")
 	return cmd
 }
 

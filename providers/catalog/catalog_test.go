@@ -61,6 +61,7 @@ const own = `services:
       - {with: pricing, versions: ">= 1.4, < 3", own_versions: ">= 2", evidence: contract test 218}
       - {with: pricing, versions: "< 1.4", works: false}
     independent_of: [login]
+    flags: {new-cart: ">= 2", old-cart: ""}
 `
 
 const backstage = `apiVersion: backstage.io/v1alpha1
@@ -109,6 +110,8 @@ func TestWhatIsDeclaredIsTold(t *testing.T) {
 	}
 	if d := cmp.Diff([]providers.Edge{
 		edge("orders", "pricing", providers.EdgeMinVersion, "", ">= 1.2", "services.yaml: orders requires pricing >= 1.2"),
+		edge("orders", "new-cart", providers.EdgeFlag, ">= 2", "", "services.yaml: orders >= 2 asks for the flag new-cart"),
+		edge("orders", "old-cart", providers.EdgeFlag, "", "", "services.yaml: orders asks for the flag old-cart"),
 		edge("orders", "login", providers.EdgeIndependent, "", "", "services.yaml: orders is independent of login"),
 		edge("orders", "pricing", providers.EdgeVerified, ">= 2", ">= 1.4, < 3", "services.yaml: orders >= 2 works with pricing >= 1.4, < 3: contract test 218"),
 		edge("orders", "pricing", providers.EdgeRefuted, "", "< 1.4", "services.yaml: orders does not work with pricing < 1.4"),

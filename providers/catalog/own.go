@@ -43,6 +43,7 @@ type ownService struct {
 	Emits       []string          `yaml:"emits"`
 	Tried       []ownTrial        `yaml:"tried"`
 	Independent []string          `yaml:"independent_of"`
+	Flags       map[string]string `yaml:"flags"` // by name: which own versions ask for it, "" those since somebody wrote it here
 }
 
 // ownTrial is what came of trying a service with what it calls.
@@ -133,6 +134,13 @@ func (c *contents) service(s *ownService) error {
 		if err := c.requires(s.Name, to, s.Requires[to]); err != nil {
 			return err
 		}
+	}
+	for _, flag := range slices.Sorted(maps.Keys(s.Flags)) {
+		if err := checkRange(s.Flags[flag]); err != nil {
+			return fmt.Errorf("service %s: asks for the flag %s: %w", s.Name, flag, err)
+		}
+		text := strings.TrimSpace(fmt.Sprintf("%s %s", s.Name, s.Flags[flag])) + " asks for the flag " + flag
+		c.edge(providers.Edge{From: s.Name, To: flag, Kind: providers.EdgeFlag, FromVersions: s.Flags[flag]}, text)
 	}
 	for _, other := range s.Independent {
 		c.edge(providers.Edge{From: s.Name, To: other, Kind: providers.EdgeIndependent}, s.Name+" is independent of "+other)

@@ -234,6 +234,7 @@ func remarks(w *way, prop *rollback.Proposal) {
 		case o.GetKind() == "Secret" && o.group() == "":
 			if rotated(o, w.lives[o.key()]) {
 				prop.Warnings = append(prop.Warnings, fmt.Sprintf("%s goes back to what it held in %s: what was rotated since no longer works", o, w.to.label()))
+				prop.Exposes = append(prop.Exposes, rollback.Exposure{What: providers.Clean(fmt.Sprintf("%s holds again what it held in %s: a credential that was replaced comes back", o, w.to.label())), Evidence: providers.Clean(o.String())})
 			}
 		case was == nil:
 		case custom(o) && w.target.ApplyMethod != "ssa":

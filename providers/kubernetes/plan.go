@@ -89,6 +89,7 @@ func (p *Provider) PlanWith(ctx context.Context, obs rollback.Observation, to ro
 	}
 	prop.LookedAt(rollback.LostArtifact, "what the target refers to", n)
 	p.available(ctx, l, target, &prop)
+	l.exposes(target, &prop)
 	l.told(&prop)
 	l.stranded(target, &prop)
 	prop.Blast, prop.Estimate = l.blast(), l.estimate(to)

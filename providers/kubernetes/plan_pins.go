@@ -12,12 +12,7 @@ import (
 
 // pin finds the tags of the target that no longer lead to what they led to when it served, and what to write instead.
 func (l *look) pin(target held, prop *rollback.Proposal) pins {
-	then, now := l.known[target.digest].Digests, map[string]string{}
-	for _, q := range of(target, l.pods) {
-		if len(q.digests) > 0 {
-			then = q.digests
-		}
-	}
+	then, now := l.ran(target), map[string]string{}
 	for _, q := range l.pods {
 		for container, digest := range q.digests {
 			now[q.images[container]] = digest

@@ -38,6 +38,7 @@ func edges() []edge {
 		{"K18 owners", owned},
 		{"what a probe looks at", lostOnes},
 		{"what there is no room for", noRoom},
+		{"what was replaced comes back", replaced},
 	}
 }
 

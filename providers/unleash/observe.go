@@ -146,7 +146,7 @@ func (p *Provider) Observe(ctx context.Context, unit rollback.UnitID) (rollback.
 	}
 	obs := rollback.Observation{
 		Unit: s.unit, At: s.at, Current: p.revision(s.past[0]), Token: s.token(), Stamp: s.stamp(), History: p.revisions(s),
-		References: s.references(),
+		References: s.references(), Flag: s.flagState(),
 	}
 	if s.feature.Stale {
 		obs.Frozen = "the flag is marked stale in Unleash: whether code still asks for it is not known"
@@ -158,6 +158,22 @@ func (p *Provider) Observe(ctx context.Context, unit rollback.UnitID) (rollback.
 		obs.Raw, err = json.Marshal(map[string]string{"history": "known back to " + s.past[len(s.past)-1].label + ": " + s.gap})
 	}
 	return obs, err
+}
+
+// flagState is what the flag does for people now. One that was deleted or archived, and is there again, began again.
+func (s *state) flagState() *rollback.FlagState {
+	f := &rollback.FlagState{Name: providers.Clean(s.flag), On: s.now.reaches(), Words: s.now.words()}
+	if i := slices.IndexFunc(s.log, func(e event) bool { return e.Type == typeCreated || e.Type == typeRevived }); i >= 0 {
+		f.Created = s.log[i].At.UTC()
+	}
+	return f
+}
+
+// reaches reports whether a flag may be on for anybody.
+func (c configuration) reaches() bool {
+	return c.Enabled && (len(c.Strategies) == 0 || slices.ContainsFunc(c.Strategies, func(s strategy) bool {
+		return !s.Disabled && fmt.Sprint(s.Parameters["rollout"]) != "0"
+	}))
 }
 
 // revisions are what stood before, and the way to switch it off as it is, which is always there while it is on.

@@ -69,3 +69,25 @@ func rightsOf(t *testing.T, p *unleash.Provider, flag, state, text string) {
 		t.Errorf("what is not in the log: %+v %v", looks, err)
 	}
 }
+
+// flagState is for whom a flag is on and since when there is one, as rules ask for it.
+func flagState(t *testing.T, u *servers.Unleash, a *ana) {
+	const flag = "new-state"
+	a.create(t, flag)
+	a.do(t, "POST", in(flag, "/strategies"), half)
+	a.do(t, "POST", in(flag, "/on"), "")
+	p := provider(t, u.URL)
+	made := observe(t, p, flag).Flag
+	if made == nil || made.Name != flag || !made.On || made.Created.IsZero() || !strings.Contains(made.Words, "50%") {
+		t.Fatalf("%+v", made)
+	}
+	a.do(t, "PUT", in(flag, "/strategies/"+a.strategies(t, flag)[0]), strings.Replace(half, `"50"`, `"0"`, 1))
+	if f := observe(t, p, flag).Flag; f.On || !f.Created.Equal(made.Created) {
+		t.Errorf("on for nobody: %+v", f)
+	}
+	a.do(t, "DELETE", projects+"/"+flag, "")
+	a.do(t, "POST", "/api/admin/archive/revive/"+flag, "")
+	if f := observe(t, p, flag).Flag; !f.Created.After(made.Created) {
+		t.Errorf("it was taken out of the archive and is the same as ever: %+v, then %+v", f, made)
+	}
+}

@@ -155,7 +155,7 @@ func TestUnleash(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, *servers.Unleash, *ana){
 		"changes": changes, "history": history, "reverser": reverser, "kill and restore": killAndRestore,
 		"restore of strategies": strategies, "between": between, "dependencies": dependencies, "stale and archived": staleAndArchived,
-		"server away": away, "rights": rights, "conformance": conformance,
+		"server away": away, "rights": rights, "flag": flagState, "conformance": conformance,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, u, a) })
 	}

@@ -26,6 +26,9 @@ func (s *Session) Prepare(_ context.Context, r *rollback.Request) error {
 	r.Context = near(snap, providers.Window{Since: now.Add(-ruleWindow)}, about, contextBefore, contextAfter)
 	r.Edges = append(snap.Edges(), callEdges(snap.Services())...)
 	r.Services, r.Unread = snap.Services(), s.unread()
+	var unread []string
+	r.Advisories, unread = s.advisories()
+	r.Unread = append(r.Unread, unread...)
 	inc, ok := s.Incident(r.Incident)
 	switch {
 	case r.Incident != "" && !ok:
