@@ -26,7 +26,7 @@ type example struct {
 	Env, Unseen, Frozen, Delivers    map[string]string
 	Unlooked                         map[string]string
 	InFlight                         map[string]string `yaml:"in_flight"`
-	Owners, Emits, Missing           map[string][]string
+	Owners, Emits, Missing, Reads    map[string][]string
 	ListError                        string `yaml:"list_error"`
 	Unread                           []string
 	Changes                          []exampleChange
@@ -34,7 +34,7 @@ type example struct {
 	Ties                             map[string][]exampleTie
 	Repo                             []exampleCommit
 	RepoError                        string `yaml:"repo_error"`
-	Schema                           string
+	Schema                           []string
 }
 
 type exampleChange struct {
@@ -157,8 +157,11 @@ func (c *example) build(t *testing.T) (*rollback.Engine, rollback.Request) {
 	for _, name := range sortedNames(c.Emits) {
 		req.Services = append(req.Services, providers.Service{Name: name, Emits: c.Emits[name]})
 	}
-	if c.Schema != "" {
-		u := b.target.add("shop-db", revisionsOf(t, "shop-db", []string{c.Schema + " - 9000"})...)
+	for _, name := range sortedNames(c.Reads) {
+		req.Services = append(req.Services, providers.Service{Name: name, Reads: c.Reads[name]})
+	}
+	if len(c.Schema) > 0 {
+		u := b.target.add("shop-db", revisionsOf(t, "shop-db", c.Schema)...)
 		u.unit.Kind, u.unit.Service = rollback.KindSchema, "shop"
 	}
 	if len(c.Repo) > 0 {

@@ -67,6 +67,7 @@ func (w *world) landed(commit string) time.Time {
 func (w *world) crossing(id UnitID, ch choice) []Finding {
 	read := w.crossings(ch)
 	out := w.schema(id, ch, read)
+	schema := w.unit(id).Kind == KindSchema // its migrations are what goes back
 	for _, c := range w.crossed(id, ch) {
 		for _, k := range []struct {
 			rule    string
@@ -95,7 +96,7 @@ func (w *world) crossing(id UnitID, ch choice) []Finding {
 					files = append(files, providers.Clean(p))
 				}
 			}
-			if len(files) == 0 && (k.kind == "" || c.Kind != k.kind) || k.rule == ruleSchema && len(files) > 0 && read.covers(c.Commit) {
+			if len(files) == 0 && (k.kind == "" || c.Kind != k.kind) || k.rule == ruleSchema && (schema || len(files) > 0 && read.covers(c.Commit)) {
 				continue // what the files hold says more than what they are called
 			}
 			out = append(out, w.crossedBy(c, Finding{
