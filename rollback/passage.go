@@ -28,7 +28,10 @@ type passage struct {
 	commits    map[string]bool
 	migrations []crossedMigration
 	missed     []string // migrations that only the older of the two has
-	err        error    // why it could not be read
+	formats    []crossedFormat
+	formatErr  error // why they cannot be compared
+	contracts  bool  // there are any between the two
+	err        error // why it could not be read
 }
 
 // crossedMigration is one version of a migration's file. Altered: it was there before the way began.
@@ -73,9 +76,9 @@ func (p *passages) between(ctx context.Context, older, newer string) *passage {
 		}
 		found := &passage{source: name, commits: map[string]bool{}, err: err}
 		if err == nil {
-			found.err = p.fill(ctx, found, b, newer)
+			found.err = p.fill(ctx, found, b, older, newer)
 		}
-		if found.err == nil && ctx.Err() == nil { // else it may be better the next time
+		if found.err == nil && found.formatErr == nil && ctx.Err() == nil { // else it may be better the next time
 			p.keep(key, found)
 		}
 		return found
@@ -93,7 +96,7 @@ func (p *passages) keep(key [2]string, found *passage) {
 }
 
 // fill reads what the files hold.
-func (p *passages) fill(ctx context.Context, out *passage, b providers.Between, newer string) error {
+func (p *passages) fill(ctx context.Context, out *passage, b providers.Between, older, newer string) error {
 	for _, c := range b.Commits {
 		out.commits[c] = true
 	}
@@ -103,6 +106,8 @@ func (p *passages) fill(ctx context.Context, out *passage, b providers.Between, 
 			out.missed = append(out.missed, where)
 		}
 	}
+	out.contracts = slices.ContainsFunc(b.Touched, func(t providers.Touched) bool { return strings.HasSuffix(t.Path, protobufFile) })
+	out.formats, out.formatErr = p.compare(ctx, out.source, b, older, newer)
 	files, err := p.files(ctx, out.source, b, newer)
 	if err != nil {
 		return err

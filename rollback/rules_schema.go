@@ -45,6 +45,20 @@ func (t *travel) covers(commit string) bool {
 	return slices.ContainsFunc(t.ways, func(p *passage) bool { return p.covers(commit) })
 }
 
+// tells reports whether what a commit did to files was read, so that what they are called says no more.
+func (t *travel) tells(rule string, files []string, commit string) bool {
+	switch rule {
+	case ruleSchema:
+	case ruleFormat:
+		if slices.ContainsFunc(files, func(f string) bool { return !strings.HasSuffix(f, protobufFile) }) {
+			return false
+		}
+	default:
+		return false
+	}
+	return t.covers(commit)
+}
+
 // source is who read it, "" nobody.
 func (t *travel) source() string {
 	for _, p := range t.ways {
