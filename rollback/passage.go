@@ -17,7 +17,8 @@ import (
 )
 
 const (
-	passageLimit = 15 * time.Second // for reading and understanding one
+	passageLimit = 30 * time.Second // for reading and understanding one, the start of the parser among it
+	againLimit   = 3 * time.Second  // when a plan is judged once more: what was read then is known
 	passagesKept = 500              // what commits did never changes; this bounds memory
 	passagesMost = 20               // revisions of one unit whose commits are read
 )
@@ -47,16 +48,17 @@ type passages struct {
 	sources map[string]providers.Contents
 	reader  *migration.Reader
 
-	mu   sync.Mutex
-	kept map[[2]string]*passage
+	mu     sync.Mutex
+	kept   map[[2]string]*passage
+	looked map[string]answered
 }
 
 func newPassages(sources map[string]providers.Contents) *passages {
-	return &passages{sources: sources, reader: migration.NewReader(), kept: map[[2]string]*passage{}}
+	return &passages{sources: sources, reader: migration.NewReader(), kept: map[[2]string]*passage{}, looked: map[string]answered{}}
 }
 
 // between is the way from an older commit to a newer one; nil where no source has both.
-func (p *passages) between(ctx context.Context, older, newer string) *passage {
+func (p *passages) between(ctx context.Context, limit time.Duration, older, newer string) *passage {
 	if p == nil || older == "" || newer == "" {
 		return nil
 	}
@@ -67,7 +69,7 @@ func (p *passages) between(ctx context.Context, older, newer string) *passage {
 	if known != nil {
 		return known
 	}
-	ctx, cancel := context.WithTimeout(ctx, passageLimit)
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	for _, name := range slices.Sorted(maps.Keys(p.sources)) {
 		b, err := p.sources[name].Between(ctx, older, newer)

@@ -8,6 +8,7 @@ import (
 	"math/big"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/providers/migration"
@@ -17,17 +18,51 @@ const ruleReaders = "D2 readers"
 
 // asking is the repositories, asked within ctx.
 type asking struct {
-	ctx  context.Context //nolint:containedctx // it lives as long as one plan is worked out
-	from *passages
+	ctx   context.Context //nolint:containedctx // it lives as long as one plan is worked out
+	from  *passages
+	limit time.Duration // for each question
 }
 
 func (a *asking) between(older, newer string) *passage {
-	return a.from.between(a.ctx, older, newer)
+	return a.from.between(a.ctx, a.limit, older, newer)
+}
+
+// answered is what was found once in a commit, which does not change.
+type answered struct {
+	effects []migration.Effect
+	files   []providers.FileAt
+	source  string
+}
+
+// once answers a question from what was found before, else asks it. Nothing found and what failed is asked again.
+func (p *passages) once(question string, ask func() (answered, error)) (answered, error) {
+	p.mu.Lock()
+	known, ok := p.looked[question]
+	p.mu.Unlock()
+	if ok {
+		return known, nil
+	}
+	found, err := ask()
+	if err != nil || found.source == "" {
+		return found, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.looked) >= passagesKept {
+		clear(p.looked)
+	}
+	p.looked[question] = found
+	return found, nil
 }
 
 // downs are the ways down of the migrations of a commit that are above one version and not above another. No source: nobody has it.
-func (a *asking) downs(commit string, above, upTo *big.Int) (out []migration.Effect, source string, err error) {
-	ctx, cancel := context.WithTimeout(a.ctx, passageLimit)
+func (a *asking) downs(commit string, above, upTo *big.Int) ([]migration.Effect, string, error) {
+	found, err := a.from.once(fmt.Sprintf("downs %s %s %s", commit, above, upTo), func() (answered, error) { return a.readDowns(commit, above, upTo) })
+	return found.effects, found.source, err
+}
+
+func (a *asking) readDowns(commit string, above, upTo *big.Int) (out answered, err error) {
+	ctx, cancel := context.WithTimeout(a.ctx, a.limit)
 	defer cancel()
 	within := func(f migration.File) bool {
 		v, ok := new(big.Int).SetString(f.Version, 10)
@@ -40,7 +75,7 @@ func (a *asking) downs(commit string, above, upTo *big.Int) (out []migration.Eff
 			continue
 		}
 		if err != nil {
-			return nil, name, err
+			return answered{source: name}, err
 		}
 		ids := make([]string, len(files))
 		for i := range files {
@@ -48,22 +83,28 @@ func (a *asking) downs(commit string, above, upTo *big.Int) (out []migration.Eff
 		}
 		held, err := c.Read(ctx, ids)
 		if err != nil {
-			return nil, name, err
+			return answered{source: name}, err
 		}
 		for _, at := range files {
 			f, _ := migration.Recognise(at.Path, nil)
 			if e := a.from.reader.Down(ctx, f, held[at.ID]); e.Class != migration.None {
-				out = append(out, e)
+				out.effects = append(out.effects, e)
 			}
 		}
-		return out, name, nil
+		out.source = name
+		return out, ctx.Err()
 	}
-	return nil, "", nil
+	return answered{}, nil
 }
 
 // mentions are the files of a commit, other than migrations and texts for people, that name all the words.
-func (a *asking) mentions(commit string, words []string) (files []providers.FileAt, source string, err error) {
-	ctx, cancel := context.WithTimeout(a.ctx, passageLimit)
+func (a *asking) mentions(commit string, words []string) ([]providers.FileAt, string, error) {
+	found, err := a.from.once("mentions "+commit+" "+strings.Join(words, " "), func() (answered, error) { return a.readMentions(commit, words) })
+	return slices.Clone(found.files), found.source, err
+}
+
+func (a *asking) readMentions(commit string, words []string) (answered, error) {
+	ctx, cancel := context.WithTimeout(a.ctx, a.limit)
 	defer cancel()
 	for _, name := range slices.Sorted(maps.Keys(a.from.sources)) {
 		m, ok := a.from.sources[name].(providers.Mentioner)
@@ -74,12 +115,13 @@ func (a *asking) mentions(commit string, words []string) (files []providers.File
 		if errors.Is(err, providers.ErrNotFound) {
 			continue
 		}
-		return slices.DeleteFunc(found, func(f providers.FileAt) bool {
+		files := slices.DeleteFunc(found, func(f providers.FileAt) bool {
 			_, is := migration.Recognise(f.Path, nil)
 			return is || strings.HasSuffix(f.Path, ".md") || strings.HasSuffix(f.Path, ".sum")
-		}), name, err
+		})
+		return answered{files: files, source: name}, err
 	}
-	return nil, "", nil
+	return answered{}, nil
 }
 
 // readers is rule D2: a schema goes down only where nobody is known to use what goes, and everybody was looked at.

@@ -51,7 +51,7 @@ func (e *Engine) look(ctx context.Context, req Request, primary []UnitID, units 
 // attach gives a world whom to ask, within ctx.
 func (e *Engine) attach(ctx context.Context, w *world) {
 	w.tied = func(o Observation, to Revision) ([]Tie, error) { return e.ties(ctx, o, to) }
-	w.asks = &asking{ctx, e.passages}
+	w.asks = &asking{ctx, e.passages, passageLimit}
 }
 
 // remember adds what is on the record: what runs did and hold, and what they have shown.
