@@ -13,6 +13,13 @@ type Contents interface {
 	Read(ctx context.Context, ids []string) (map[string]string, error)
 }
 
+// Mentioner is the extra ability of [Contents] that can look for words.
+type Mentioner interface {
+	// Mentions lists the files of a commit that hold every one of the words, which are of letters, digits and underscores. Case, an
+	// underscore between two words and an s at the end make no difference.
+	Mentions(ctx context.Context, commit string, words []string) ([]FileAt, error)
+}
+
 // Between is the way between two commits. Touched are the versions of files that the commits on it left behind, newest first;
 // Missed are those of the commits that older has and newer has not.
 type Between struct {

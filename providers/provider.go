@@ -100,8 +100,8 @@ type Archive interface {
 	Keys(ctx context.Context, provider, prefix string) ([]string, error)
 }
 
-// Mentioner is the extra ability to tell which of some names the files of a service mention at a commit, each as a word of its own. A
+// NameFinder is the extra ability to tell which of some names the files of a service mention at a commit, each as a word of its own. A
 // commit that it does not have is an error that matches [ErrNotFound].
-type Mentioner interface {
-	Mentions(ctx context.Context, service, commit string, names []string) ([]string, error)
+type NameFinder interface {
+	NamesIn(ctx context.Context, service, commit string, names []string) ([]string, error)
 }

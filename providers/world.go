@@ -14,6 +14,8 @@ type Service struct {
 	DependsOn   []string `json:"depends_on,omitempty"`
 	// Emits names what it does to the outside that no rollback takes back: payments, mails, deletions.
 	Emits []string `json:"emits,omitempty"`
+	// Reads names the tables ("orders") and columns ("orders.note") that it uses, whoever owns them. None: nobody said.
+	Reads []string `json:"reads,omitempty"`
 
 	Unknown map[string]json.RawMessage `json:"-"` // fields that this version does not know, to be written back
 }

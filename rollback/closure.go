@@ -125,6 +125,7 @@ func (w *world) assess(id UnitID, ch choice, c *providers.Change) part {
 	p.findings = append(p.findings, w.minimum(id, ch)...)
 	p.findings = append(p.findings, w.crossing(id, ch)...)
 	p.findings = append(p.findings, w.flags(id, ch)...)
+	p.findings = append(p.findings, w.readers(id, ch)...)
 	p.findings = append(p.findings, w.effects(id, ch)...)
 	p.findings = append(p.findings, w.undeclared()...)
 	p.findings = append(p.findings, w.age(id, ch, p.findings)...)

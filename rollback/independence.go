@@ -18,7 +18,7 @@ const (
 	ruleLook   = "look"
 
 	// standingLimit is how long one unit's way back may take to work out, after all were looked at.
-	standingLimit = 20 * time.Second
+	standingLimit = 45 * time.Second
 )
 
 // Alone is the answer to: can this unit go back without any other now?

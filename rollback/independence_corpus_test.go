@@ -20,25 +20,25 @@ import (
 
 // example is one labelled case; testdata/independence.yaml says what its fields mean.
 type example struct {
-	Name, Why, Unit, To, Truth, Rule string
-	Blind                            bool
-	Units                            map[string][]string
-	Env, Unseen, Frozen, Delivers    map[string]string
-	Unlooked                         map[string]string
-	InFlight                         map[string]string `yaml:"in_flight"`
-	Owners, Emits, Missing, Short    map[string][]string
-	Exposes                          map[string][]string
-	Advisories                       []exampleAdvisory
-	Flags                            map[string]exampleFlag
-	Files                            map[string][]string // the flags that the files name, by commit
-	ListError                        string              `yaml:"list_error"`
-	Unread                           []string
-	Changes                          []exampleChange
-	Edges                            []exampleEdge
-	Ties                             map[string][]exampleTie
-	Repo                             []exampleCommit
-	RepoError                        string `yaml:"repo_error"`
-	Schema                           string
+	Name, Why, Unit, To, Truth, Rule     string
+	Blind                                bool
+	Units                                map[string][]string
+	Env, Unseen, Frozen, Delivers        map[string]string
+	Unlooked                             map[string]string
+	InFlight                             map[string]string `yaml:"in_flight"`
+	Owners, Emits, Missing, Short, Reads map[string][]string
+	Exposes                              map[string][]string
+	Advisories                           []exampleAdvisory
+	Flags                                map[string]exampleFlag
+	Files                                map[string][]string // the flags that the files name, by commit
+	ListError                            string              `yaml:"list_error"`
+	Unread                               []string
+	Changes                              []exampleChange
+	Edges                                []exampleEdge
+	Ties                                 map[string][]exampleTie
+	Repo                                 []exampleCommit
+	RepoError                            string `yaml:"repo_error"`
+	Schema                               []string
 }
 
 type exampleChange struct {
@@ -189,8 +189,11 @@ func (c *example) build(t *testing.T) (*rollback.Engine, rollback.Request) {
 	for _, name := range sortedNames(c.Emits) {
 		req.Services = append(req.Services, providers.Service{Name: name, Emits: c.Emits[name]})
 	}
-	if c.Schema != "" {
-		u := b.target.add("shop-db", revisionsOf(t, "shop-db", []string{c.Schema + " - 9000"})...)
+	for _, name := range sortedNames(c.Reads) {
+		req.Services = append(req.Services, providers.Service{Name: name, Reads: c.Reads[name]})
+	}
+	if len(c.Schema) > 0 {
+		u := b.target.add("shop-db", revisionsOf(t, "shop-db", c.Schema)...)
 		u.unit.Kind, u.unit.Service = rollback.KindSchema, "shop"
 	}
 	if len(c.Repo) > 0 {

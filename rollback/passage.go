@@ -17,7 +17,8 @@ import (
 )
 
 const (
-	passageLimit = 15 * time.Second // for reading and understanding one
+	passageLimit = 30 * time.Second // for reading and understanding one, the start of the parser among it
+	againLimit   = 3 * time.Second  // when a plan is judged once more: what was read then is known
 	passagesKept = 500              // what commits did never changes; this bounds memory
 	passagesMost = 20               // revisions of one unit whose commits are read
 )
@@ -28,7 +29,10 @@ type passage struct {
 	commits    map[string]bool
 	migrations []crossedMigration
 	missed     []string // migrations that only the older of the two has
-	err        error    // why it could not be read
+	formats    []crossedFormat
+	formatErr  error // why they cannot be compared
+	contracts  bool  // there are any between the two
+	err        error // why it could not be read
 }
 
 // crossedMigration is one version of a migration's file. Altered: it was there before the way began.
@@ -44,16 +48,17 @@ type passages struct {
 	sources map[string]providers.Contents
 	reader  *migration.Reader
 
-	mu   sync.Mutex
-	kept map[[2]string]*passage
+	mu     sync.Mutex
+	kept   map[[2]string]*passage
+	looked map[string]answered
 }
 
 func newPassages(sources map[string]providers.Contents) *passages {
-	return &passages{sources: sources, reader: migration.NewReader(), kept: map[[2]string]*passage{}}
+	return &passages{sources: sources, reader: migration.NewReader(), kept: map[[2]string]*passage{}, looked: map[string]answered{}}
 }
 
 // between is the way from an older commit to a newer one; nil where no source has both.
-func (p *passages) between(ctx context.Context, older, newer string) *passage {
+func (p *passages) between(ctx context.Context, limit time.Duration, older, newer string) *passage {
 	if p == nil || older == "" || newer == "" {
 		return nil
 	}
@@ -64,7 +69,7 @@ func (p *passages) between(ctx context.Context, older, newer string) *passage {
 	if known != nil {
 		return known
 	}
-	ctx, cancel := context.WithTimeout(ctx, passageLimit)
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	for _, name := range slices.Sorted(maps.Keys(p.sources)) {
 		b, err := p.sources[name].Between(ctx, older, newer)
@@ -73,9 +78,9 @@ func (p *passages) between(ctx context.Context, older, newer string) *passage {
 		}
 		found := &passage{source: name, commits: map[string]bool{}, err: err}
 		if err == nil {
-			found.err = p.fill(ctx, found, b, newer)
+			found.err = p.fill(ctx, found, b, older, newer)
 		}
-		if found.err == nil && ctx.Err() == nil { // else it may be better the next time
+		if found.err == nil && found.formatErr == nil && ctx.Err() == nil { // else it may be better the next time
 			p.keep(key, found)
 		}
 		return found
@@ -93,7 +98,7 @@ func (p *passages) keep(key [2]string, found *passage) {
 }
 
 // fill reads what the files hold.
-func (p *passages) fill(ctx context.Context, out *passage, b providers.Between, newer string) error {
+func (p *passages) fill(ctx context.Context, out *passage, b providers.Between, older, newer string) error {
 	for _, c := range b.Commits {
 		out.commits[c] = true
 	}
@@ -103,6 +108,8 @@ func (p *passages) fill(ctx context.Context, out *passage, b providers.Between, 
 			out.missed = append(out.missed, where)
 		}
 	}
+	out.contracts = slices.ContainsFunc(b.Touched, func(t providers.Touched) bool { return strings.HasSuffix(t.Path, protobufFile) })
+	out.formats, out.formatErr = p.compare(ctx, out.source, b, older, newer)
 	files, err := p.files(ctx, out.source, b, newer)
 	if err != nil {
 		return err

@@ -84,6 +84,7 @@ func (e *Engine) rejudge(ctx context.Context, p Plan, a around) error {
 		return err
 	}
 	e.attach(ctx, a.w)
+	a.w.asks.limit = againLimit
 	s, err := a.w.gather(p.basis.req, p.basis.primary, e.cfg.Cap)
 	if err != nil {
 		return fmt.Errorf("%w: it cannot be judged again: %w", ErrPlanChanged, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/backout-dev/backout/providers"
 )
@@ -80,6 +81,9 @@ func beyond(a, b []exampleCommit) (commits []string, touched []providers.Touched
 }
 
 func (r *repository) Files(_ context.Context, commit string, want func(string) bool) ([]providers.FileAt, error) {
+	if r.line(commit) == nil {
+		return nil, providers.ErrNotFound
+	}
 	held := map[string]string{}
 	for _, c := range r.line(commit) {
 		for path, text := range c.Files {
@@ -104,4 +108,15 @@ func (r *repository) Read(_ context.Context, ids []string) (map[string]string, e
 		out[id] = id[len("text "):]
 	}
 	return out, nil
+}
+
+// Mentions knows a word only as it is written.
+func (r *repository) Mentions(ctx context.Context, commit string, words []string) ([]providers.FileAt, error) {
+	if r.line(commit) == nil {
+		return nil, providers.ErrNotFound
+	}
+	files, err := r.Files(ctx, commit, func(string) bool { return true })
+	return slices.DeleteFunc(files, func(f providers.FileAt) bool {
+		return slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(f.ID, word) })
+	}), err
 }

@@ -66,7 +66,8 @@ func (w *world) landed(commit string) time.Time {
 // crossing are the rules D, E and J: what would be taken back whose effect stays. Where nobody can read the files, their names tell.
 func (w *world) crossing(id UnitID, ch choice) []Finding {
 	read := w.crossings(ch)
-	out := w.schema(id, ch, read)
+	out := append(w.schema(id, ch, read), w.formats(id, ch, read)...)
+	schema := w.unit(id).Kind == KindSchema // its migrations are what goes back
 	for _, c := range w.crossed(id, ch) {
 		for _, k := range []struct {
 			rule    string
@@ -95,7 +96,7 @@ func (w *world) crossing(id UnitID, ch choice) []Finding {
 					files = append(files, providers.Clean(p))
 				}
 			}
-			if len(files) == 0 && (k.kind == "" || c.Kind != k.kind) || k.rule == ruleSchema && len(files) > 0 && read.covers(c.Commit) {
+			if len(files) == 0 && (k.kind == "" || c.Kind != k.kind) || schema && k.rule == ruleSchema || len(files) > 0 && read.tells(k.rule, files, c.Commit) {
 				continue // what the files hold says more than what they are called
 			}
 			out = append(out, w.crossedBy(c, Finding{

@@ -2,7 +2,6 @@ package rollback
 
 import (
 	"fmt"
-	"math/big"
 	"slices"
 	"strings"
 
@@ -12,7 +11,7 @@ import (
 
 // KindSchema is the kind of a unit that is the schema of a database. The label of its revision is the version of the newest
 // migration that ran.
-const KindSchema = "schema"
+const KindSchema = "database schema"
 
 // travel is what a unit crosses on its way back: one passage from the target to each revision that would be taken, newest first.
 // Whole: all of them were read, so what is not in them was not there.
@@ -26,14 +25,14 @@ type travel struct {
 // change) is no older commit.
 func (w *world) crossings(ch choice) travel {
 	target := ch.revs[ch.target]
-	if w.passed == nil || target.Commit == "" || len(target.Without) > 0 {
+	if w.asks == nil || target.Commit == "" || len(target.Without) > 0 {
 		return travel{}
 	}
 	t := travel{whole: true}
 	for i, r := range ch.taken() {
 		p := (*passage)(nil)
 		if i < passagesMost {
-			p = w.passed(target.Commit, r.Commit)
+			p = w.asks.between(target.Commit, r.Commit)
 		}
 		t.to, t.ways = append(t.to, r), append(t.ways, p)
 		t.whole = t.whole && p != nil && p.err == nil
@@ -44,6 +43,20 @@ func (w *world) crossings(ch choice) travel {
 // covers reports whether a commit was read on the way.
 func (t *travel) covers(commit string) bool {
 	return slices.ContainsFunc(t.ways, func(p *passage) bool { return p.covers(commit) })
+}
+
+// tells reports whether what a commit did to files was read, so that what they are called says no more.
+func (t *travel) tells(rule string, files []string, commit string) bool {
+	switch rule {
+	case ruleSchema:
+	case ruleFormat:
+		if slices.ContainsFunc(files, func(f string) bool { return !strings.HasSuffix(f, protobufFile) }) {
+			return false
+		}
+	default:
+		return false
+	}
+	return t.covers(commit)
 }
 
 // source is who read it, "" nobody.
@@ -174,14 +187,13 @@ func (w *world) laid(f Finding, commits []string) Finding {
 // carried it was deployed.
 func (w *world) ran(id UnitID, m *crossedMigration, carrier Revision) (ran bool, why string) {
 	u := w.unit(id)
-	version, ok := new(big.Int).SetString(m.effect.File.Version, 10)
 	for _, v := range w.units {
 		if v.Kind != KindSchema || v.Service != u.Service || v.Service == "" || !sameEnvironment(v.Environment, u.Environment) {
 			continue
 		}
 		o, seen := w.obs[v.ID]
-		live, isNumber := new(big.Int).SetString(o.Current.Label, 10)
-		if !seen || !isNumber || !ok {
+		version, live, numbers := versions(m.effect.File.Version, o.Current.Label)
+		if !seen || !numbers {
 			continue
 		}
 		at := fmt.Sprintf("%s is at version %s", v.ID, o.Current.Label)
@@ -205,7 +217,7 @@ func (w *world) floor(ch choice) string {
 		if r.Commit == "" || r.Digest == live.Digest {
 			continue
 		}
-		p := w.passed(r.Commit, live.Commit)
+		p := w.asks.between(r.Commit, live.Commit)
 		if p == nil || p.err != nil || slices.ContainsFunc(p.migrations, func(m crossedMigration) bool {
 			return m.effect.Class == migration.Contract || m.effect.Class == migration.Unknown
 		}) {

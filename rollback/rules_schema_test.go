@@ -50,15 +50,15 @@ func TestAMigrationThatTookSomethingAwayNamesTheLowestRevisionThatFits(t *testin
 	if f.Verdict != rollback.Irreversible || f.Change != "change-of-c" || f.Source != "git" || !f.Since.Equal(ago(20)) || f.SeenAt.IsZero() {
 		t.Errorf("%+v", f)
 	}
-	c.Schema = "7"
+	c.Schema = []string{"7 - 9000"}
 	if f = schemaOf(t, c)[0]; f.Verdict != rollback.Irreversible || !strings.Contains(f.Text, "fake:prod/shop-db is at version 7") {
 		t.Errorf("%+v", f)
 	}
-	c.Schema = "1"
+	c.Schema = []string{"1 - 9000"}
 	if f = schemaOf(t, c)[0]; f.Verdict != rollback.Independent || !strings.Contains(f.Evidence, "has not run") {
 		t.Errorf("%+v", f)
 	}
-	c.Schema, c.To = "", "r3"
+	c.Schema, c.To = nil, "r3"
 	if f = schemaOf(t, c)[0]; f.Verdict != rollback.Independent || !strings.Contains(f.Text, "no migration") {
 		t.Errorf("%+v", f)
 	}

@@ -39,7 +39,7 @@ type world struct {
 	did        map[UnitID][]switched // what backout switched
 	now        time.Time
 	tied       func(Observation, Revision) ([]Tie, error) // asks a unit's provider; nil: nobody is asked
-	passed     func(older, newer string) *passage         // reads what lies between two commits; nil: nobody can
+	asks       *asking                                    // reads what repositories hold; nil: nobody can
 	wanted     map[UnitID]string                          // where units have to go because others do, by digest
 	order      [][2]UnitID                                // the first before the second, in whatever direction they go
 }
@@ -56,7 +56,7 @@ func (e *Engine) look(ctx context.Context, req Request, primary []UnitID, units 
 func (e *Engine) attach(ctx context.Context, w *world) {
 	w.tied = func(o Observation, to Revision) ([]Tie, error) { return e.ties(ctx, o, to) }
 	w.mentioned = e.mentioned(ctx)
-	w.passed = func(older, newer string) *passage { return e.passages.between(ctx, older, newer) }
+	w.asks = &asking{ctx, e.passages, passageLimit}
 }
 
 // remember adds what is on the record: what runs did and hold, and what they have shown.

@@ -128,22 +128,23 @@ func gather(worlds map[string]world) ([]providers.Service, []providers.Edge) {
 func mergeService(byName map[string]*providers.Service, sv providers.Service) {
 	have := byName[sv.Name]
 	if have == nil {
-		sv.DependsOn, sv.Emits = slices.Clone(sv.DependsOn), slices.Clone(sv.Emits)
+		sv.DependsOn, sv.Emits, sv.Reads = slices.Clone(sv.DependsOn), slices.Clone(sv.Emits), slices.Clone(sv.Reads)
 		byName[sv.Name] = &sv
 		return
 	}
 	have.Tier, have.Owner = cmp.Or(have.Tier, sv.Tier), cmp.Or(have.Owner, sv.Owner)
 	have.Environment = cmp.Or(have.Environment, sv.Environment)
-	for _, d := range sv.DependsOn {
-		if !slices.Contains(have.DependsOn, d) {
-			have.DependsOn = append(have.DependsOn, d)
+	have.DependsOn, have.Emits, have.Reads = joined(have.DependsOn, sv.DependsOn), joined(have.Emits, sv.Emits), joined(have.Reads, sv.Reads)
+}
+
+// joined adds what is not there yet.
+func joined(have, more []string) []string {
+	for _, m := range more {
+		if !slices.Contains(have, m) {
+			have = append(have, m)
 		}
 	}
-	for _, what := range sv.Emits {
-		if !slices.Contains(have.Emits, what) {
-			have.Emits = append(have.Emits, what)
-		}
-	}
+	return have
 }
 
 func compareEdges(a, b providers.Edge) int {

@@ -53,7 +53,10 @@ func (c *contents) backstage(doc *yaml.Node, kind string) error {
 	for _, ref := range x.Spec.DependsOn {
 		dependsOn = append(dependsOn, bare(ref))
 	}
-	c.put(name, bare(x.Spec.Owner), note("tier"), note("environment"), dependsOn, strings.Split(note("emits"), ","))
+	c.put(providers.Service{
+		Name: name, Owner: bare(x.Spec.Owner), Tier: note("tier"), Environment: note("environment"), DependsOn: dependsOn,
+		Emits: strings.Split(note("emits"), ","), Reads: strings.Split(note("reads"), ","),
+	})
 	if c.provides == nil {
 		c.provides = map[string][]string{}
 	}

@@ -57,6 +57,7 @@ const own = `services:
     depends_on: [pricing]
     requires: {pricing: ">= 1.2"}
     emits: [payments, "mail\u001b[31m"]
+    reads: [orders.note]
     tried:
       - {with: pricing, versions: ">= 1.4, < 3", own_versions: ">= 2", evidence: contract test 218}
       - {with: pricing, versions: "< 1.4", works: false}
@@ -71,6 +72,7 @@ metadata:
   annotations:
     backout.dev/service: storefront
     backout.dev/emits: mail, receipts
+    backout.dev/reads: carts
     backout.dev/requires: "orders >= 2.1; login ~3"
     github.com/project-slug: acme/shop
 spec:
@@ -99,9 +101,9 @@ func TestWhatIsDeclaredIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	if d := cmp.Diff([]providers.Service{
-		{Name: "orders", Owner: "team-orders", Tier: "tier-1", Environment: "prod", DependsOn: []string{"pricing"}, Emits: []string{"payments", "mail"}},
+		{Name: "orders", Owner: "team-orders", Tier: "tier-1", Environment: "prod", DependsOn: []string{"pricing"}, Emits: []string{"payments", "mail"}, Reads: []string{"orders.note"}},
 		{Name: "pricing", Owner: "team-pricing", Environment: "prod"},
-		{Name: "storefront", Owner: "team-web", Environment: "prod", DependsOn: []string{"orders", "cache"}, Emits: []string{"mail", "receipts"}},
+		{Name: "storefront", Owner: "team-web", Environment: "prod", DependsOn: []string{"orders", "cache"}, Emits: []string{"mail", "receipts"}, Reads: []string{"carts"}},
 	}, services); d != "" {
 		t.Errorf("services: %s", d)
 	}

@@ -41,6 +41,7 @@ type ownService struct {
 	DependsOn   []string          `yaml:"depends_on"`
 	Requires    map[string]string `yaml:"requires"`
 	Emits       []string          `yaml:"emits"`
+	Reads       []string          `yaml:"reads"`
 	Tried       []ownTrial        `yaml:"tried"`
 	Independent []string          `yaml:"independent_of"`
 	Flags       map[string]string `yaml:"flags"` // by name: which own versions ask for it, "" those since somebody wrote it here
@@ -129,7 +130,7 @@ func (c *contents) service(s *ownService) error {
 	if s.Name == "" {
 		return errors.New("a service has no name")
 	}
-	c.put(s.Name, s.Owner, s.Tier, s.Environment, s.DependsOn, s.Emits)
+	c.put(providers.Service{Name: s.Name, Owner: s.Owner, Tier: s.Tier, Environment: s.Environment, DependsOn: s.DependsOn, Emits: s.Emits, Reads: s.Reads})
 	for _, to := range slices.Sorted(maps.Keys(s.Requires)) {
 		if err := c.requires(s.Name, to, s.Requires[to]); err != nil {
 			return err
@@ -189,14 +190,13 @@ func checkRange(versions string) error {
 	return nil
 }
 
-func (c *contents) put(name, owner, tier, environment string, dependsOn, emits []string) {
-	if environment == "" {
-		environment = c.environment
+func (c *contents) put(s providers.Service) {
+	if s.Environment == "" {
+		s.Environment = c.environment
 	}
-	c.services = append(c.services, providers.Service{
-		Name: providers.Clean(name), Owner: providers.Clean(owner), Tier: providers.Clean(tier), Environment: providers.Clean(environment),
-		DependsOn: cleaned(dependsOn), Emits: cleaned(emits),
-	})
+	s.Name, s.Owner, s.Tier, s.Environment = providers.Clean(s.Name), providers.Clean(s.Owner), providers.Clean(s.Tier), providers.Clean(s.Environment)
+	s.DependsOn, s.Emits, s.Reads = cleaned(s.DependsOn), cleaned(s.Emits), cleaned(s.Reads)
+	c.services = append(c.services, s)
 }
 
 func (c *contents) edge(e providers.Edge, evidence string) {

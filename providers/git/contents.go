@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/providers/process"
 )
 
 // How much of a repository is read for one question. More than that is an error: half an answer would look like a whole one.
@@ -220,4 +221,53 @@ func readBlob(from *bufio.Reader) (id, text string, kept bool, err error) {
 		return "", "", false, fmt.Errorf("read %s: %w", brief(f[0]), err)
 	}
 	return f[0], string(data[:size]), true, nil
+}
+
+// Mentions implements [providers.Mentioner].
+func (p *Provider) Mentions(ctx context.Context, commit string, words []string) ([]providers.FileAt, error) {
+	r, err := p.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if commit, err = r.holding(ctx, commit); err != nil {
+		return nil, r.explain(err)
+	}
+	args := []string{"grep", "-l", "-z", "-I", "-i", "-w", "-E", "--no-color", "--all-match", "--threads=1"}
+	for _, word := range words {
+		pattern, err := loosely(word)
+		if err != nil {
+			return nil, err
+		}
+		args = append(args, "-e", pattern)
+	}
+	if len(words) == 0 {
+		return nil, nil
+	}
+	out, err := r.text(ctx, append(args, commit, "--")...)
+	var exit *process.ExitError
+	if errors.As(err, &exit) && exit.Code == 1 && exit.Stderr == "" {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, r.explain(err)
+	}
+	var files []providers.FileAt
+	for name := range strings.SplitSeq(out, "\x00") {
+		if path, ok := strings.CutPrefix(name, commit+":"); ok {
+			files = append(files, providers.FileAt{Path: path, Service: p.owner(path)})
+		}
+	}
+	return files, nil
+}
+
+// loosely is a pattern for a name as SQL writes it and as a program may.
+func loosely(word string) (string, error) {
+	if word == "" || strings.Trim(strings.ToLower(word), "abcdefghijklmnopqrstuvwxyz0123456789_") != "" {
+		return "", fmt.Errorf("%q is no word that can be looked for", providers.Clean(word))
+	}
+	stem := word
+	if len(stem) > 3 {
+		stem = strings.TrimRight(stem, "sS")
+	}
+	return strings.ReplaceAll(stem, "_", "_?") + "s?", nil
 }

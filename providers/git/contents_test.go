@@ -142,3 +142,34 @@ func TestContentsThatAreNotToBeHad(t *testing.T) {
 		t.Errorf("a shallow clone: %v", err)
 	}
 }
+
+func TestWhoNamesWhat(t *testing.T) {
+	r := newRepository(t)
+	at := r.commit(
+		"all", "a.go", "select total_price\nfrom Orders", "b.ts", "type Order = { totalPrice: number }", "c.go", "total_price of carts", "d.go", "subtotal_price orders",
+		"e.bin", "orders \x00 total_price",
+	)
+	r.commit("later", "a.go", "nothing", "f.go", "orders total_price")
+	m, ok := newProvider(t, r.dir, nil).(providers.Mentioner)
+	if !ok {
+		t.Fatal("it does not look for words")
+	}
+	for _, c := range []struct{ words, want string }{{"orders total_price", "a.go b.ts"}, {"total_price", "a.go b.ts c.go"}, {"nowhere", ""}} {
+		files, err := m.Mentions(t.Context(), at, strings.Fields(c.words))
+		var got []string
+		for _, f := range files {
+			got = append(got, f.Path)
+		}
+		if err != nil || strings.Join(got, " ") != c.want {
+			t.Errorf("%s: %v %v", c.words, got, err)
+		}
+	}
+	for _, word := range []string{"", "--help", "a.b", "x|y"} {
+		if _, err := m.Mentions(t.Context(), at, []string{word}); err == nil {
+			t.Errorf("%q was looked for", word)
+		}
+	}
+	if _, err := m.Mentions(t.Context(), strings.Repeat("0", 40), []string{"x"}); !errors.Is(err, providers.ErrNotFound) {
+		t.Error(err)
+	}
+}

@@ -19,8 +19,8 @@ const (
 
 var hash = regexp.MustCompile(`^[0-9a-f]{7,64}$`)
 
-// Mentions implements providers.Mentioner: the text files of a service at a commit, by a search of git itself.
-func (p *Provider) Mentions(ctx context.Context, service, commit string, names []string) ([]string, error) {
+// NamesIn implements providers.NameFinder: the text files of a service at a commit, by a search of git itself.
+func (p *Provider) NamesIn(ctx context.Context, service, commit string, names []string) ([]string, error) {
 	r, err := p.open(ctx)
 	if err != nil {
 		return nil, err

@@ -102,6 +102,7 @@ func cleanDocument(d *Document) error {
 		s.Name, s.Tier, s.Owner, s.Environment = providers.Clean(s.Name), providers.Clean(s.Tier), providers.Clean(s.Owner), providers.Clean(s.Environment)
 		cleanTexts(s.DependsOn)
 		cleanTexts(s.Emits)
+		cleanTexts(s.Reads)
 	}
 	for i := range d.Edges {
 		e := &d.Edges[i]

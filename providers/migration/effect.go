@@ -79,10 +79,24 @@ func (r *Reader) Effect(ctx context.Context, f File, content string) Effect {
 	if f.Down {
 		return Effect{File: f, Class: None}
 	}
+	return r.effect(ctx, f, content, false)
+}
+
+// Down classifies the way down of a migration by the content of the file that holds it: the same file, or one that is for that alone.
+// None: that file holds no way down.
+func (r *Reader) Down(ctx context.Context, f File, content string) Effect {
+	goose := f.Tool == ToolGoose || f.Tool == ToolOther && gooseUp(content)
+	if !f.Down && !goose {
+		return Effect{File: f, Class: None}
+	}
+	return r.effect(ctx, f, content, true)
+}
+
+func (r *Reader) effect(ctx context.Context, f File, content string, down bool) Effect {
 	if len(content) > mostBytes {
 		return unread(f, 0, fmt.Sprintf("it is larger than %d MiB", mostBytes>>20))
 	}
-	sql, cannot := forward(&f, content)
+	sql, cannot := runs(&f, content, down)
 	if cannot != nil {
 		return unread(f, cannot.line, cannot.why)
 	}

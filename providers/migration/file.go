@@ -80,8 +80,8 @@ var (
 	atlasImport = regexp.MustCompile(`(?m)^\s*--\s*atlas:(import|delimiter)\b`)
 )
 
-// forward is the SQL that runs when the migration goes forward, with everything else blank, so that lines keep their number.
-func forward(f *File, content string) (string, *opaque) {
+// runs is the SQL that runs when the migration goes up, or down, with everything else blank, so that lines keep their number.
+func runs(f *File, content string, down bool) (string, *opaque) {
 	switch {
 	case !strings.HasSuffix(f.Path, ".sql"):
 		return "", &opaque{0, "it is a program and no SQL: what it does cannot be seen"}
@@ -93,7 +93,7 @@ func forward(f *File, content string) (string, *opaque) {
 	}
 	switch f.Tool {
 	case ToolGoose:
-		return gooseForward(content)
+		return gooseRuns(content, down)
 	case ToolFlyway:
 		if at := strings.Index(content, "${"); at >= 0 {
 			return "", &opaque{lineAt(content, at), "it has a placeholder, which is filled in only when it runs"}
@@ -121,16 +121,16 @@ func gooseUp(content string) bool {
 	return false
 }
 
-// gooseForward keeps what stands under "+goose Up". Whether it is one statement or several, and in a transaction or not, changes
+// gooseRuns keeps what stands under "+goose Up", or Down. Whether it is one statement or several, and in a transaction or not, changes
 // nothing of what it does.
-func gooseForward(content string) (string, *opaque) {
+func gooseRuns(content string, down bool) (string, *opaque) {
 	var b strings.Builder
-	up, seen, n := false, false, 0
+	keep, seen, n := false, false, 0
 	for line := range strings.Lines(content) {
 		n++
 		m := gooseMark.FindStringSubmatch(line)
 		if m == nil {
-			if up {
+			if keep {
 				b.WriteString(line)
 			} else {
 				b.WriteString("\n")
@@ -143,9 +143,9 @@ func gooseForward(content string) (string, *opaque) {
 			if seen {
 				return "", &opaque{n, "it has two parts that go up"}
 			}
-			up, seen = true, true
+			keep, seen = !down, true
 		case "down":
-			up = false
+			keep = down
 		case "statementbegin", "statementend", "no transaction", "envsub off":
 		case "envsub on":
 			return "", &opaque{n, "variables of the environment are put into it only when it runs"}

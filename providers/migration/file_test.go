@@ -149,3 +149,29 @@ func FuzzEffect(f *testing.F) {
 		}
 	})
 }
+
+func TestWhatTheWayDownTakes(t *testing.T) {
+	for _, c := range []struct {
+		path, content string
+		class         migration.Class
+		takes         string
+	}{
+		{"db/00001_x.sql", goose, contract, "a"},
+		{"db/00001_x.sql", "-- +goose Up\nDROP TABLE a;\n", migration.None, ""},
+		{"db/1_x.down.sql", "ALTER TABLE a DROP COLUMN b", contract, "a.b"},
+		{"db/U1__x.sql", "DROP TABLE a", contract, "a"},
+		{"db/1_x.up.sql", "DROP TABLE a", migration.None, ""},
+		{"db/V1__x.sql", "DROP TABLE a", migration.None, ""},
+		{"db/00001_x.go", "package db", unknown, ""},
+	} {
+		f, _ := migration.Recognise(c.path, nil)
+		e := reader.Down(t.Context(), f, c.content)
+		takes := ""
+		for _, s := range e.Statements {
+			takes += strings.Join(s.Takes, " ")
+		}
+		if e.Class != c.class || takes != c.takes {
+			t.Errorf("%s: %s, takes %q: %+v", c.path, e.Class, takes, e.Statements)
+		}
+	}
+}

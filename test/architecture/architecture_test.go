@@ -34,6 +34,7 @@ var rules = []rule{
 	{"config", nil, "configuration knows no room, so that every room can be configured", nil},
 	{"providers/incident", []string{"providers"}, "the incident file is a format, not a system", []string{"providers/providertest"}},
 	{"providers/attribution", []string{"providers"}, "attribution is pure functions over commit text", nil},
+	{"providers/contract", []string{"providers"}, "what two versions understand of each other is told by their texts alone", nil},
 	{"providers/migration", []string{"providers"}, "what a migration does is told by its text alone", nil},
 	{"providers/httpapi", []string{"providers"}, "the shared way to ask an HTTP API knows no particular one", nil},
 	{"providers/process", []string{"providers"}, "the shared way to run a program knows no particular one", nil},
@@ -54,7 +55,7 @@ var rules = []rule{
 	{"rollback/gameday", []string{"rollback/proof"}, "a game day is decided and reported from facts alone", nil},
 	{"rollback/posture", []string{"rollback/proof"}, "the numbers come from facts alone", nil},
 	{"rollback/rollbacktest", []string{"rollback", "providers"}, "the promises hold for every reverser alike", nil},
-	{"rollback", []string{"providers", "providers/migration", "rollback/store", "rollback/ledger", "rollback/policy", "rollback/proof", "rollback/posture"}, "the engine knows no screen and no network", []string{"rollback/rollbacktest"}},
+	{"rollback", []string{"providers", "providers/contract", "providers/migration", "rollback/store", "rollback/ledger", "rollback/policy", "rollback/proof", "rollback/posture"}, "the engine knows no screen and no network", []string{"rollback/rollbacktest"}},
 	{"tui", []string{"timeline", "timeline/culprit", "rollback", "providers", "rollback/ledger", "rollback/policy", "rollback/proof", "rollback/posture"}, "the screen shows and asks; it opens nothing itself", []string{"rollback/store"}},
 	{"test/...", []string{everything}, "tests of the whole may see the whole", nil},
 }

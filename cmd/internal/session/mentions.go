@@ -29,11 +29,11 @@ func (s *Session) mentions(ctx context.Context, service, commit string, names []
 	}
 	err := fmt.Errorf("commit %s: %w", commit, providers.ErrNotFound)
 	for _, p := range s.providers {
-		m, ok := p.(providers.Mentioner)
+		m, ok := p.(providers.NameFinder)
 		if !ok {
 			continue
 		}
-		here, why := m.Mentions(ctx, service, commit, names)
+		here, why := m.NamesIn(ctx, service, commit, names)
 		switch {
 		case why == nil:
 			found, err = append(found, here...), nil
