@@ -70,7 +70,7 @@ func TestPostureThatIsNotKnown(t *testing.T) {
 			t.Errorf("at %v:\n%s", size, w.screen())
 		}
 	}
-	w.press("1", "6")
+	w.press("1", "7")
 	if asked != 1 {
 		t.Errorf("asked %d times", asked)
 	}

@@ -92,7 +92,7 @@ func audited(t testing.TB, k *kept, change func(o *Options)) *world {
 			change(o)
 		}
 	})
-	w.press("6")
+	w.press("7")
 	return w
 }
 
@@ -186,7 +186,7 @@ func TestAuditKeys(t *testing.T) {
 	if strings.Contains(w.screen(), "AUDIT") || !strings.Contains(w.screen(), "showing INC-1") {
 		t.Errorf("the incident is not open:\n%s", w.screen())
 	}
-	w.press("6")
+	w.press("7")
 	if !strings.Contains(w.screen(), ">2026-10-09 14:20 ana@bakery       outcome") {
 		t.Errorf("it is not where it was left:\n%s", w.screen())
 	}
@@ -221,7 +221,7 @@ func (s slow) Verify(ctx context.Context) (ledger.Report, error) {
 func TestVerificationIsEndedByAKey(t *testing.T) {
 	k := newRecord(t, baking()...)
 	w := newWorld(t, func(o *Options, _ *fake) { o.Audit = slow{k} })
-	w.press("6")
+	w.press("7")
 	verify := w.m.audit.verify()
 	if got := w.screen(); !strings.Contains(got, "AUDIT") {
 		t.Fatal(got)

@@ -128,7 +128,7 @@ func (m *Model) global(key string) (tea.Cmd, bool) {
 		return tea.Suspend, true
 	case "1", "2", "3", "4", "5":
 		m.goTo(key)
-	case "6":
+	case "7":
 		return m.showAudit(), true
 	default:
 		return nil, false
@@ -145,7 +145,8 @@ func globals() []action {
 		{label: ":", desc: "command"},
 		{label: "?", desc: "keys of this screen"},
 		{label: "T", desc: "times in UTC, local, relative"},
-		{label: "1..6", desc: "timeline, culprit, plan, run, sources, audit"},
+		{label: "1..5", desc: "timeline, culprit, plan, run, sources"},
+		{label: "7", desc: "audit: the record, and the posture"},
 		{label: "ctrl+r", desc: "draw again"},
 	}
 }
