@@ -92,7 +92,7 @@ func (p *Provider) inside(ctx context.Context, conn *sql.Conn, op rollback.Opera
 	}
 	r := p.started(s, op, step, m)
 	for i, w := range m.ways() {
-		if err := p.statements(ctx, tx, m.steps[i], w); err != nil {
+		if err := p.statements(ctx, tx, w); err != nil {
 			return rollback.Result{}, err
 		}
 		if err := p.table.step(ctx, tx, m.steps[i].version, m.left[i], m.down); err != nil {
@@ -118,7 +118,7 @@ func (p *Provider) inside(ctx context.Context, conn *sql.Conn, op rollback.Opera
 
 func plainly(m path) string {
 	if len(m.steps) == 1 {
-		return "by " + m.steps[0].name()
+		return "by " + m.steps[0].gone(m.down)
 	}
 	return fmt.Sprintf("by %d files in one transaction", len(m.steps))
 }
@@ -176,7 +176,7 @@ func (p *Provider) started(s *state, op rollback.Operation, step rollback.Step, 
 }
 
 // statements executes one way.
-func (p *Provider) statements(ctx context.Context, q querier, m *migration, w way) error {
+func (p *Provider) statements(ctx context.Context, q querier, w way) error {
 	for i, text := range w.stmts {
 		if _, err := q.ExecContext(ctx, text); err != nil {
 			code, said, ok := p.system.refused(err)
@@ -186,7 +186,7 @@ func (p *Provider) statements(ctx context.Context, q querier, m *migration, w wa
 			if code == "55P03" {
 				said += ": somebody else holds a lock on it for longer than " + p.set.LockTimeout.String()
 			}
-			return fail(rollback.Failed, "nothing was done, all of it was taken back: %s, line %d: %s", m.name(), w.line[i], said)
+			return fail(rollback.Failed, "nothing was done, all of it was taken back: %s, line %d: %s", w.file, w.line[i], said)
 		}
 	}
 	return nil

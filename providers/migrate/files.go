@@ -172,7 +172,7 @@ func golangWay(base, text string) way {
 	}
 	if w.whole {
 		first, last := inner[0].tokens[0], inner[len(inner)-1].tokens
-		w.stmts, w.line = []string{text[first.start:last[len(last)-1].end]}, []int{first.line}
+		w.stmts, w.line = []string{text[first.start:last[len(last)-1].end] + ";"}, []int{first.line}
 		return w
 	}
 	for _, s := range inner {

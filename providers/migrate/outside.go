@@ -80,7 +80,7 @@ func (p *Provider) stopped(ctx context.Context, conn *sql.Conn, r record, m path
 	if refused {
 		said = text
 	}
-	where := fmt.Sprintf("%s, line %d: %s", m.steps[0].name(), m.ways()[0].line[n], said)
+	where := fmt.Sprintf("%s, line %d: %s", m.steps[0].gone(m.down), m.ways()[0].line[n], said)
 	s, err := p.within(ctx, conn, true)
 	switch {
 	case err != nil || !refused:
@@ -121,7 +121,7 @@ func (p *Provider) finish(ctx context.Context, conn *sql.Conn, r record, m path)
 	if err != nil {
 		return result(rollback.OutcomeUnknown, "all was executed, and its version not written down: %v", err), nil
 	}
-	return rollback.Result{Outcome: rollback.Applied, Token: r.after, Detail: "the schema is at " + m.to.Label + ", by " + m.steps[0].name() + ", without a transaction"}, nil
+	return rollback.Result{Outcome: rollback.Applied, Token: r.after, Detail: "the schema is at " + m.to.Label + ", by " + m.steps[0].gone(m.down) + ", without a transaction"}, nil
 }
 
 func (p *Provider) transact(ctx context.Context, conn *sql.Conn, do func(querier) error) error {

@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -67,9 +66,21 @@ func (m path) digest() string {
 func (m path) title() string {
 	var names []string
 	for _, s := range m.steps {
-		names = append(names, s.name())
+		names = append(names, s.gone(m.down))
 	}
 	return fmt.Sprintf("migrate %s to %s: %s", m.action(), m.to.Label, providers.Few(names, 4))
+}
+
+// gone is the file of one direction.
+func (m *migration) gone(down bool) string {
+	w := m.up
+	if down {
+		w = m.down
+	}
+	if w.file == "" {
+		return m.name()
+	}
+	return providers.Clean(w.file)
 }
 
 // way finds the path to a revision.
@@ -201,7 +212,7 @@ func (m path) diff(from string) (string, error) {
 		if !w.whole {
 			how = "WITHOUT a transaction: half of it may stay"
 		}
-		fmt.Fprintf(&b, "@@ %s of %s, %s @@\n", m.action(), m.steps[i].name(), how)
+		fmt.Fprintf(&b, "@@ %s, %s, %s @@\n", m.steps[i].gone(m.down), m.action(), how)
 		for _, stmt := range w.stmts {
 			for line := range strings.Lines(stmt) {
 				b.WriteString("+" + providers.Clean(strings.TrimRight(line, "\r\n")) + "\n")
@@ -218,7 +229,7 @@ func (m path) diff(from string) (string, error) {
 func (m path) destroys() []string {
 	var out []string
 	for i, w := range m.ways() {
-		base := filepath.Base(cmpName(w.file, m.steps[i].name()))
+		base := m.steps[i].gone(m.down)
 		w.effects(func(line int, _ statement, e effect) {
 			for _, d := range e.destroys {
 				out = append(out, providers.Clean(d))
@@ -235,13 +246,6 @@ func (m path) destroys() []string {
 		}
 	}
 	return once
-}
-
-func cmpName(file, name string) string {
-	if file != "" {
-		return providers.Clean(file)
-	}
-	return name
 }
 
 // lost is what no path brings back.

@@ -23,7 +23,7 @@ func planned(t *testing.T, g *servers.Postgres) {
 	if obs.Unit.Service != "shop" || obs.Unit.CAS != rollback.CASAtomic || len(prop.Missing) > 0 || len(prop.Steps) != 1 {
 		t.Errorf("%+v %+v", obs.Unit, prop)
 	}
-	contains(t, prop.Diff, "@@ down of 00003_items.sql, in one transaction @@\n+DROP TABLE items;\n+DROP FUNCTION touch;\n@@ down of 00002_discount.sql")
+	contains(t, prop.Diff, "@@ 00003_items.sql, down, in one transaction @@\n+DROP TABLE items;\n+DROP FUNCTION touch;\n@@ 00002_discount.sql, down, in")
 	if got := strings.Join(prop.Destroys, "; "); got != "table items; 00002_discount.sql:6, what it destroys is not understood here: read it; column orders.discount" {
 		t.Errorf("it destroys %s", got)
 	}
