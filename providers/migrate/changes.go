@@ -72,6 +72,7 @@ func (p *Provider) applied(s *state, i int) providers.Change {
 		c.ID = fmt.Sprintf("row-%d", a.row)
 	}
 	c.LandedAt, c.EffectiveFrom = a.at, a.at
+	c.Artifacts = []string{s.revision(s.versions()[:i+1]).Digest}
 	if a.at.IsZero() {
 		c.Title += ": applied, and nobody knows when"
 	}
@@ -86,6 +87,7 @@ func (p *Provider) applied(s *state, i int) providers.Change {
 func (p *Provider) moved(m move) providers.Change {
 	c := p.change()
 	c.ID, c.From, c.To, c.LandedAt = fmt.Sprintf("seen-%d", m.At.UnixNano()), m.From, m.To, m.At
+	c.Artifacts = []string{m.Digest}
 	verb := "went up"
 	if m.Down {
 		verb = "went down"

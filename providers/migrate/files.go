@@ -25,6 +25,7 @@ const (
 type migration struct {
 	version int64
 	file    string // of the way up, its base name
+	content string // the digest of the way up
 	up      way
 	down    way
 }
@@ -85,6 +86,7 @@ func (p *Provider) read() ([]*migration, error) {
 	}
 	out := make([]*migration, 0, len(byVersion))
 	for _, m := range byVersion {
+		m.content = m.up.digest()
 		out = append(out, m)
 	}
 	slices.SortFunc(out, func(a, b *migration) int { return int(max(-1, min(1, a.version-b.version))) })

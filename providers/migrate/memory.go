@@ -54,6 +54,7 @@ type move struct {
 	At     time.Time `json:"at"`
 	By     string    `json:"by,omitempty"`
 	Down   bool      `json:"down,omitempty"`
+	Digest string    `json:"digest"` // of what it went to
 }
 
 // remember holds a look against earlier ones, and keeps of it what is new.
@@ -97,7 +98,7 @@ func (p *Provider) learn(s *state) bool {
 	}
 	by, ours := s.stamp()
 	if last.Label != now.Label {
-		m.moved(move{From: last.Label, To: now.Label, Unseen: last.At, At: s.at, Down: s.v.current < m.Highest}, by)
+		m.moved(move{From: last.Label, To: now.Label, Digest: now.Digest, Unseen: last.At, At: s.at, Down: s.v.current < m.Highest}, by)
 	}
 	m.Last = sight{Digest: now.Digest, Label: now.Label, Print: s.print, At: s.at}
 	fresh := !known && len(m.Revisions) < maxSeen && (ours || s.v.current >= m.Highest)

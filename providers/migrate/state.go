@@ -150,7 +150,7 @@ func (s *state) revision(versions []int64) rollback.Revision {
 	for _, v := range versions {
 		content := "unknown"
 		if m := s.files[v]; m != nil {
-			content = m.up.digest()
+			content = m.content
 		}
 		fmt.Fprintf(h, "%d %s\n", v, content)
 		label = strconv.FormatInt(v, 10)
