@@ -293,7 +293,7 @@ func TestPostgres(t *testing.T) {
 	g := servers.StartPostgres(t)
 	for name, test := range map[string]func(*testing.T, *servers.Postgres){
 		"goose": suite("goose", gooseFiles), "golang-migrate": suite("golang-migrate", golangFiles),
-		"plan": planned, "one way": oneWay, "seen": seenBefore, "failed down": failedDown, "altered by hand": altered, "a down that leads elsewhere": elsewhere,
+		"plan": planned, "one way": oneWay, "seen": seenBefore, "failed down": failedDown, "between": between, "altered by hand": altered, "a down that leads elsewhere": elsewhere,
 		"locks": locks, "long transaction": long, "no transaction": noTransaction, "half done": halfDone, "killed inside": killedInside, "killed outside": killedOutside,
 		"changes": changes, "changes without times": changesWithoutTimes, "conformance": conformance, "secret": secret,
 	} {

@@ -99,6 +99,13 @@ func seenBefore(t *testing.T, g *servers.Postgres) {
 	if c, err := p.Status(t.Context(), obs.Unit.ID, one); err != nil || !c.Done {
 		t.Errorf("%+v %v", c, err)
 	}
+	// Nor is it seen live where somebody else came to it from above.
+	w = newWorld(t, g, "golang-migrate", golangFiles)
+	w.at(t, 3)
+	p = w.provider(t)
+	observe(t, p)
+	w.at(t, 2)
+	verify(t, p, observe(t, p).Current, rollback.CheckUnknown)
 	// Another process has another archive, and knows nothing.
 	w.archive = nil
 	fresh, err := tryMake(w.text(w.dsn), &noArchive)
@@ -147,6 +154,22 @@ func failedDown(t *testing.T, g *servers.Postgres) {
 	}
 	for range 2 {
 		contains(t, observe(t, p).Frozen, "and the schema did not change")
+	}
+}
+
+// Somebody who went up and down again since the plan was there, although all is as it was.
+func between(t *testing.T, g *servers.Postgres) {
+	for tool, files := range map[string]map[string]string{"goose": gooseFiles, "golang-migrate": golangFiles} {
+		w := newWorld(t, g, tool, files)
+		w.at(t, 1)
+		p := w.provider(t)
+		before, prop := plan(t, p, "3")
+		w.at(t, 2)
+		w.at(t, 1)
+		if now := observe(t, p); now.Current.Digest != before.Current.Digest || now.Frozen != "" {
+			t.Errorf("%s: %+v", tool, now)
+		}
+		want(t, apply(t, p, "op", prop), rollback.PreconditionFailed, "not what the plan saw")
 	}
 }
 
@@ -268,7 +291,7 @@ func noTransaction(t *testing.T, g *servers.Postgres) {
 func halfDone(t *testing.T, g *servers.Postgres) {
 	for _, tool := range []string{"goose", "golang-migrate"} {
 		w, table := newWorld(t, g, tool, gooseFiles), "goose_db_version"
-		w.put(t, map[string]string{"00004_fast.sql": strings.Replace(outside["00004_fast.sql"], "orders_total;", "orders_total;\nDROP TABLE no_such;", 1)})
+		w.put(t, map[string]string{"00004_fast.sql": strings.Replace(outside["00004_fast.sql"], "orders_total;", "orders_total;\nDROP INDEX CONCURRENTLY no_such;", 1)})
 		if tool == "golang-migrate" {
 			table = "schema_migrations"
 			w.put(t, golangFiles)
