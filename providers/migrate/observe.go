@@ -198,7 +198,7 @@ func (p *Provider) verifyShape(ctx context.Context, s *state, to rollback.Revisi
 	switch {
 	case s.print == "":
 		c.Observed = s.busy
-	case !known || ours && was.By == by.op:
+	case !known || ours && was.By == by.op || was.First.Equal(s.at): // what is seen now proves nothing of itself
 		c.Goal = "how the schema was at " + providers.Clean(to.Label) + " was never seen"
 	case was.Print == s.print:
 		c.State, c.Goal = rollback.CheckPass, "as it was at "+was.Label
