@@ -59,8 +59,8 @@ func child(text string) int {
 	return 0
 }
 
-// applyAndKill applies in a process of its own and kills that after a while. It returns when the database has noticed.
-func (w *world) applyAndKill(ctx context.Context, op rollback.Operation, step rollback.Step, after time.Duration) error {
+// applyAndKill applies in a process of its own and kills that when it is time. It returns when the database has noticed.
+func (w *world) applyAndKill(ctx context.Context, op rollback.Operation, step rollback.Step, until func(context.Context) error) error {
 	dsn := w.dsn
 	if w.dialect == goose.DialectPostgres {
 		dsn += "&application_name=killed"
@@ -69,17 +69,45 @@ func (w *world) applyAndKill(ctx context.Context, op rollback.Operation, step ro
 	if err != nil {
 		return err
 	}
-	call, cancel := context.WithTimeout(ctx, after)
-	defer cancel()
-	cmd := exec.CommandContext(call, os.Args[0])
+	cmd := exec.CommandContext(ctx, os.Args[0])
 	cmd.Env = append(os.Environ(), childEnv+"="+string(text))
-	_ = cmd.Run() // killed, or through
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	err = until(ctx)
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait() // killed, or through
+	if err != nil {
+		return err
+	}
 	if w.dialect != goose.DialectPostgres {
 		return nil
 	}
 	for {
 		var left int
 		if err := w.db.QueryRowContext(ctx, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'killed'").Scan(&left); err != nil || left == 0 {
+			return err
+		}
+	}
+}
+
+// after is a moment of chance.
+func after(d time.Duration) func(context.Context) error {
+	return func(ctx context.Context) error {
+		select {
+		case <-ctx.Done():
+		case <-time.After(d):
+		}
+		return ctx.Err()
+	}
+}
+
+// heldUp is when the process waits for a lock on a table.
+func (w *world) heldUp(ctx context.Context) error {
+	for {
+		var n int
+		err := w.db.QueryRowContext(ctx, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'killed' AND wait_event_type = 'Lock'").Scan(&n)
+		if err != nil || n > 0 {
 			return err
 		}
 	}
@@ -226,7 +254,7 @@ func suite(tool string, files map[string]string) func(*testing.T, *servers.Postg
 			State:   func(ctx context.Context) (string, error) { return w.dump(ctx, catalogText) },
 			Foreign: w.foreign,
 			Kill: func(ctx context.Context, op rollback.Operation, step rollback.Step) error {
-				return w.applyAndKill(ctx, op, step, time.Duration(20+rand.IntN(300))*time.Millisecond)
+				return w.applyAndKill(ctx, op, step, after(time.Duration(20+rand.IntN(300))*time.Millisecond))
 			},
 		})
 	}
@@ -263,7 +291,7 @@ func TestSQLite(t *testing.T) {
 		},
 		Kill: func(ctx context.Context, op rollback.Operation, step rollback.Step) error {
 			calls++
-			return w.applyAndKill(ctx, op, step, time.Duration(calls*20)*time.Millisecond)
+			return w.applyAndKill(ctx, op, step, after(time.Duration(calls*20)*time.Millisecond))
 		},
 	})
 	// What somebody else did between plan and apply stays.

@@ -1,6 +1,7 @@
 package migrate_test
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -358,7 +359,9 @@ func (w *world) killHeldUp(t *testing.T, prop rollback.Proposal) {
 	if _, err := tx.ExecContext(t.Context(), "SELECT count(*) FROM orders"); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.applyAndKill(t.Context(), rollback.Operation{ID: "op-killed"}, prop.Steps[0], 1500*time.Millisecond); err != nil {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := w.applyAndKill(ctx, rollback.Operation{ID: "op-killed"}, prop.Steps[0], w.heldUp); err != nil {
 		t.Fatal(err)
 	}
 }
