@@ -43,6 +43,7 @@ type example struct {
 
 type exampleChange struct {
 	ID, Kind, Service, Commit, Set string
+	On                             string // the unit that says so of itself
 	Paths                          []string
 	Landed, Effective              int
 }
@@ -173,8 +174,12 @@ func (c *example) build(t *testing.T) (*rollback.Engine, rollback.Request) {
 		req.Unit = rollback.UnitID("fake:prod/" + c.Unit)
 	}
 	for _, x := range c.Changes {
+		on := ""
+		if x.On != "" {
+			on = "fake:prod/" + x.On
+		}
 		req.Context = append(req.Context, providers.Change{
-			ID: x.ID, Provider: "git", Kind: providers.Kind(x.Kind), Service: x.Service, Environment: "prod", Title: x.ID,
+			ID: x.ID, Unit: on, Provider: "git", Kind: providers.Kind(x.Kind), Service: x.Service, Environment: "prod", Title: x.ID,
 			Commit: commitNamed(x.Commit), ChangeSet: x.Set, Paths: x.Paths, LandedAt: ago(x.Landed), EffectiveFrom: ago(x.Effective),
 		})
 	}

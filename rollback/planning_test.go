@@ -245,6 +245,35 @@ func TestVerdicts(t *testing.T) {
 			[]string{"pricing r42>r41"},
 			"H", "does not say what commit", true,
 		},
+		"D: the database says that it was migrated just before the target stopped serving": {
+			world{
+				revs:   []rollback.Revision{rev("r42", "bad", 10), {Digest: digest("r41"), Label: "r41", Since: t0.Add(-100 * time.Minute), Until: t0.Add(-10 * time.Minute), Good: []string{"well"}}},
+				others: oldStore,
+				known:  []providers.Change{{ID: "row-7", Kind: providers.KindMigration, Service: "pricing", Unit: "migrate:pricing/t", EffectiveFrom: t0.Add(-12 * time.Minute), To: "7"}},
+			},
+			rollback.Unknown,
+			[]string{"pricing r42>r41"},
+			"D", "a migration lies between the two", true,
+		},
+		"D: the target has served beside the migration": {
+			world{
+				revs:   []rollback.Revision{rev("r42", "bad", 10), {Digest: digest("r41"), Label: "r41", Since: t0.Add(-100 * time.Minute), Until: t0.Add(-10 * time.Minute), Good: []string{"well"}}},
+				others: oldStore,
+				known:  []providers.Change{{ID: "row-7", Kind: providers.KindMigration, Service: "pricing", Unit: "migrate:pricing/t", EffectiveFrom: t0.Add(-50 * time.Minute), To: "7"}},
+			},
+			rollback.Conditional,
+			[]string{"pricing r42>r41"},
+			"Q age", "old", true, // the test's clock is; nothing is said of the migration
+		},
+		"D: the unit is itself what was migrated": {
+			world{
+				others: oldStore,
+				known:  []providers.Change{{ID: "row-7", Kind: providers.KindMigration, Service: "pricing", Unit: "fake:prod/pricing", Commit: rev("", "bad", 0).Commit, Paths: []string{"00007_drop.sql"}}},
+			},
+			rollback.Independent,
+			[]string{"pricing r42>r41"},
+			"B", "differ in content", true,
+		},
 		"I: later changes would be lost, with their authors": {
 			world{
 				revs:   []rollback.Revision{rev("r43", "fix", 5), rev("r42", "bad", 10), rev("r41", "c41", 100)},

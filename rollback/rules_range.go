@@ -46,11 +46,18 @@ func (w *world) crossed(id UnitID, ch choice) []*providers.Change {
 		own := c.Unit == string(id) || c.Service == u.Service
 		brought := own && slices.ContainsFunc(taken, func(r Revision) bool { return carries(r, c) })
 		between := c.Commit != "" && !after.IsZero() && c.LandedAt.After(after) && !c.LandedAt.After(until)
-		if brought || between {
+		if brought || between || migratedSince(c, u, ch.revs[ch.target]) {
 			out = append(out, c)
 		}
 	}
 	return out
+}
+
+// migratedSince reports a migration that the database of the unit's service tells of, and that the target has not served beside for
+// as long as shows that it can.
+func migratedSince(c *providers.Change, u Unit, target Revision) bool {
+	return c.Kind == providers.KindMigration && c.Unit != "" && c.Unit != string(u.ID) && c.Service == u.Service && u.Service != "" &&
+		!target.Until.IsZero() && !c.At().IsZero() && c.At().After(target.Until.Add(-togetherFor))
 }
 
 // landed is when a commit was accepted, zero where nobody here knows.
@@ -96,8 +103,10 @@ func (w *world) crossing(id UnitID, ch choice) []Finding {
 					files = append(files, providers.Clean(p))
 				}
 			}
-			if len(files) == 0 && (k.kind == "" || c.Kind != k.kind) || schema && k.rule == ruleSchema || len(files) > 0 && read.tells(k.rule, files, c.Commit) {
-				continue // what the files hold says more than what they are called
+			other := len(files) == 0 && (k.kind == "" || c.Kind != k.kind)
+			itself := c.Kind == k.kind && c.Unit == string(id) || schema && k.rule == ruleSchema
+			if other || itself || len(files) > 0 && read.tells(k.rule, files, c.Commit) {
+				continue // what goes back is not crossed, and what files hold says more than what they are called
 			}
 			out = append(out, w.crossedBy(c, Finding{
 				Rule: k.rule, Verdict: k.verdict, Text: fmt.Sprintf(k.text, name(ch.revs[ch.target])), Evidence: providers.Few(files, 4),

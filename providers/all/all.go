@@ -11,6 +11,7 @@ import (
 	"github.com/backout-dev/backout/providers/gitops"
 	"github.com/backout-dev/backout/providers/helm"
 	"github.com/backout-dev/backout/providers/kubernetes"
+	"github.com/backout-dev/backout/providers/migrate"
 	"github.com/backout-dev/backout/providers/probe"
 	"github.com/backout-dev/backout/providers/prometheus"
 	"github.com/backout-dev/backout/providers/releases"
@@ -23,7 +24,7 @@ func Registry() (*providers.Registry, error) {
 	r := &providers.Registry{}
 	for _, f := range []providers.Factory{
 		alertmanager.Factory(), catalog.Factory(), exec.Factory(), file.Factory(), git.Factory(), gitops.Factory(), helm.Factory(), kubernetes.Factory(),
-		probe.Factory(), prometheus.Factory(), releases.Factory(), rollouts.Factory(), unleash.Factory(),
+		migrate.Factory(), probe.Factory(), prometheus.Factory(), releases.Factory(), rollouts.Factory(), unleash.Factory(),
 	} {
 		if err := r.Register(f); err != nil {
 			return nil, err

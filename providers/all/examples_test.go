@@ -33,7 +33,7 @@ func TestEveryExampleWorks(t *testing.T) {
 		schemas = append(schemas, config.ProviderSchema{Type: typ, Fields: asConfig(f.Fields)})
 	}
 	for _, m := range envSecret.FindAllStringSubmatch(page(t), -1) {
-		t.Setenv(m[1], "a secret of the test")
+		t.Setenv(m[1], "postgres://a-secret@of-the-test/x")
 	}
 	for _, block := range yamlBlock.FindAllStringSubmatch(page(t), -1) {
 		name, _, _ := strings.Cut(strings.TrimSpace(strings.TrimPrefix(block[1], "providers:")), "\n")

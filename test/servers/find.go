@@ -58,6 +58,10 @@ func All() []Server {
 		fluxServer("kustomize-controller", "v1.9.1", "kustomize.toolkit.fluxcd.io_kustomizations.yaml"),
 		fluxServer("source-controller", "v1.9.1", fluxSources...),
 		{
+			Name: "golang-migrate", In: "migrate", Version: "v4.20.1", Package: "github.com/golang-migrate/migrate/v4/cmd/migrate",
+			Tags: "pgx5", LDFlags: "-s -w -X main.Version=4.20.1",
+		},
+		{
 			Name: "helm", Version: "v4.3.1", Package: "helm.sh/helm/v4/cmd/helm",
 			LDFlags: "-s -w -X helm.sh/helm/v4/internal/version.version=v4.3.1",
 		},
