@@ -134,6 +134,7 @@ func TestVerdicts(t *testing.T) {
 	good := []rollback.Revision{rev("r42", "bad", 10), rev("r41", "c41", 100), rev("r40", "c40", 1000)}
 	store := map[string][]rollback.Revision{"storefront": {rev("s9", "bad", 9), rev("s8", "s8", 90)}}
 	oldStore := map[string][]rollback.Revision{"storefront": {rev("s8", "s8", 90), rev("s7", "s7", 900)}}
+	stopped := []rollback.Revision{rev("r42", "bad", 10), {Digest: digest("r41"), Label: "r41", Since: t0.Add(-time.Hour), Until: t0.Add(-10 * time.Minute), Good: []string{"well"}}}
 	edge := func(kind providers.EdgeKind, from, to string) []providers.Edge {
 		return []providers.Edge{{From: from, To: to, Kind: kind, Evidence: "declared in backout.yaml", Source: "config"}}
 	}
@@ -246,33 +247,19 @@ func TestVerdicts(t *testing.T) {
 			"H", "does not say what commit", true,
 		},
 		"D: the database says that it was migrated just before the target stopped serving": {
-			world{
-				revs:   []rollback.Revision{rev("r42", "bad", 10), {Digest: digest("r41"), Label: "r41", Since: t0.Add(-100 * time.Minute), Until: t0.Add(-10 * time.Minute), Good: []string{"well"}}},
-				others: oldStore,
-				known:  []providers.Change{{ID: "row-7", Kind: providers.KindMigration, Service: "pricing", Unit: "migrate:pricing/t", EffectiveFrom: t0.Add(-12 * time.Minute), To: "7"}},
-			},
-			rollback.Unknown,
-			[]string{"pricing r42>r41"},
-			"D", "a migration lies between the two", true,
+			world{revs: stopped, others: oldStore, known: []providers.Change{{
+				ID: "row-7", Kind: providers.KindMigration, Service: "pricing", Unit: "migrate:pricing/t", EffectiveFrom: t0.Add(-12 * time.Minute),
+			}}}, rollback.Unknown, []string{"pricing r42>r41"}, "D", "a migration lies between the two", true,
 		},
 		"D: the target has served beside the migration": {
-			world{
-				revs:   []rollback.Revision{rev("r42", "bad", 10), {Digest: digest("r41"), Label: "r41", Since: t0.Add(-100 * time.Minute), Until: t0.Add(-10 * time.Minute), Good: []string{"well"}}},
-				others: oldStore,
-				known:  []providers.Change{{ID: "row-7", Kind: providers.KindMigration, Service: "pricing", Unit: "migrate:pricing/t", EffectiveFrom: t0.Add(-50 * time.Minute), To: "7"}},
-			},
-			rollback.Conditional,
-			[]string{"pricing r42>r41"},
-			"Q age", "old", true, // the test's clock is; nothing is said of the migration
+			world{revs: stopped, others: oldStore, known: []providers.Change{{
+				ID: "row-7", Kind: providers.KindMigration, Service: "pricing", Unit: "migrate:pricing/t", EffectiveFrom: t0.Add(-50 * time.Minute),
+			}}}, rollback.Conditional, []string{"pricing r42>r41"}, "Q age", "old", true, // by the test's clock; nothing is said of the migration
 		},
 		"D: the unit is itself what was migrated": {
-			world{
-				others: oldStore,
-				known:  []providers.Change{{ID: "row-7", Kind: providers.KindMigration, Service: "pricing", Unit: "fake:prod/pricing", Commit: rev("", "bad", 0).Commit, Paths: []string{"00007_drop.sql"}}},
-			},
-			rollback.Independent,
-			[]string{"pricing r42>r41"},
-			"B", "differ in content", true,
+			world{others: oldStore, known: []providers.Change{{
+				ID: "7", Kind: providers.KindMigration, Service: "pricing", Unit: "fake:prod/pricing", Commit: rev("", "bad", 0).Commit, Paths: []string{"00007_drop.sql"},
+			}}}, rollback.Independent, []string{"pricing r42>r41"}, "B", "differ in content", true,
 		},
 		"I: later changes would be lost, with their authors": {
 			world{
