@@ -39,11 +39,17 @@ func signatures(t *testing.T, a, b *store.DB) {
 	if err := b.Sign(t.Context(), []ledger.Signature{stray}); err == nil {
 		t.Error("an entry that is not there was signed")
 	}
+	readSigned(t, a, blob)
+}
+
+// readSigned reads the one signature from another connection.
+func readSigned(t *testing.T, a *store.DB, blob []byte) {
+	t.Helper()
 	found, err := a.Signed(t.Context(), 1, 5)
 	if err != nil || len(found) != 1 || len(found[0].Signatures) != 1 || string(found[0].Signatures[0].Blob) != string(blob) {
 		t.Errorf("%+v %v", found, err)
 	}
-	if todo, err = a.Unsigned(t.Context(), "ana", 9); err != nil || len(todo) != 1 || todo[0].Entry.Text != "first" {
+	if todo, err := a.Unsigned(t.Context(), "ana", 9); err != nil || len(todo) != 1 || todo[0].Entry.Text != "first" {
 		t.Errorf("unsigned are %+v %v", todo, err)
 	}
 	r, err := a.Verify(t.Context())
