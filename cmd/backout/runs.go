@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/backout-dev/backout/cmd/internal/session"
 	"github.com/backout-dev/backout/rollback"
 )
 
@@ -235,6 +236,11 @@ func (a *app) printRun(r rollback.Run) error {
 	}
 	if !r.State.Final() && !r.Alive {
 		fmt.Fprintf(a.out, "nobody works on it: backout runs resume %s\n", r.ID)
+	}
+	for _, l := range r.Log {
+		if session.AboutAnchor(l.Text) {
+			fmt.Fprintf(a.out, "  %s\n", harmless(l.Text))
+		}
 	}
 	return nil
 }

@@ -72,7 +72,11 @@ func VerifyExport(r io.Reader, signers *Signers, require int64, held ...Checkpoi
 	if err != nil {
 		return Report{}, Signatures{}, err
 	}
-	v := exportWalk{head: head, missing: map[string]int64{}, taken: map[string]bool{}}
+	aside := Report{OK: true} // what is wrong with signatures
+	v := exportWalk{
+		head: head, missing: map[string]int64{}, taken: map[string]bool{},
+		witness: witness{origin: head.Origin, signers: signers, require: require, report: &aside},
+	}
 	var heads []Head
 	for _, c := range held {
 		if c.Origin == "" || c.Origin == head.Origin {
@@ -102,17 +106,18 @@ func VerifyExport(r io.Reader, signers *Signers, require int64, held ...Checkpoi
 		}
 	}
 	v.judge(&report)
-	signed, err := CheckSignatures(v.witnesses(), head.Origin, signers, require, &report)
+	signed := v.witness.done()
+	report.OK, report.Problems = report.OK && aside.OK, append(report.Problems, aside.Problems...)
 	report.Limits = append(report.Limits, "an export holds no journal: whether it says the same is not compared")
-	return report, signed, err
+	return report, signed, nil
 }
 
 // exportWalk is one verification of an export under way.
 type exportWalk struct {
 	head    ExportHead
-	all     []Witnessed // those that are signed with their lines, of the others the number
-	off     []int64     // what is said beside the line is not of the line
-	bad     []int64     // their payload is another one
+	witness witness
+	off     []int64 // what is said beside the line is not of the line
+	bad     []int64 // their payload is another one
 	missing map[string]int64
 	taken   map[string]bool // payloads that were redacted
 }
@@ -128,7 +133,7 @@ func (v *exportWalk) take(e *Exported) {
 		} `json:"body"`
 	}
 	_ = json.Unmarshal(line, &said) // a line that is no entry is told by the chain
-	w := Witnessed{Seq: said.Seq, Digest: DigestOf(line)}
+	w := Witnessed{Seq: said.Seq, Digest: DigestOf(line), Line: line}
 	if w.Digest.String() != e.Digest {
 		v.off = append(v.off, said.Seq)
 	}
@@ -140,9 +145,9 @@ func (v *exportWalk) take(e *Exported) {
 				s.Key = fingerprint(sig.Key)
 			}
 		}
-		w.Line, w.Signatures = line, append(w.Signatures, s)
+		w.Signatures = append(w.Signatures, s)
 	}
-	v.all = append(v.all, w)
+	v.witness.look(&w)
 	if said.Kind == KindRedaction && said.Body.Payload != "" {
 		v.taken[said.Body.Payload] = true
 	}
@@ -169,15 +174,5 @@ func (v *exportWalk) judge(r *Report) {
 	}
 	if !v.head.Payloads {
 		r.Limits = append(r.Limits, "the payloads are not in this export")
-	}
-}
-
-func (v *exportWalk) witnesses() iter.Seq2[Witnessed, error] {
-	return func(yield func(Witnessed, error) bool) {
-		for _, w := range v.all {
-			if !yield(w, nil) {
-				return
-			}
-		}
 	}
 }

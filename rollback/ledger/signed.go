@@ -90,14 +90,19 @@ func CheckSignatures(entries iter.Seq2[Witnessed, error], origin string, signers
 		}
 		w.look(&e)
 	}
+	return w.done(), nil
+}
+
+// done tells of the entries that nobody who is known signed.
+func (w *witness) done() Signatures {
 	for _, u := range w.unknown {
 		what := "entry " + u.String() + " is"
 		if u.From != u.To {
 			what = "entries " + u.String() + " are"
 		}
-		r.Add(u.From, Nameless, "%s not signed by a key that is known, and from entry %d on each has to be", what, require)
+		w.report.Add(u.From, Nameless, "%s not signed by a key that is known, and from entry %d on each has to be", what, w.require)
 	}
-	return w.out, nil
+	return w.out
 }
 
 // look checks one entry.

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"fmt"
 	"os"
 	"os/exec"
@@ -248,4 +249,24 @@ func TestAFileOfSignersThatIsWrongNamesTheLine(t *testing.T) {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}
+}
+
+// Whatever is read as a signature, it holds for nothing that its key did not sign.
+func FuzzReadSSHSig(f *testing.F) {
+	key, err := ssh.NewSignerFromKey(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)))
+	if err != nil {
+		f.Fatal(err)
+	}
+	blob, err := Sign(key, EntryNamespace, []byte("one"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(blob)
+	f.Add([]byte(sigMagic))
+	f.Fuzz(func(t *testing.T, blob []byte) {
+		s, err := ReadSSHSig(blob)
+		if err == nil && s.Verify(EntryNamespace, []byte("another")) == nil && fingerprint(s.Key) == fingerprint(key.PublicKey()) {
+			t.Errorf("%x holds for a text that was never signed", blob)
+		}
+	})
 }

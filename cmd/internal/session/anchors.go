@@ -26,6 +26,17 @@ const (
 	tagsRef  = "refs/tags/backout-ledger/"
 )
 
+// How lines in the log of a run begin that tell of its anchors.
+const (
+	wasAnchored = "anchored: "
+	notAnchored = "not anchored in "
+)
+
+// AboutAnchor tells whether a line in the log of a run is about an anchor.
+func AboutAnchor(line string) bool {
+	return strings.HasPrefix(line, wasAnchored) || strings.HasPrefix(line, notAnchored)
+}
+
 // CheckpointNamespace keeps a signature over a checkpoint from being taken for one over anything else.
 const CheckpointNamespace = "checkpoint@backout.dev"
 
@@ -59,7 +70,7 @@ func (s *Session) Anchor(ctx context.Context, a *config.Anchor, c ledger.Checkpo
 		_, err = runProgram(ctx, a.Command, c.Text(), os.Environ())
 	}
 	if err != nil {
-		return fmt.Errorf("not anchored in %s: %w", a, err)
+		return fmt.Errorf(notAnchored+"%s: %w", a, err)
 	}
 	return nil
 }
@@ -138,14 +149,14 @@ func (s *Session) AnchorRun(ctx context.Context, runID string) {
 		if failed == nil {
 			failed = s.Anchor(ctx, a, c)
 		} else {
-			failed = fmt.Errorf("not anchored in %s: %w", a, failed)
+			failed = fmt.Errorf(notAnchored+"%s: %w", a, failed)
 		}
 		if failed != nil {
 			s.opts.Log.Error("the record is not anchored", "run", runID, "error", failed)
 			told = append(told, failed.Error())
 			continue
 		}
-		told = append(told, fmt.Sprintf("anchored: %d entries in %s", c.Head.Seq, a))
+		told = append(told, fmt.Sprintf(wasAnchored+"%d entries in %s", c.Head.Seq, a))
 	}
 	if len(told) == 0 {
 		return
