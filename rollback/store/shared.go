@@ -42,9 +42,9 @@ func openShared(ctx context.Context, place string, opts Options) (_ *DB, err err
 		}
 		s.copied(d.copy.copiedAt(ctx))
 	}
-	d.read = &reader{server: s, copied: d.copy != nil, DB: sql.OpenDB(&reading{copy: d.copy, dialer: dialer{server: s, admit: s.known, params: map[string]string{
-		"default_transaction_read_only": "on", "default_transaction_isolation": "repeatable read", // a look sees one instant
-		"statement_timeout": "0", // a long list is read as it comes; each of its rows has a deadline
+	d.read = &reader{server: s, copied: d.copy != nil, DB: sql.OpenDB(&reading{copy: d.copy, dialer: dialer{server: s, admit: s.onlyRead, params: map[string]string{
+		"default_transaction_isolation": "repeatable read", // a look sees one instant
+		"statement_timeout":             "0",               // a long list is read as it comes; each of its rows has a deadline
 	}}})}
 	d.read.SetMaxOpenConns(4)
 	for _, db := range []*sql.DB{d.write, d.read.DB} {

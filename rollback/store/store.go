@@ -156,7 +156,7 @@ func (d *DB) openToRead(ctx context.Context, opts Options) error {
 		if err := d.read.Close(); err != nil {
 			return err
 		}
-		err := d.readFrom(pool(d.path, opts.Busy, 4, url.Values{"mode": {"ro"}, "immutable": {"1"}, "_pragma": {"query_only(1)"}}))
+		err = d.readFrom(pool(d.path, opts.Busy, 4, url.Values{"mode": {"ro"}, "immutable": {"1"}, "_pragma": {"query_only(1)"}}))
 		if err != nil {
 			return err
 		}

@@ -51,7 +51,7 @@ var rules = []rule{
 	{"rollback/policy", nil, "policy decides from facts alone", nil},
 	{"rollback/proof", nil, "whether a proof counts is decided from facts alone", nil},
 	{"rollback/rollbacktest", []string{"rollback", "providers"}, "the promises hold for every reverser alike", nil},
-	{"rollback", []string{"providers", "rollback/store", "rollback/ledger", "rollback/policy", "rollback/proof"}, "the engine knows no screen and no network", []string{"rollback/rollbacktest"}},
+	{"rollback", []string{"providers", "rollback/store", "rollback/ledger", "rollback/policy", "rollback/proof"}, "the engine knows no screen and no network", []string{"rollback/rollbacktest", "test/servers"}},
 	{"tui", []string{"timeline", "timeline/culprit", "rollback", "providers", "rollback/ledger", "rollback/policy", "rollback/proof"}, "the screen shows and asks; it opens nothing itself", nil},
 	{"test/...", []string{everything}, "tests of the whole may see the whole", nil},
 }
