@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"path/filepath"
 	"testing"
@@ -22,7 +21,7 @@ func desk(t *testing.T, place, who string) *Session {
 	s, err := Open(t.Context(), Options{
 		Config: &config.Config{}, Registry: &providers.Registry{}, Dir: dir, StateDir: dir, CacheDir: dir, Database: place,
 		Window:    providers.Window{Since: time.Now().Add(-time.Hour)},
-		Principal: policy.Principal{ID: who, Kind: policy.Human}, Now: time.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Principal: policy.Principal{ID: who, Kind: policy.Human}, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
