@@ -43,6 +43,7 @@ func newSharedBench(t *testing.T, place string, change ...func(*rollback.Config)
 
 // The server is killed while a run's effect is under way, and comes back while its lease holds: the run goes on as if nothing had been.
 func TestARunOutlastsAShortLossOfItsStore(t *testing.T) {
+	t.Parallel()
 	g := servers.StartPostgres(t)
 	b := newSharedBench(t, g.Create(t, "b"))
 	u := b.pricing()
@@ -62,6 +63,7 @@ func TestARunOutlastsAShortLossOfItsStore(t *testing.T) {
 // An executor is cut off from the store for longer than its lease, after its effect on the first unit. It stops before the
 // next one; somebody else takes the run over and ends it, although the clock there is two minutes ahead. Nothing is done twice.
 func TestAPartitionLongerThanTheLease(t *testing.T) {
+	t.Parallel()
 	g := servers.StartPostgres(t)
 	place := g.Create(t, "b")
 	wire := servers.NewWire(t, g.Addr)
@@ -111,6 +113,7 @@ func ahead() time.Time { return time.Now().Add(2 * time.Minute) }
 
 // Many consoles on one store confirm a rollback of one unit at once: one does it, the others are told who holds it.
 func TestConsolesThatConfirmAtOnce(t *testing.T) {
+	t.Parallel()
 	g := servers.StartPostgres(t)
 	place := g.Create(t, "b")
 	b := newSharedBench(t, place)
@@ -153,6 +156,7 @@ func TestConsolesThatConfirmAtOnce(t *testing.T) {
 
 // Processes of runs on a shared store are killed with SIGKILL at random instants, as [TestKill] does with a file.
 func TestKillOnASharedStore(t *testing.T) {
+	t.Parallel()
 	kills := 5
 	if os.Getenv("CI") == "true" {
 		kills = 20

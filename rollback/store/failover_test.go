@@ -18,6 +18,7 @@ import (
 // A standby is looked at and not written to. When the primary is lost and the standby promoted, a console that names both goes on with what
 // was acknowledged, and with the same leases.
 func TestFailOver(t *testing.T) {
+	t.Parallel()
 	g := servers.StartPostgres(t)
 	place := g.Create(t, "b")
 	first := openAt(t, place, store.Options{})
@@ -79,6 +80,7 @@ func synchronous(t *testing.T, g *servers.Postgres) {
 
 // The roles of docs/store.md can do what they are for, and no more.
 func TestRoles(t *testing.T) {
+	t.Parallel()
 	g := servers.StartPostgres(t)
 	place := g.Create(t, "b")
 	owner := openAt(t, place, store.Options{})

@@ -67,6 +67,7 @@ var leaseModel = porcupine.NondeterministicModel{
 
 // Leases are linearizable while connections are killed by the server and cut on the way: what clients were told fits one order.
 func TestLeasesAreLinearizable(t *testing.T) {
+	t.Parallel()
 	const clients, each = 6, 60
 	g := servers.StartPostgres(t)
 	place := g.Create(t, "b")

@@ -23,6 +23,7 @@ func append1(ctx context.Context, db *store.DB, text string) error {
 // The connection is lost as the commit is sent: the server did it, or not, and nobody says so. What became of it is looked up, so that what
 // is reported as written is there once, and what is reported as not written is not there.
 func TestALostCommitIsLookedUp(t *testing.T) {
+	t.Parallel()
 	g := servers.StartPostgres(t)
 	place := g.Create(t, "b")
 	wire := servers.NewWire(t, g.Addr)
@@ -69,6 +70,7 @@ func TestALostCommitIsLookedUp(t *testing.T) {
 // A server that is ended and comes back is waited for where nothing was begun; one that falls silent is not waited for for ever, and
 // neither is its turn that a silent client holds.
 func TestAServerThatGoesAndComesBack(t *testing.T) {
+	t.Parallel()
 	g := servers.StartPostgres(t)
 	place := g.Create(t, "b")
 	db := openAt(t, place, store.Options{})
@@ -118,6 +120,7 @@ func TestAServerThatGoesAndComesBack(t *testing.T) {
 
 // Two consoles, one of which is two minutes ahead, see one lease alike, and none takes it before it ends.
 func TestClocksThatAreWrong(t *testing.T) {
+	t.Parallel()
 	g := servers.StartPostgres(t)
 	place := g.Create(t, "b")
 	const off = 2 * time.Minute

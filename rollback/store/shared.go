@@ -184,6 +184,9 @@ func (d *DB) beginShared(ctx context.Context, id string) (*Tx, error) {
 			}
 			_ = tx.Rollback() // nothing was written, and what is wrong is told already
 		}
+		if since, _ := d.server.away(); ctx.Err() != nil && !since.IsZero() {
+			return nil, fmt.Errorf("%w (%w)", ErrAway, err) // the caller had less time than the wait for it takes
+		}
 		if typed := classify(err); !errors.Is(typed, ErrAway) && !errors.Is(typed, ErrBusy) {
 			return nil, err
 		}
