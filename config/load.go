@@ -78,7 +78,7 @@ func Load(o Options) (*Config, error) {
 	if err := cfg.gameDaysOf(layers); err != nil {
 		return nil, err
 	}
-	cfg.values = append(origins(v, layers, env, o.Flags), providerValues(cfg.Providers, env)...)
+	cfg.values = slices.Concat(origins(v, layers, env, o.Flags), cfg.Store.values(), providerValues(cfg.Providers, env))
 	sort.SliceStable(cfg.values, func(i, j int) bool { return cfg.values[i].Key < cfg.values[j].Key })
 	return cfg, nil
 }

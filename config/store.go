@@ -47,6 +47,16 @@ func (c *Config) storePassword(layers []layer) {
 	}
 }
 
+// values says where the password is read from.
+func (s Store) values() []Value {
+	if s.password == nil {
+		return nil
+	}
+	var from any
+	_ = s.password.Decode(&from) // checked when it was loaded
+	return []Value{{Key: "store.password", Value: from, Origin: fmt.Sprintf("%s:%d", s.file, s.line)}}
+}
+
 // store reports a password that stands in the URL, where everybody who may read the file or the list of processes sees it.
 func (c *checker) store(n *yaml.Node, key string) {
 	_, at := child(n, "url")

@@ -143,7 +143,11 @@ func newYard(ctx context.Context, dir string, fail func(string) error) (*yard, e
 		return nil, err
 	}
 	var err error
-	if y.db, err = store.Open(ctx, filepath.Join(dir, "b.db"), store.Options{}); err != nil {
+	place := filepath.Join(dir, "b.db")
+	if shared, err := os.ReadFile(filepath.Join(dir, "store")); err == nil {
+		place = string(shared)
+	}
+	if y.db, err = store.Open(ctx, place, store.Options{}); err != nil {
 		return nil, err
 	}
 	y.engine, err = rollback.New(rollback.Config{

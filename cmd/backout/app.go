@@ -26,6 +26,7 @@ type app struct {
 
 	help      string // the command whose help is named beside a mistake in the call
 	inDemo    bool   // the targets of the runs are the demo's own
+	executing bool   // this process works on a run
 	replaying bool   // the clock stands at an incident file's moment
 
 	whenOpen func(read <-chan struct{}) // told by a console that opens, with what ends when the providers were first read

@@ -40,27 +40,30 @@ func TestScripts(t *testing.T) {
 		t.Skip("SKIPPED: git is not on PATH")
 	}
 	testscript.Run(t, testscript.Params{
-		Dir:  filepath.Join("testdata", "script"),
-		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"exits": exits},
-		Setup: func(e *testscript.Env) error {
-			home := filepath.Join(e.WorkDir, "home")
-			for _, kv := range [][2]string{
-				{"HOME", home},
-				{"XDG_CONFIG_HOME", filepath.Join(home, "config")},
-				{"XDG_STATE_HOME", filepath.Join(home, "state")},
-				{"XDG_CACHE_HOME", filepath.Join(home, "cache")},
-				{"GIT_CONFIG_GLOBAL", os.DevNull},
-				{"GIT_CONFIG_SYSTEM", os.DevNull},
-				{"GIT_AUTHOR_NAME", "Ana"},
-				{"GIT_AUTHOR_EMAIL", "ana@example.com"},
-				{"GIT_COMMITTER_NAME", "Ana"},
-				{"GIT_COMMITTER_EMAIL", "ana@example.com"},
-			} {
-				e.Setenv(kv[0], kv[1])
-			}
-			return os.MkdirAll(home, 0o700)
-		},
+		Dir:   filepath.Join("testdata", "script"),
+		Cmds:  map[string]func(ts *testscript.TestScript, neg bool, args []string){"exits": exits},
+		Setup: atHome,
 	})
+}
+
+// atHome gives a script a home of its own.
+func atHome(e *testscript.Env) error {
+	home := filepath.Join(e.WorkDir, "home")
+	for _, kv := range [][2]string{
+		{"HOME", home},
+		{"XDG_CONFIG_HOME", filepath.Join(home, "config")},
+		{"XDG_STATE_HOME", filepath.Join(home, "state")},
+		{"XDG_CACHE_HOME", filepath.Join(home, "cache")},
+		{"GIT_CONFIG_GLOBAL", os.DevNull},
+		{"GIT_CONFIG_SYSTEM", os.DevNull},
+		{"GIT_AUTHOR_NAME", "Ana"},
+		{"GIT_AUTHOR_EMAIL", "ana@example.com"},
+		{"GIT_COMMITTER_NAME", "Ana"},
+		{"GIT_COMMITTER_EMAIL", "ana@example.com"},
+	} {
+		e.Setenv(kv[0], kv[1])
+	}
+	return os.MkdirAll(home, 0o700)
 }
 
 // exits runs a program and checks its exit code: exits CODE PROGRAM ARGUMENT...

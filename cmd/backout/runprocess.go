@@ -31,6 +31,7 @@ func (a *app) runProcessCmd() *cobra.Command {
 					stop()
 				}()
 			}
+			a.executing = true
 			s, err := a.open(ctx, 0)
 			if err != nil {
 				return err

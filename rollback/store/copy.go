@@ -65,7 +65,7 @@ func Copy(ctx context.Context, from, to *DB) (Copied, error) {
 	}
 	out := Copied{Rows: map[string]int64{}}
 	var held ledger.Checkpoint
-	err := from.view(ctx, func(src *sql.Tx) error {
+	err := from.viewOnce(ctx, func(src *sql.Tx) error {
 		if err := finished(ctx, src); err != nil {
 			return err
 		}

@@ -98,6 +98,7 @@ func full(t *testing.T, path string) (*store.DB, ledger.Checkpoint) {
 // A record is moved from a file to a server and back: a checkpoint that was kept of the first holds in the last, so do runs, measures, proofs
 // and the tokens of the leases.
 func TestCopyBetweenTheTwo(t *testing.T) {
+	t.Parallel()
 	g := servers.StartPostgres(t)
 	dir := t.TempDir()
 	first, kept := full(t, filepath.Join(dir, "first.db"))
@@ -192,6 +193,7 @@ func readWhileAway(t *testing.T, db *store.DB, head ledger.Head) {
 
 // While the server is away its copy is read, of which it is known how old it is; nothing is written. When it is back it is read again.
 func TestTheCopyIsReadWhileTheServerIsAway(t *testing.T) {
+	t.Parallel()
 	g := servers.StartPostgres(t)
 	place, beside := g.Create(t, "b"), filepath.Join(t.TempDir(), "copy.db")
 	if _, err := store.Open(t.Context(), "postgres://nobody@127.0.0.1:1/b", store.Options{Copy: filepath.Join(t.TempDir(), "none.db")}); !errors.Is(err, store.ErrAway) {

@@ -67,10 +67,11 @@ var leaseModel = porcupine.NondeterministicModel{
 
 // Leases are linearizable while connections are killed by the server and cut on the way: what clients were told fits one order.
 func TestLeasesAreLinearizable(t *testing.T) {
+	t.Parallel()
 	const clients, each = 6, 60
 	g := servers.StartPostgres(t)
 	place := g.Create(t, "b")
-	wire := newBetween(t, g.Addr)
+	wire := servers.NewWire(t, g.Addr)
 	run := claimed(t, openAt(t, place, store.Options{}))
 	admin, err := pgx.Connect(t.Context(), g.URL("postgres"))
 	if err != nil {
@@ -84,7 +85,7 @@ func TestLeasesAreLinearizable(t *testing.T) {
 		killing.Lock()
 		defer killing.Unlock()
 		if kills.Add(1)%2 == 0 {
-			wire.cutAll()
+			wire.CutAll()
 			return
 		}
 		if _, err := admin.Exec(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'b'"); err != nil {
@@ -95,7 +96,7 @@ func TestLeasesAreLinearizable(t *testing.T) {
 	t.Logf("seed %d", seed)
 	var stores []*store.DB
 	for n := range clients {
-		stores = append(stores, openAt(t, []string{place, wire.through(place)}[n%2], store.Options{}))
+		stores = append(stores, openAt(t, []string{place, wire.Through(place)}[n%2], store.Options{}))
 	}
 	var all sync.WaitGroup
 	for n, db := range stores {

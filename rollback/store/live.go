@@ -69,7 +69,7 @@ func (d *DB) listen(ctx context.Context, tell func(error)) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, conn.Close(context.WithoutCancel(ctx))) }()
+	defer func() { err = errors.Join(err, hangUp(ctx, conn)) }()
 	d.server.back()
 	var copied time.Time
 	for {
@@ -120,9 +120,16 @@ func (s *server) dial(ctx context.Context) (*pgx.Conn, error) {
 		return nil, err
 	}
 	if _, err := conn.Exec(ctx, "LISTEN "+channel); err != nil {
-		return nil, errors.Join(err, conn.Close(context.WithoutCancel(ctx)))
+		return nil, errors.Join(err, hangUp(ctx, conn))
 	}
 	return conn, nil
+}
+
+// hangUp ends a connection, whether or not the server says so as well.
+func hangUp(ctx context.Context, conn *pgx.Conn) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	return conn.Close(ctx)
 }
 
 // reading makes connections to the server, and to the copy while it is away.

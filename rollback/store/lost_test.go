@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/url"
 	"sync"
 	"testing"
 	"time"
@@ -15,142 +12,6 @@ import (
 	"github.com/backout-dev/backout/rollback/store"
 	"github.com/backout-dev/backout/test/servers"
 )
-
-// between is a wire to a server that can be cut, or fall silent.
-type between struct {
-	t      *testing.T
-	to     string
-	listen net.Listener
-
-	mu     sync.Mutex
-	silent bool
-	cut    func(commit bool) fate // asked with each message to the server
-	conns  map[net.Conn]bool
-	wake   *sync.Cond
-}
-
-// fate is what becomes of a message: it goes on its way, or the connection is cut after it was sent, or before.
-type fate int
-
-const (
-	sent fate = iota
-	cutAfter
-	cutBefore
-)
-
-func newBetween(t *testing.T, to string) *between {
-	t.Helper()
-	var lc net.ListenConfig
-	l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := &between{t: t, to: to, listen: l, conns: map[net.Conn]bool{}}
-	b.wake = sync.NewCond(&b.mu)
-	var all sync.WaitGroup
-	all.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			all.Go(func() { b.serve(c) })
-		}
-	})
-	t.Cleanup(func() {
-		_ = l.Close()
-		b.hush(false)
-		b.cutAll()
-		all.Wait()
-	})
-	return b
-}
-
-// through is a URL with the wire in it.
-func (b *between) through(place string) string {
-	u, err := url.Parse(place)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	u.Host = b.listen.Addr().String()
-	return u.String()
-}
-
-func (b *between) hush(silent bool) {
-	b.mu.Lock()
-	b.silent = silent
-	b.mu.Unlock()
-	b.wake.Broadcast()
-}
-
-func (b *between) onCommit(cut func(commit bool) fate) {
-	b.mu.Lock()
-	b.cut = cut
-	b.mu.Unlock()
-}
-
-func (b *between) cutAll() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for c := range b.conns {
-		_ = c.Close()
-	}
-}
-
-func (b *between) serve(client net.Conn) {
-	var d net.Dialer
-	server, err := d.DialContext(context.WithoutCancel(b.t.Context()), "tcp", b.to)
-	if err != nil {
-		_ = client.Close()
-		return
-	}
-	b.mu.Lock()
-	b.conns[client], b.conns[server] = true, true
-	b.mu.Unlock()
-	closed := func() {
-		_ = client.Close()
-		_ = server.Close()
-	}
-	var both sync.WaitGroup
-	both.Go(func() { defer closed(); b.pump(server, client, true) })
-	both.Go(func() { defer closed(); b.pump(client, server, false) })
-	both.Wait()
-	b.mu.Lock()
-	delete(b.conns, client)
-	delete(b.conns, server)
-	b.mu.Unlock()
-}
-
-func (b *between) pump(to io.Writer, from io.Reader, up bool) {
-	buf := make([]byte, 64<<10)
-	for {
-		n, err := from.Read(buf)
-		b.mu.Lock()
-		for b.silent {
-			b.wake.Wait()
-		}
-		cut := b.cut
-		b.mu.Unlock()
-		if n > 0 {
-			is := sent
-			if up && cut != nil {
-				is = cut(isCommit(buf[:n]))
-			}
-			if is == cutBefore {
-				return
-			}
-			if _, err := to.Write(buf[:n]); err != nil || is == cutAfter {
-				return
-			}
-		}
-		if err != nil {
-			return
-		}
-	}
-}
-
-// isCommit reports whether a message of the protocol is the simple query "commit".
-func isCommit(b []byte) bool { return len(b) > 5 && b[0] == 'Q' && string(b[5:11]) == "commit" }
 
 func append1(ctx context.Context, db *store.DB, text string) error {
 	return db.Update(ctx, func(tx *store.Tx) error {
@@ -162,18 +23,19 @@ func append1(ctx context.Context, db *store.DB, text string) error {
 // The connection is lost as the commit is sent: the server did it, or not, and nobody says so. What became of it is looked up, so that what
 // is reported as written is there once, and what is reported as not written is not there.
 func TestALostCommitIsLookedUp(t *testing.T) {
+	t.Parallel()
 	g := servers.StartPostgres(t)
 	place := g.Create(t, "b")
-	wire := newBetween(t, g.Addr)
-	direct, db := openAt(t, place, store.Options{}), openAt(t, wire.through(place), store.Options{})
+	wire := servers.NewWire(t, g.Addr)
+	direct, db := openAt(t, place, store.Options{}), openAt(t, wire.Through(place), store.Options{})
 	want := map[string]bool{}
 	lost := 0
 	for n := range 20 {
 		text := fmt.Sprint("entry ", n)
 		var once sync.Once
-		wire.onCommit(func(commit bool) (is fate) {
+		wire.OnCommit(func(commit bool) (is servers.Fate) {
 			if commit {
-				once.Do(func() { is, lost = []fate{cutAfter, cutBefore}[n%2], lost+1 })
+				once.Do(func() { is, lost = []servers.Fate{servers.CutAfter, servers.CutBefore}[n%2], lost+1 })
 			}
 			return is
 		})
@@ -183,7 +45,7 @@ func TestALostCommitIsLookedUp(t *testing.T) {
 			t.Errorf("%s: the server is there, and it was not looked up: %v", text, err)
 		}
 	}
-	wire.onCommit(nil)
+	wire.OnCommit(nil)
 	if lost != 20 || len(want) == 0 || len(want) == 20 {
 		t.Errorf("%d commits were lost, %d entries acknowledged: not both were put to the test", lost, len(want))
 	}
@@ -208,6 +70,7 @@ func TestALostCommitIsLookedUp(t *testing.T) {
 // A server that is ended and comes back is waited for where nothing was begun; one that falls silent is not waited for for ever, and
 // neither is its turn that a silent client holds.
 func TestAServerThatGoesAndComesBack(t *testing.T) {
+	t.Parallel()
 	g := servers.StartPostgres(t)
 	place := g.Create(t, "b")
 	db := openAt(t, place, store.Options{})
@@ -226,13 +89,13 @@ func TestAServerThatGoesAndComesBack(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Errorf("it came back in time: %v", err)
 	}
-	wire := newBetween(t, g.Addr)
-	far := openAt(t, wire.through(place), store.Options{})
+	wire := servers.NewWire(t, g.Addr)
+	far := openAt(t, wire.Through(place), store.Options{})
 	if err := append1(t.Context(), far, "through the wire"); err != nil {
 		t.Fatal(err)
 	}
 	err := far.Update(t.Context(), func(tx *store.Tx) error { // it has the turn, and is cut off
-		wire.hush(true)
+		wire.Hush(true)
 		started := time.Now()
 		_, err := tx.Append(ledger.Entry{Kind: ledger.KindNote, Text: "lost"}, nil)
 		if took := time.Since(started); took > 20*time.Second {
@@ -246,7 +109,7 @@ func TestAServerThatGoesAndComesBack(t *testing.T) {
 	if err := append1(t.Context(), db, "after"); err != nil {
 		t.Errorf("the turn of a client that is cut off was not given on: %v", err)
 	}
-	wire.hush(false)
+	wire.Hush(false)
 	if err := append1(t.Context(), far, "healed"); err != nil {
 		t.Errorf("the partition is over: %v", err)
 	}
@@ -257,6 +120,7 @@ func TestAServerThatGoesAndComesBack(t *testing.T) {
 
 // Two consoles, one of which is two minutes ahead, see one lease alike, and none takes it before it ends.
 func TestClocksThatAreWrong(t *testing.T) {
+	t.Parallel()
 	g := servers.StartPostgres(t)
 	place := g.Create(t, "b")
 	const off = 2 * time.Minute

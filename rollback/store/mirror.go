@@ -27,7 +27,7 @@ func (d *DB) Refresh(ctx context.Context) error {
 	if d.copy == nil {
 		return nil
 	}
-	err := d.view(ctx, func(src *sql.Tx) error {
+	err := d.viewOnce(ctx, func(src *sql.Tx) error {
 		if since, _ := d.server.away(); !since.IsZero() {
 			return ErrAway // what is read is the copy itself
 		}

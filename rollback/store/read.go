@@ -66,7 +66,12 @@ func (d *DB) PauseRequested(ctx context.Context, run string) (by string, at time
 	return by, unstamp(n), classify(err)
 }
 
+// view runs fn on one instant of the store; where its server is lost on the way, again on what can be read then.
 func (d *DB) view(ctx context.Context, fn func(*sql.Tx) error) error {
+	return d.read.lasting(ctx, func() error { return d.viewOnce(ctx, fn) })
+}
+
+func (d *DB) viewOnce(ctx context.Context, fn func(*sql.Tx) error) error {
 	tx, err := d.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return fmt.Errorf("read: %w", classify(err))

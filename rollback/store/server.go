@@ -228,6 +228,15 @@ func (s *server) known(ctx context.Context, w *wire) error {
 	return checkVersion(have, true)
 }
 
+// onlyRead has a connection take no write. That is not said when it is made: a URL may ask for a server that takes some.
+func (s *server) onlyRead(ctx context.Context, w *wire) error {
+	if err := s.known(ctx, w); err != nil {
+		return err
+	}
+	_, err := w.Conn.Conn().Exec(ctx, "SET default_transaction_read_only = on")
+	return err
+}
+
 // clock is the server's, in microseconds.
 const clock = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 

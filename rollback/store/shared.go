@@ -42,12 +42,12 @@ func openShared(ctx context.Context, place string, opts Options) (_ *DB, err err
 		}
 		s.copied(d.copy.copiedAt(ctx))
 	}
-	d.read = sql.OpenDB(&reading{copy: d.copy, dialer: dialer{server: s, admit: s.known, params: map[string]string{
-		"default_transaction_read_only": "on", "default_transaction_isolation": "repeatable read", // a look sees one instant
-		"statement_timeout": "0", // a long list is read as it comes; each of its rows has a deadline
-	}}})
+	d.read = &reader{server: s, copied: d.copy != nil, DB: sql.OpenDB(&reading{copy: d.copy, dialer: dialer{server: s, admit: s.onlyRead, params: map[string]string{
+		"default_transaction_isolation": "repeatable read", // a look sees one instant
+		"statement_timeout":             "0",               // a long list is read as it comes; each of its rows has a deadline
+	}}})}
 	d.read.SetMaxOpenConns(4)
-	for _, db := range []*sql.DB{d.write, d.read} {
+	for _, db := range []*sql.DB{d.write, d.read.DB} {
 		db.SetMaxIdleConns(4)
 		db.SetConnMaxIdleTime(5 * time.Minute)
 	}
@@ -186,6 +186,9 @@ func (d *DB) beginShared(ctx context.Context, id string) (*Tx, error) {
 				return t, nil
 			}
 			_ = tx.Rollback() // nothing was written, and what is wrong is told already
+		}
+		if since, _ := d.server.away(); ctx.Err() != nil && !since.IsZero() {
+			return nil, fmt.Errorf("%w (%w)", ErrAway, err) // the caller had less time than the wait for it takes
 		}
 		if typed := classify(err); !errors.Is(typed, ErrAway) && !errors.Is(typed, ErrBusy) {
 			return nil, err

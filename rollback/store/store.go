@@ -44,7 +44,7 @@ type DB struct {
 	now      func() time.Time
 	appended func([]Written)
 	write    *sql.DB // one connection; every transaction takes the write lock when it begins
-	read     *sql.DB
+	read     *reader
 }
 
 // Open opens the database at path, and makes it (directory 0700, file 0600) if it is not there. A database of an older
@@ -89,7 +89,7 @@ func Empty(ctx context.Context) (*DB, error) {
 		err = d.migrate(ctx, latest)
 	}
 	if err == nil {
-		d.read, err = pool(d.path, time.Second, 4, query)
+		err = d.readFrom(pool(d.path, time.Second, 4, query))
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open an empty database: %w", classify(err)), d.Close())
@@ -109,10 +109,11 @@ func (d *DB) Close() error {
 	if d.copy != nil {
 		errs = append(errs, d.copy.Close())
 	}
-	for _, db := range []*sql.DB{d.read, d.write} {
-		if db != nil {
-			errs = append(errs, db.Close())
-		}
+	if d.read != nil {
+		errs = append(errs, d.read.Close())
+	}
+	if d.write != nil {
+		errs = append(errs, d.write.Close())
 	}
 	return errors.Join(errs...)
 }
@@ -138,8 +139,7 @@ func (d *DB) openToWrite(ctx context.Context, opts Options) error {
 	if err := d.migrate(ctx, latest); err != nil {
 		return err
 	}
-	d.read, err = pool(d.path, opts.Busy, 4, url.Values{"_pragma": {"query_only(1)"}})
-	return err
+	return d.readFrom(pool(d.path, opts.Busy, 4, url.Values{"_pragma": {"query_only(1)"}}))
 }
 
 // openToRead also serves where the directory cannot be written, or no room is left: SQLite then cannot keep the shared
@@ -148,11 +148,10 @@ func (d *DB) openToRead(ctx context.Context, opts Options) error {
 	if _, err := os.Stat(d.path); err != nil {
 		return err
 	}
-	var err error
-	if d.read, err = pool(d.path, opts.Busy, 4, url.Values{"mode": {"ro"}, "_pragma": {"query_only(1)"}}); err != nil {
+	if err := d.readFrom(pool(d.path, opts.Busy, 4, url.Values{"mode": {"ro"}, "_pragma": {"query_only(1)"}})); err != nil {
 		return err
 	}
-	version, err := d.version(ctx, d.read)
+	version, err := d.version(ctx, d.read.DB)
 	if unshared := classify(err); errors.Is(unshared, errNoSharedMemory) || errors.Is(unshared, ErrFull) {
 		if wal, statErr := os.Stat(d.path + "-wal"); statErr == nil && wal.Size() > 0 {
 			return fmt.Errorf("%w: another program left changes in %s-wal, and the directory cannot be written to read them", ErrReadOnly, d.path)
@@ -160,11 +159,11 @@ func (d *DB) openToRead(ctx context.Context, opts Options) error {
 		if err := d.read.Close(); err != nil {
 			return err
 		}
-		d.read, err = pool(d.path, opts.Busy, 4, url.Values{"mode": {"ro"}, "immutable": {"1"}, "_pragma": {"query_only(1)"}})
+		err = d.readFrom(pool(d.path, opts.Busy, 4, url.Values{"mode": {"ro"}, "immutable": {"1"}, "_pragma": {"query_only(1)"}}))
 		if err != nil {
 			return err
 		}
-		version, err = d.version(ctx, d.read)
+		version, err = d.version(ctx, d.read.DB)
 	}
 	if err != nil {
 		return err

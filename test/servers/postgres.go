@@ -83,6 +83,41 @@ func (g *Postgres) Create(t testing.TB, database string) string {
 	return g.URL(database)
 }
 
+// Standby starts a server that follows this one, and can be promoted when it is no more.
+func (g *Postgres) Standby(t testing.TB) *Postgres {
+	t.Helper()
+	dir, attr, err := postgresHome()
+	if err != nil {
+		lacks(t, err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	data := filepath.Join(dir, "data")
+	host, port, _ := net.SplitHostPort(g.Addr)
+	if out, err := command(t.Context(), dir, attr, filepath.Join(g.bin, "pg_basebackup"), "-D", data, "-h", host, "-p", port, "-U", postgresUser, "-R", "-c", "fast", "--no-sync"); err != nil {
+		t.Fatalf("make a standby of PostgreSQL: %v\n%s", err, out)
+	}
+	s := &Postgres{bin: g.bin}
+	if s.Addr, err = freeAddr(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.p = &process{name: "standby", path: g.p.path, dir: dir, addr: s.Addr, attr: attr, well: s.ready}
+	host, port, _ = net.SplitHostPort(s.Addr)
+	s.p.args = []string{"-D", data, "-h", host, "-p", port, "-k", dir, "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "shared_buffers=32MB", "-c", "timezone=UTC"}
+	if err := s.p.start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.p.stop)
+	return s
+}
+
+// Promote makes a primary of a standby.
+func (g *Postgres) Promote(t testing.TB) {
+	t.Helper()
+	if out, err := command(t.Context(), g.p.dir, g.p.attr, filepath.Join(g.bin, "pg_ctl"), "promote", "-w", "-D", filepath.Join(g.p.dir, "data")); err != nil {
+		t.Fatalf("promote the standby: %v\n%s", err, out)
+	}
+}
+
 // Stop ends it in order: who is connected is cut off.
 func (g *Postgres) Stop() { g.p.stop() }
 

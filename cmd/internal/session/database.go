@@ -20,7 +20,7 @@ func (s *Session) openRecord(ctx context.Context) error {
 	switch {
 	case path == "":
 		path = filepath.Join(s.opts.StateDir, "backout.db")
-	case store.Shared(path):
+	case store.Shared(path) && !s.opts.Executes:
 		opts.Copy = copyOf(s.opts.StateDir, path)
 	}
 	db, err := store.Open(ctx, path, opts)

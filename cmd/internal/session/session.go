@@ -27,6 +27,7 @@ type Options struct {
 	CacheDir  string
 	Database  string // a file, or the URL of a shared store; "" is backout.db in StateDir
 	Password  string // of the shared store's role, "" is what its own sources say
+	Executes  bool   // this process works on a run: it reads the record itself and never the copy of a shared one
 	Cluster   bool   // there is a kubeconfig: its current context is shown where nothing is configured
 	AuthSock  string // where the SSH agent listens, "" there is none
 	File      string // an incident file to show instead of the providers

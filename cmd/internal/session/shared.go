@@ -55,6 +55,9 @@ func (s *Session) told() func(error) {
 
 // recordAway has the line of the record say that its server is away, and how old what is shown instead is.
 func (s *Session) recordAway(health []providers.Health) []providers.Health {
+	if s.DB == nil { // before it is open
+		return health
+	}
 	away, is := s.DB.Away()
 	if !is {
 		return health
