@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/rollback/proof"
 )
 
 const (
@@ -47,6 +48,8 @@ type Standing struct {
 	// Since is the earliest that one of Because began; zero where it is not known of all of them.
 	Since  time.Time `json:"since,omitzero"`
 	SeenAt time.Time `json:"seen_at,omitzero"`
+	// Proof is what the way back counts for by what was ever executed of it; nil where no plan could be made.
+	Proof *proof.Standing `json:"proof,omitempty"`
 }
 
 // Standings works out for every unit of an environment, "" all of them, whether it can go back alone now, as [Engine.Plan] would.
@@ -103,7 +106,7 @@ func (e *Engine) standing(ctx context.Context, shared *world, req Request, id Un
 	for i := range p.Units {
 		u := &p.Units[i]
 		if u.Unit.ID == id {
-			s.To, s.Findings = u.To, u.Findings
+			s.To, s.Findings, s.Proof = u.To, u.Findings, u.Proof
 		} else {
 			s.With = append(s.With, u.Unit.ID)
 		}

@@ -116,9 +116,9 @@ func (s *planScreen) unitFindings(u *rollback.UnitPlan) []finding {
 	case strings.HasPrefix(u.Tested, "tested"):
 		out = append(out, finding{ok: true, word: s.findingWord(rollback.Independent), units: units, text: plain(u.Tested)})
 	case u.Proof != nil && u.Proof.Proof != nil:
-		out = append(out, finding{word: warn, units: units, text: proof(u.Tested)})
+		out = append(out, finding{word: warn, units: units, text: proven(u.Tested)})
 	default:
-		out = append(out, finding{word: warn, units: units, text: proof(u.Tested) + ": this way back was never proved"})
+		out = append(out, finding{word: warn, units: units, text: proven(u.Tested) + ": this way back was never proved"})
 	}
 	for _, t := range u.Warnings {
 		out = append(out, finding{word: warn, units: units, text: plain(t)})

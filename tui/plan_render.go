@@ -283,11 +283,11 @@ func proofLevel(u *rollback.UnitPlan) string {
 	if u.Proof != nil && u.Proof.Tested() {
 		return u.Proof.Level.String()
 	}
-	word, _, _ := strings.Cut(proof(u.Tested), ":")
+	word, _, _ := strings.Cut(proven(u.Tested), ":")
 	return word
 }
 
-func proof(t string) string {
+func proven(t string) string {
 	if t == "" {
 		return "untested"
 	}

@@ -75,6 +75,14 @@ func (r Rules) fresh(tier int) time.Duration {
 	return all[tier-1]
 }
 
+// Until is when an execution stops counting by its age, for a unit of a tier; zero where it is not known when it was.
+func (r Rules) Until(p *Record, tier int) time.Time {
+	if p.At().IsZero() {
+		return time.Time{}
+	}
+	return p.At().Add(r.fresh(tier))
+}
+
 func (r Rules) deployments() int {
 	if r.Deployments > 0 {
 		return r.Deployments
