@@ -57,6 +57,8 @@ type Proofs struct {
 	Tier1, Tier2, Tier3 time.Duration
 	Deployments         int
 	Rotation            []string
+	TwoPeople           bool
+	Owners              map[string][]string // the people behind an owner's name
 }
 
 // Service is one entry of the catalogue.

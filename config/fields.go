@@ -68,6 +68,8 @@ func Fields() []Field {
 			{Name: "tier3", Type: Duration, Default: "4320h"},
 			{Name: "deployments", Type: Int, Default: 25, Help: "how many deployments of the unit may lie between"},
 			{Name: "rotation", Type: Strings, Help: "who is on call: a proof by people of whom nobody is any more does not count; default: not looked at"},
+			{Name: "two_people", Type: Bool, Default: false, Help: "a proof counts only where two people, one of whom does not own the unit, did it within 180 days; otherwise this is only shown"},
+			{Name: "owners", Type: Map, Help: "the people behind the owner of a service: {team-web: [ana, bob]}"},
 		}},
 		{Name: "drills", Type: Object, Help: "what limits drills, and which are made by themselves", Fields: drillFields()},
 		{Name: "services", Type: Objects, Help: "the catalogue: who calls whom", Fields: []Field{

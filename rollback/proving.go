@@ -229,6 +229,9 @@ func (e *Engine) facts(p *Plan, u *UnitPlan) proof.Facts {
 	if e.cfg.Criticality != nil {
 		f.Tier = e.cfg.Criticality(u.Unit)
 	}
+	if e.cfg.OwnersOf != nil {
+		f.People = e.cfg.OwnersOf(u.Unit)
+	}
 	switch {
 	case len(u.Missing) > 0:
 		f.Runnable = proof.No(strings.Join(u.Missing, "; "))
@@ -311,6 +314,9 @@ func (e *Engine) Unplanned(u Unit, records []proof.Record, why error) proof.Stan
 	f := proof.Facts{Unit: string(u.ID), Now: e.cfg.Now().UTC()}
 	if e.cfg.Criticality != nil {
 		f.Tier = e.cfg.Criticality(u)
+	}
+	if e.cfg.OwnersOf != nil {
+		f.People = e.cfg.OwnersOf(u)
 	}
 	if why != nil {
 		f.Runnable.Text = providers.Clean(why.Error())

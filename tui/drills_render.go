@@ -196,6 +196,11 @@ func (s *drillsScreen) details(w int) []string {
 	for _, why := range proof.List(u.Standing.Reasons) {
 		out = append(out, labelled(" not more because  ", plain(why), w)...)
 	}
+	if crew := u.Standing.Crew; crew.Enough {
+		out = append(out, labelled(" done by  ", plain(strings.Join(crew.People, ", "))+" within 180 days", w)...)
+	} else if crew.Why != "" {
+		out = append(out, labelled(" done by  ", plain(crew.Why), w)...)
+	}
 	out = append(append(out, ""), s.brief(u, w)...)
 	if d := u.last(); d != nil && len(d.Before) > 0 {
 		out = append(out, "", " "+s.c.style.bold("LOOKED AT BEFORE IT"))

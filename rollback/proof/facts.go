@@ -37,6 +37,7 @@ type Facts struct {
 	Coupling   Answer // it is known what has to go back together, and that is Together
 	OwnersSeen bool
 	Owners     []string
+	People     []string // who owns the unit, by name; nil: nobody said
 
 	// Began are the times at which contents of the unit began to serve, as far as is known; Complete is since when all of them are
 	// known, zero where nobody can tell.
@@ -58,6 +59,7 @@ func (f *Facts) deployed(since time.Time) (n int, ok bool) {
 type Rules struct {
 	Fresh       [3]time.Duration // for units of tier 1, 2 and 3: 30, 90 and 180 days
 	Deployments int              // how many deployments of the unit may lie between; 25
+	TwoPeople   bool             // two people, one of whom does not own the unit, have to have done it
 	Rotation    []string         // who is on call; empty: nobody said, so nobody has left it
 }
 

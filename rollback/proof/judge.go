@@ -22,6 +22,7 @@ type Standing struct {
 	Proof   *Record  `json:"proof,omitempty"`
 	Reasons []Reason `json:"reasons,omitempty"`
 	Tier    int      `json:"tier"`
+	Crew    Crew     `json:"crew"` // who went that way lately
 }
 
 // Tested reports whether it counts as tested: executed in production, and nothing has come between.
@@ -42,6 +43,10 @@ func Judge(records []Record, f Facts, r Rules) Standing {
 		always = append(always, failed(last))
 	}
 	always = append(always, r.people(mine)...)
+	did := crew(mine, f.People, f.Now)
+	if r.TwoPeople && !did.Enough && len(mine) > 0 {
+		always = append(always, Reason{"people", L1, did.Why})
+	}
 	best := Standing{Level: capped(valid, always), Reasons: always}
 	for i := range mine {
 		s := Standing{Earned: mine[i].Earned(), Proof: &mine[i]}
@@ -52,7 +57,7 @@ func Judge(records []Record, f Facts, r Rules) Standing {
 			best = s
 		}
 	}
-	best.Tier = f.Tier
+	best.Tier, best.Crew = f.Tier, did
 	if best.Tier < 1 || best.Tier > 3 {
 		best.Tier = 1
 	}
