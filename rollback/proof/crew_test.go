@@ -45,3 +45,20 @@ func TestOnePersonsKnowledgeIsNotEnough(t *testing.T) {
 		}
 	}
 }
+
+func TestSwitchingToTheSameContentProvesRightsOnly(t *testing.T) {
+	r := proof.Record{Outcome: proof.Pass, Class: proof.Prod, Slice: proof.Full, From: proof.Content{Digest: "a"}, To: proof.Content{Digest: "a"}}
+	if got := r.Earned(); got != proof.L1 {
+		t.Errorf("it reached %s", got)
+	}
+	for slice, want := range map[proof.Slice]proof.Level{proof.Full: proof.L4, proof.Cell: proof.L3, proof.Canary: proof.L3, proof.Shadow: proof.L2} {
+		r.To.Digest, r.Slice = "b", slice
+		if got := r.Earned(); got != want {
+			t.Errorf("a %s in production: %s, want %s", slice, got, want)
+		}
+	}
+	r.Class, r.Slice = proof.ProdLike, proof.Full
+	if got := r.Earned(); got != proof.L2 {
+		t.Errorf("like production: %s", got)
+	}
+}

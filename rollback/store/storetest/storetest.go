@@ -28,6 +28,7 @@ func Run(t *testing.T, open Open) {
 	t.Run("a pause is seen by the other process until it is taken back", func(t *testing.T) { pauses(t, open(t, "a"), open(t, "a")) })
 	t.Run("a measure reads back as it was written", func(t *testing.T) { measures(t, open(t, "a"), open(t, "a")) })
 	t.Run("a proof is written once, with its entry", func(t *testing.T) { proofs(t, open(t, "a"), open(t, "a")) })
+	t.Run("a drill is held by one process, and one of an environment goes on", func(t *testing.T) { drills(t, open(t, "a"), open(t, "a")) })
 	t.Run("a cancelled read ends", func(t *testing.T) { cancelled(t, open(t, "a")) })
 	t.Run("entries page and payloads are bound", func(t *testing.T) { entries(t, open(t, "a")) })
 }
