@@ -17,8 +17,10 @@ func TestADrillIsNoDeployment(t *testing.T) {
 		}}
 	}
 	s := timeline.New(func() time.Time { return now })
-	s.Put("releases", report("d1", "releases", providers.KindDeploy, now.Add(-5*time.Minute)), report("d2", "releases", providers.KindDeploy, now.Add(-time.Minute)))
-	s.Put("backout", report("RUN-0002", "backout", providers.KindDrill, now.Add(-time.Minute-time.Second)))
+	s.Put("releases", report("d1", "releases", providers.KindDeploy, now.Add(-70*time.Second)), report("d2", "releases", providers.KindDeploy, now.Add(-time.Minute)))
+	half := report("RUN-0002", "backout", providers.KindDrill, now.Add(-time.Minute+time.Second))
+	half.Change.LandedAt = now.Add(-time.Minute) // the source's clock knows whole seconds
+	s.Put("backout", half)
 	v := s.Snapshot().Query(timeline.Query{Changes: true})
 	kinds := map[providers.Kind]int{}
 	for i := range v.Len() {

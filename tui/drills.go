@@ -30,6 +30,7 @@ type DrillUnit struct {
 	Unit     rollback.Unit
 	Owner    string
 	Standing proof.Standing
+	NoTarget bool      // there is nothing to go back to
 	OneWay   string    // why it cannot go back at all, "" it can
 	Until    time.Time // when its proof stops counting by its age; zero: none counts
 	Records  []proof.Record
@@ -62,13 +63,14 @@ func (u *DrillUnit) earlier() *proof.Record {
 
 // The words for how the last execution of a unit's way back stands.
 const (
-	drillPass   = "pass"
-	drillFail   = "FAIL"
-	drillStale  = "stale"
-	drillNever  = "never"
-	drillOneWay = "one-way"
-	drillLive   = "running"
-	drillLeft   = "LEFT BACK"
+	drillPass    = "pass"
+	drillFail    = "FAIL"
+	drillStale   = "stale"
+	drillNever   = "never"
+	drillOneWay  = "one-way"
+	drillNowhere = "no target"
+	drillLive    = "running"
+	drillLeft    = "LEFT BACK"
 )
 
 // result is the word for a unit.
@@ -83,6 +85,8 @@ func (u *DrillUnit) result() string {
 	switch {
 	case r == nil && u.OneWay != "":
 		return drillOneWay
+	case r == nil && u.NoTarget:
+		return drillNowhere
 	case r == nil:
 		return drillNever
 	case r.Outcome == proof.Pass && len(u.Standing.Reasons) > 0:
@@ -99,7 +103,7 @@ func (u *DrillUnit) result() string {
 // due is when it should be drilled next.
 func (u *DrillUnit) due(now time.Time) string {
 	switch {
-	case u.result() == drillOneWay:
+	case u.result() == drillOneWay, u.result() == drillNowhere:
 		return "-"
 	case u.result() == drillPass && u.Until.After(now):
 		return "in " + ago(u.Until.Sub(now))
@@ -181,7 +185,7 @@ func (b *DrillBook) tally(now time.Time) tally {
 			t.failing++
 		case drillNever:
 			t.never++
-		case drillOneWay:
+		case drillOneWay, drillNowhere:
 			t.oneWay++
 		}
 	}

@@ -54,9 +54,9 @@ func (s *drillsScreen) Render(w, h int) string {
 // coverage is the first line: how many of how many.
 func (s *drillsScreen) coverage(p *page) {
 	t := s.book.tally(s.c.now())
-	text := fmt.Sprintf("units %d   drilled in 30d %d (%s)   passing %d   failing %d   never tried %d   one-way %d", t.units, t.lately, t.share(), t.passing, t.failing, t.never, t.oneWay)
+	text := fmt.Sprintf("units %d   drilled in 30d %d (%s)   passing %d   failing %d   never tried %d   no way back %d", t.units, t.lately, t.share(), t.passing, t.failing, t.never, t.oneWay)
 	if p.w < wideWidth {
-		text = fmt.Sprintf("%d units  %s drilled in 30d  %d pass  %d FAIL  %d never  %d one-way", t.units, t.share(), t.passing, t.failing, t.never, t.oneWay)
+		text = fmt.Sprintf("%d units  %s drilled in 30d  %d pass  %d FAIL  %d never  %d no way", t.units, t.share(), t.passing, t.failing, t.never, t.oneWay)
 	}
 	if s.filter != "" {
 		text += "   /" + plain(s.filter)
@@ -131,7 +131,14 @@ func (s *drillsScreen) brief(u *DrillUnit, w int) []string {
 func (s *drillsScreen) heading(u *DrillUnit, w int) string {
 	r := u.record()
 	if r == nil {
-		return " " + s.c.style.bold(unitName(u.Unit.ID)) + "  was never taken back"
+		text := " " + s.c.style.bold(unitName(u.Unit.ID)) + "  was never taken back"
+		switch {
+		case u.OneWay != "":
+			text += ": " + plain(u.OneWay)
+		case u.NoTarget:
+			text += ": there is no earlier revision that is known to have served well"
+		}
+		return cut(text, w)
 	}
 	left := fmt.Sprintf(" %s  %s  %s  %s", s.c.style.bold(called(r)), unitName(u.Unit.ID), s.c.clock().stamp(r.At()), string(r.Outcome))
 	if r.Times.Took() > 0 {

@@ -128,6 +128,8 @@ func (s *drillsScreen) whyNoDrill() string {
 		return "nothing here can start a drill"
 	case u.OneWay != "":
 		return "one-way: " + plain(u.OneWay)
+	case u.NoTarget:
+		return "there is no earlier revision that is known to have served well"
 	case u.result() == drillLive:
 		return u.last().ID + " is under way"
 	case u.result() == drillLeft:

@@ -86,11 +86,12 @@ func hall() *drillHall {
 		ID: "DRILL-0076", State: rollback.DrillLeft, Detail: "gateway serves r3 and not r4: going forward did not work: the disk is full",
 	}}}
 	db := DrillUnit{Unit: unit("oven-db", "migration"), Owner: "bakers", OneWay: "drops column old_heat", Standing: proof.Standing{Tier: 1}}
+	first := DrillUnit{Unit: unit("loaf", "deployment"), Owner: "bakers", NoTarget: true, Standing: proof.Standing{Tier: 1}}
 	p := plan()
 	p.Kind, p.Slice, p.Deadline = "drill", proof.Full, 10*time.Minute
 	p.Units[0].Unit, p.Decision.Name = cart.Unit, "cart"
 	return &drillHall{
-		book: DrillBook{Units: []DrillUnit{cart, left, mailer, oven, db, search}, Runs: map[string]rollback.Run{back.ID: back, forward.ID: forward}}, plan: p,
+		book: DrillBook{Units: []DrillUnit{cart, left, mailer, oven, db, search, first}, Runs: map[string]rollback.Run{back.ID: back, forward.ID: forward}}, plan: p,
 		before: []rollback.Precondition{
 			{Name: rollback.DrillNoTarget, State: rollback.CheckPass, Text: "r41 to r40"},
 			{Name: rollback.DrillAlerts, State: rollback.CheckUnknown, Text: "no source of alerts is configured: nothing but its checks and its deadline would stop it"},
@@ -173,6 +174,7 @@ func TestADrillIsNotAskedForInVain(t *testing.T) {
 	}{
 		"read-only":       {func(_ *drillHall, o *Options) { o.ReadOnly = "read-only mode" }, nil, "read-only mode"},
 		"one-way":         {func(*drillHall, *Options) {}, []string{"j", "j", "j", "j"}, "drops column old_heat"},
+		"no target":       {func(*drillHall, *Options) {}, []string{"G"}, "no earlier revision"},
 		"left back":       {func(*drillHall, *Options) {}, []string{"j"}, "backout drill resume DRILL-0076"},
 		"needs a reason":  {func(d *drillHall, _ *Options) { d.plan.Decision.NeedsReason = true }, nil, "--reason WHY"},
 		"cannot be asked": {func(d *drillHall, _ *Options) { d.plan.Decision = policy.Decision{} }, nil, "NO DRILL"},

@@ -58,7 +58,8 @@ func (s *Session) drillUnit(st *rollback.Standing, records []proof.Record, drill
 	} else {
 		u.Standing = s.Engine.Unplanned(st.Unit, records, nil)
 	}
-	if st.Verdict == rollback.Irreversible || st.To.Digest == "" {
+	u.NoTarget = st.To.Digest == ""
+	if st.Verdict == rollback.Irreversible {
 		var why []string
 		for _, f := range st.Because {
 			why = append(why, f.Text)
