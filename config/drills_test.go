@@ -66,7 +66,11 @@ drills:
 	if s := &d.Slices[0]; !s.Matches("releases:canary/shop") || s.Matches("releases:prod/shop") {
 		t.Errorf("%+v", s)
 	}
-	s := &d.Scheduled[0]
+	scheduledHours(t, &d.Scheduled[0], at)
+}
+
+func scheduledHours(t *testing.T, s *config.Scheduled, at func(string) time.Time) {
+	t.Helper()
 	if !s.Matches("releases:a/b", "b", "staging") || s.Matches("releases:a/b", "b", "prod") || (&config.Scheduled{}).Matches("a", "b", "c") {
 		t.Errorf("%+v", s)
 	}

@@ -51,6 +51,12 @@ func drills(t *testing.T, a, b *store.DB) {
 		t.Errorf("one that there is not: %v", err)
 	}
 	held(t, a, b, first.ID)
+	over(t, a, b, first)
+}
+
+// over checks that a drill's end reads back, and that a journal which says another one than the record is found.
+func over(t *testing.T, a, b *store.DB, first store.Drill) {
+	t.Helper()
 	first.State, first.Final, first.EndedAt, first.Doc = "passed", true, time.Unix(200, 0).UTC(), json.RawMessage(`{"d":2}`)
 	end := func(d store.Drill, event string) error {
 		return a.Update(t.Context(), func(tx *store.Tx) error { return errors.Join(tx.SaveDrill(d), told(tx, d, event)) })
