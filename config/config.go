@@ -63,6 +63,8 @@ type Proofs struct {
 	Deployments         int
 	Rotation            []string
 	Probe               Probe
+	TwoPeople           bool
+	Owners              map[string][]string // the people behind an owner's name
 }
 
 // Security names the files of advisories that a target is compared with: OSV, the catalogue of CISA, or a list of one's own.

@@ -166,17 +166,8 @@ func (c *checker) drills(n *yaml.Node, key string) {
 // drillsOf takes each list of the section from the strongest layer that has it.
 func (c *Config) drillsOf(layers []layer) error {
 	for name, into := range map[string]any{"freeze": &c.Drills.Freeze, "budget": &c.Drills.Budget, "slices": &c.Drills.Slices, "scheduled": &c.Drills.Scheduled} {
-		for _, l := range layers {
-			_, section := child(l.node, "drills")
-			if section == nil {
-				continue
-			}
-			if k, n := child(section, name); n != nil {
-				if err := n.Decode(into); err != nil {
-					return &Error{Problems: []Problem{{File: l.file, Line: k.Line, Column: k.Column, Key: join("drills", name), Message: err.Error()}}}
-				}
-				break
-			}
+		if err := nested(layers, "drills", name, into); err != nil {
+			return err
 		}
 	}
 	return nil

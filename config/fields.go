@@ -74,6 +74,8 @@ func Fields() []Field {
 				{Name: "every", Type: Duration, Default: "1h", Help: "how often each is looked at; what was seen counts for 24h"},
 				{Name: "rate", Type: Int, Default: 6, Help: "how many a minute at most"},
 			}},
+			{Name: "two_people", Type: Bool, Default: false, Help: "a proof counts only where two people, one of whom does not own the unit, did it within 180 days; otherwise this is only shown"},
+			{Name: "owners", Type: Map, Help: "the people behind the owner of a service: {team-web: [ana, bob]}"},
 		}},
 		{Name: "ledger", Type: Object, Help: "how the record is signed, and where its checkpoints are kept", Fields: ledgerFields()},
 		{Name: "drills", Type: Object, Help: "what limits drills, and which are made by themselves", Fields: drillFields()},

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"sort"
@@ -103,11 +104,12 @@ func assemble(v *viper.Viper, layers []layer) (*Config, error) {
 		Proofs: Proofs{
 			Tier1: v.GetDuration("proofs.tier1"), Tier2: v.GetDuration("proofs.tier2"), Tier3: v.GetDuration("proofs.tier3"),
 			Deployments: v.GetInt("proofs.deployments"), Rotation: v.GetStringSlice("proofs.rotation"),
-			Probe: Probe{Units: v.GetStringSlice("proofs.probe.units"), Every: v.GetDuration("proofs.probe.every"), Rate: v.GetInt("proofs.probe.rate")},
+			Probe:     Probe{Units: v.GetStringSlice("proofs.probe.units"), Every: v.GetDuration("proofs.probe.every"), Rate: v.GetInt("proofs.probe.rate")},
+			TwoPeople: v.GetBool("proofs.two_people"),
 		},
 	}
 	c.Drills.Max, c.Drills.Grace = v.GetDuration("drills.max"), v.GetDuration("drills.grace")
-	if err := c.drillsOf(layers); err != nil {
+	if err := errors.Join(c.drillsOf(layers), nested(layers, "proofs", "owners", &c.Proofs.Owners)); err != nil {
 		return nil, err
 	}
 	c.Security.Advisories = v.GetStringSlice("security.advisories")
@@ -130,6 +132,23 @@ func strongest(layers []layer, key string, into any) error {
 		if k, n := child(l.node, key); n != nil {
 			if err := n.Decode(into); err != nil {
 				return &Error{Problems: []Problem{{File: l.file, Line: k.Line, Column: k.Column, Key: key, Message: err.Error()}}}
+			}
+			return nil
+		}
+	}
+	return nil
+}
+
+// nested is strongest for a list or a map inside a section.
+func nested(layers []layer, section, key string, into any) error {
+	for _, l := range layers {
+		_, s := child(l.node, section)
+		if s == nil {
+			continue
+		}
+		if k, n := child(s, key); n != nil {
+			if err := n.Decode(into); err != nil {
+				return &Error{Problems: []Problem{{File: l.file, Line: k.Line, Column: k.Column, Key: join(section, key), Message: err.Error()}}}
 			}
 			return nil
 		}

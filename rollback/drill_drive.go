@@ -152,13 +152,23 @@ func (x *driving) back(ctx context.Context) (Run, error) {
 		defer close(done)
 		x.guard(guarded)
 	}()
-	run, err = x.e.Execute(ctx, x.d.Back)
+	run, err = x.execute(ctx, x.d.Back)
 	stop()
 	<-done
-	if err == nil && !run.State.Final() {
-		err = context.Cause(ctx)
-	}
 	return run, err
+}
+
+// execute works on one of the halves until it is over. One that somebody stopped before it was taken up is over too.
+func (x *driving) execute(ctx context.Context, id string) (Run, error) {
+	run, err := x.e.Execute(ctx, id)
+	switch {
+	case err == nil && !run.State.Final():
+		return run, context.Cause(ctx)
+	case err != nil && run.State.Final() && ctx.Err() == nil:
+		return run, nil
+	default:
+		return run, err
+	}
 }
 
 // guard looks while the unit goes back, and is back, at what stops a drill, and stops it: then it goes forward.

@@ -83,7 +83,7 @@ func (x *driving) goForward(ctx context.Context, back Run) (Run, error) {
 			return Run{}, err
 		}
 		if !run.State.Final() {
-			return x.e.Execute(ctx, run.ID)
+			return x.execute(ctx, run.ID)
 		}
 		if !fresh {
 			return run, nil
@@ -93,7 +93,7 @@ func (x *driving) goForward(ctx context.Context, back Run) (Run, error) {
 	for {
 		run, err := x.confirmForward(ctx, back)
 		if err == nil {
-			return x.e.Execute(ctx, run.ID)
+			return x.execute(ctx, run.ID)
 		}
 		if ctx.Err() != nil || errors.Is(err, errElsewhere) || time.Since(began) >= x.e.cfg.Deadline {
 			return Run{}, err

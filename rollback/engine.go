@@ -34,6 +34,7 @@ type Config struct {
 	Tier     func(environment string) string // prod, staging, dev; nil goes by the environment's name
 	// Criticality is how much depends on a unit, 1 the most to 3; 0, or a nil function, is not known, and its proofs count no longer than any.
 	Criticality func(Unit) int
+	OwnersOf    func(Unit) []string // the people who own a unit; nil, or nil from it: nobody said
 
 	Hold         time.Duration // how long all has to be well, where nothing was declared for a unit; 30 s
 	Deadline     time.Duration // for convergence and verification together; 10 min

@@ -234,6 +234,9 @@ func (e *Engine) facts(p *Plan, u *UnitPlan) proof.Facts {
 	if e.cfg.Criticality != nil {
 		f.Tier = e.cfg.Criticality(u.Unit)
 	}
+	if e.cfg.OwnersOf != nil {
+		f.People = e.cfg.OwnersOf(u.Unit)
+	}
 	switch {
 	case len(u.Missing) > 0:
 		f.Runnable = proof.No(strings.Join(u.Missing, "; "))
@@ -301,6 +304,9 @@ func (e *Engine) Unplanned(u Unit, records []proof.Record, seen *proof.Probe, wh
 	}
 	if e.cfg.Criticality != nil {
 		f.Tier = e.cfg.Criticality(u)
+	}
+	if e.cfg.OwnersOf != nil {
+		f.People = e.cfg.OwnersOf(u)
 	}
 	if why != nil {
 		f.Runnable.Text = providers.Clean(why.Error())

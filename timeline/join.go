@@ -83,6 +83,11 @@ func union(all []*providers.Change) *providers.Change {
 	if from, to, ok := wentTo(all); ok {
 		c.From, c.To = from, to
 	}
+	for _, o := range all {
+		if o.Kind == providers.KindDrill { // whoever only saw the switch does not know what it was for
+			c.Kind, c.Title, c.ChangeSet, c.Author = o.Kind, o.Title, o.ChangeSet, o.Author
+		}
+	}
 	return &c
 }
 

@@ -94,14 +94,17 @@ func (m Merging) compatible(a, b *providers.Change) bool {
 		(acts(a.Kind) == acts(b.Kind) || drilled(a, b)) && m.near(a, b)
 }
 
-// drillNear is how far apart two reports of one switch of a drill may lie: the unit was switched just before as well.
-const drillNear = time.Minute
+// drillSlack is how much the clocks of a source and of the record may differ: the unit was switched just before and after as well.
+const drillSlack = 2 * time.Second
 
 // drilled reports that one of two reports of the same unit is a half of a drill and the other is of the same switch, whatever
-// its source takes that for: a way forward looks like a deployment.
+// its source takes that for: a way forward looks like a deployment. It took effect between the yes to that half and its effect.
 func drilled(a, b *providers.Change) bool {
-	return a.Unit != "" && a.Unit == b.Unit && (a.Kind == providers.KindDrill) != (b.Kind == providers.KindDrill) &&
-		!a.EffectiveFrom.IsZero() && a.EffectiveFrom.Sub(b.EffectiveFrom).Abs() <= drillNear
+	if b.Kind == providers.KindDrill {
+		a, b = b, a
+	}
+	return a.Kind == providers.KindDrill && b.Kind != providers.KindDrill && a.Unit != "" && a.Unit == b.Unit && !a.EffectiveFrom.IsZero() &&
+		!b.EffectiveFrom.Before(a.LandedAt.Add(-drillSlack)) && !b.EffectiveFrom.After(a.EffectiveFrom.Add(drillSlack))
 }
 
 func agree(a, b string) bool { return a == "" || b == "" || a == b }

@@ -83,6 +83,7 @@ type Options struct {
 	Runs      Runs
 	Notes     Notes
 	Incidents Incidents
+	Drills    Drills
 
 	// Prepare completes a request before it is planned (other changes, edges, alerts), so that the console and the command
 	// line plan the same thing and get the same hash. Nil: the console fills in what it sees.
@@ -135,6 +136,10 @@ const (
 	CommandShow     = "show"     // run
 	CommandNote     = "note"     // text
 	CommandShare    = "share"    // incident, and the moment to show it at
+	CommandDrill    = "drill"    // unit
+	CommandDrills   = "drills"   // the list of all drills, for a file
+
+	CommandDrillResume = "drill resume" // drill
 )
 
 // CommandLine is the default of Options.Command: the command of the backout program that does the same.
@@ -156,6 +161,10 @@ func CommandLine(kind string, args ...string) string {
 		return "backout plan " + arg(0)
 	case CommandAbort, CommandPause, CommandAttach, CommandResume, CommandShow:
 		return "backout runs " + kind + " " + arg(0)
+	case CommandDrill, CommandDrillResume:
+		return "backout " + kind + " " + arg(0)
+	case CommandDrills:
+		return "backout drill list --output json"
 	case CommandNote:
 		return "backout note " + arg(0)
 	case CommandShare:

@@ -20,6 +20,11 @@ func verbs() []verb {
 	return []verb{
 		{name: "audit", usage: "audit", help: "the record: search, verify, export", do: func(c *console, _ string) tea.Cmd { return c.showAudit() }},
 		{name: "copy", usage: "copy", help: "copy this screen's command line", do: copyLine},
+		{name: "drills", usage: "drills", help: "units and their drills", do: func(c *console, _ string) tea.Cmd {
+			s, cmd := newDrillsScreen(c)
+			c.push(s)
+			return cmd
+		}},
 		{name: "filter", usage: "filter WORDS", help: "narrow the timeline", do: func(c *console, a string) tea.Cmd {
 			c.home().setFilter(a)
 			return nil

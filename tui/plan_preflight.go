@@ -116,9 +116,9 @@ func (s *planScreen) unitFindings(u *rollback.UnitPlan) []finding {
 	case strings.HasPrefix(u.Tested, "tested"):
 		out = append(out, finding{ok: true, word: s.findingWord(rollback.Independent), units: units, text: plain(u.Tested)})
 	case u.Proof != nil && u.Proof.Proof != nil:
-		out = append(out, finding{word: warn, units: units, text: proof(u.Tested)})
+		out = append(out, finding{word: warn, units: units, text: proven(u.Tested)})
 	default:
-		text, then := proof(u.Tested), ": "
+		text, then := proven(u.Tested), ": "
 		if strings.Contains(text, ";") {
 			then = "; "
 		}

@@ -283,14 +283,14 @@ func proofLevel(u *rollback.UnitPlan) string {
 	if u.Proof != nil && u.Proof.Tested() {
 		return u.Proof.Level.String()
 	}
-	word := proof(u.Tested)
+	word := proven(u.Tested)
 	if at := strings.IndexAny(word, ":;"); at >= 0 {
 		word = word[:at]
 	}
 	return word
 }
 
-func proof(t string) string {
+func proven(t string) string {
 	if t == "" {
 		return "untested"
 	}

@@ -50,6 +50,8 @@ func (m *Model) noKey(name string) string {
 	switch name {
 	case "R":
 		return "R works on a plan: r on a change makes one"
+	case "D":
+		return "D works on a unit: 6 shows the drills"
 	case "A", "U", "P":
 		return name + " works on a run: 4 shows the runs"
 	default:
@@ -126,8 +128,8 @@ func (m *Model) global(key string) (tea.Cmd, bool) {
 		return tea.ClearScreen, true
 	case "ctrl+z":
 		return tea.Suspend, true
-	case "1", "2", "3", "4", "5":
-		m.goTo(key)
+	case "1", "2", "3", "4", "5", "6":
+		return m.goTo(key), true
 	case "7":
 		return m.showAudit(), true
 	default:
@@ -145,8 +147,7 @@ func globals() []action {
 		{label: ":", desc: "command"},
 		{label: "?", desc: "keys of this screen"},
 		{label: "T", desc: "times in UTC, local, relative"},
-		{label: "1..5", desc: "timeline, culprit, plan, run, sources"},
-		{label: "7", desc: "audit: the record, and the posture"},
+		{label: "1..7", desc: "timeline, culprit, plan, run, sources, drills, audit"},
 		{label: "ctrl+r", desc: "draw again"},
 	}
 }
@@ -174,7 +175,7 @@ func (m *Model) closesPart() bool {
 }
 
 // goTo brings one of the numbered screens to the front. They lie over the timeline, at most one of each.
-func (m *Model) goTo(key string) {
+func (m *Model) goTo(key string) tea.Cmd {
 	switch key {
 	case "1":
 		m.stack = m.stack[:1]
@@ -185,12 +186,17 @@ func (m *Model) goTo(key string) {
 		m.raise(func(s screen) bool { _, ok := s.(*planScreen); return ok })
 	case "4":
 		if m.raise(func(s screen) bool { _, ok := s.(*runScreen); return ok }) {
-			return
+			return nil
 		}
 		m.front(newRunsScreen(m.console))
 	case "5":
 		m.front(newSourcesScreen(m.console))
+	case "6":
+		s, cmd := newDrillsScreen(m.console)
+		m.front(s)
+		return cmd
 	}
+	return nil
 }
 
 // showAudit brings the record to the front, where it was left.

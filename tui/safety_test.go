@@ -16,7 +16,7 @@ import (
 func chaos(rt *rapid.T, w *world, without string) (modals int) {
 	keys := []string{
 		"r", "r", "R", "R", "R", "enter", "enter", "esc", "tab", "space", "up", "down", "backspace", "ctrl+u", "ctrl+d", "G", "g", ":", "/", "?",
-		"1", "2", "3", "4", "5", "7", "A", "U", "P", "D", "S", "W", "T", "c", "d", "f", "h", "j", "k", "n", "p", "q", "t", "s", "x", "y", "y", "y", "y", "y", "y", "o", "v", "e", "Y",
+		"1", "2", "3", "4", "5", "6", "7", "A", "U", "P", "D", "S", "W", "T", "c", "d", "f", "h", "j", "k", "n", "p", "q", "t", "s", "x", "y", "y", "y", "y", "y", "y", "o", "v", "e", "Y",
 	}
 	n := rapid.IntRange(1, 60).Draw(rt, "steps")
 	for range n {

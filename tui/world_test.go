@@ -340,7 +340,7 @@ func (w *world) do(cmd tea.Cmd) {
 		for _, c := range msg {
 			w.do(c)
 		}
-	case plannedMsg, confirmedMsg, runMsg, saidMsg, loadedMsg, pollMsg, openedMsg, auditMsg:
+	case plannedMsg, confirmedMsg, runMsg, saidMsg, loadedMsg, pollMsg, openedMsg, drillsMsg, drillPlannedMsg, auditMsg:
 		w.send(msg)
 	default:
 		w.out = append(w.out, msg)

@@ -26,6 +26,8 @@ type dueUnit struct {
 	State    string          `json:"state,omitempty"` // how its drill ended; "refused", "skipped"
 	Detail   string          `json:"detail,omitempty"`
 	ExitCode int             `json:"exit_code"`
+
+	entry *config.Scheduled // that allows it
 }
 
 // drillDue drills what is due, the most urgent first, one after the other, and stops at the first that fails. A drill that is
@@ -45,14 +47,24 @@ func (a *app) drillDue(ctx context.Context, s *opened, f drillFlags) error {
 	code, done := codeOK, 0
 	for i := range all {
 		d := &all[i]
-		if d.State != "" || f.dryRun {
+		if d.State != "" {
 			continue
 		}
-		if code != codeOK || f.max > 0 && done >= f.max {
-			d.State, d.Detail = "skipped", "as many as --max allows were drilled"
-			if code != codeOK {
-				d.Detail = "the one before it failed"
-			}
+		why, err := a.notNow(ctx, s, d)
+		switch {
+		case err != nil:
+			return err
+		case code != codeOK:
+			why = "the one before it failed"
+		case f.max > 0 && done >= f.max:
+			why = "as many as --max allows were drilled"
+		}
+		if why != "" {
+			d.State, d.Detail = "skipped", why
+			continue
+		}
+		if f.dryRun {
+			done++
 			continue
 		}
 		if err := a.drillOne(ctx, s, f, by, d); err != nil {
@@ -89,27 +101,16 @@ func (a *app) due(ctx context.Context, s *opened) ([]dueUnit, error) {
 	if listErr != nil {
 		a.warn("not every unit could be listed: %v", listErr)
 	}
-	drills, err := s.Engine.Drills(ctx)
-	if err != nil {
-		return nil, err
-	}
 	var all []dueUnit
 	for _, u := range units {
 		entry := scheduled(s.settings.Drills.Scheduled, u)
 		if entry == nil {
 			continue
 		}
-		d, ok := a.isDue(ctx, s, u)
-		if !ok {
-			continue
+		if d, ok := a.isDue(ctx, s, u); ok {
+			d.entry = entry
+			all = append(all, d)
 		}
-		switch {
-		case !entry.Open(a.now()):
-			d.State, d.Detail = "skipped", "not within "+entry.Hours+" UTC"
-		case entry.Max > 0 && lately(drills, entry, a.now()) >= entry.Max:
-			d.State, d.Detail = "skipped", fmt.Sprintf("%d were drilled within 24 h", entry.Max)
-		}
-		all = append(all, d)
 	}
 	slices.SortStableFunc(all, func(x, y dueUnit) int {
 		return cmp.Or(cmp.Compare(x.Tier, y.Tier), x.LastAt.Compare(y.LastAt)) // what was never shown has the zero time
@@ -125,6 +126,21 @@ func scheduled(entries []config.Scheduled, u rollback.Unit) *config.Scheduled {
 		}
 	}
 	return nil
+}
+
+// notNow says why a unit that is due may not be drilled at this moment, "" it may. The drills before it in the same call count.
+func (a *app) notNow(ctx context.Context, s *opened, d *dueUnit) (string, error) {
+	drills, err := s.Engine.Drills(ctx)
+	switch {
+	case err != nil:
+		return "", err
+	case !d.entry.Open(a.now()):
+		return "not within " + d.entry.Hours + " UTC", nil
+	case d.entry.Max > 0 && lately(drills, d.entry, a.now()) >= d.entry.Max:
+		return fmt.Sprintf("%d were drilled within 24 h", d.entry.Max), nil
+	default:
+		return "", nil
+	}
 }
 
 // lately counts the drills of an entry's units within a day.

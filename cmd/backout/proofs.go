@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -159,6 +160,11 @@ func (a *app) proofsText(out io.Writer, all []unitProofs, one bool) error {
 		for _, why := range proof.List(all[i].Standing.Reasons) {
 			fmt.Fprintf(out, "  not more because: %s\n", providers.Clean(why))
 		}
+		if crew := all[i].Standing.Crew; crew.Enough {
+			fmt.Fprintf(out, "  done by: %s within 180 days\n", providers.Clean(strings.Join(crew.People, ", ")))
+		} else {
+			fmt.Fprintf(out, "  done by: %s\n", providers.Clean(crew.Why))
+		}
 		a.proofRecords(out, all[i].Records)
 	}
 	return nil
@@ -173,7 +179,11 @@ func (a *app) proofRecords(out io.Writer, records []proof.Record) {
 			took = ", " + d.Round(time.Second).String()
 		}
 		fmt.Fprintf(out, "\n%s  %s  %s -> %s  %s (%s) by %s%s\n", r.Run, r.At().UTC().Format(time.RFC3339), providers.Clean(r.From.Label), providers.Clean(r.To.Label), r.Outcome, r.Earned(), providers.Clean(r.People.Executor), took)
+		fmt.Fprintf(out, "  %s: %s\n", wordOr(r.Kind, "rollback"), segments(r.Times.Decided, r.Times.Approved, r.Times.FirstEffect, r.Times.Converged, r.Times.Ended, r.Outcome == proof.Pass))
 		fmt.Fprintf(out, "  in %s (%s), %s; ledger entry %d\n", wordOr(r.Environment, "an environment without a name"), wordOr(string(r.Class), "unknown"), wordOr(r.Mechanism.Name, "how is not known"), r.Evidence.Seq)
+		if f := r.Forward; f != nil {
+			fmt.Fprintf(out, "  forward again by %s, verified: %v; %s\n", providers.Clean(f.Run), f.Verified, segments(f.Times.Decided, f.Times.Approved, f.Times.FirstEffect, f.Times.Converged, f.Times.Ended, f.Verified))
+		}
 		for _, s := range r.Surprises {
 			fmt.Fprintf(out, "  surprise: %s\n", providers.Clean(s))
 		}

@@ -37,6 +37,7 @@ type Facts struct {
 	Coupling   Answer // it is known what has to go back together, and that is Together
 	OwnersSeen bool
 	Owners     []string
+	People     []string // who owns the unit, by name; nil: nobody said
 
 	// Probe is what looking whether the plan is valid said last, nil where nobody ever looked. Probed: it is to be looked at all the
 	// time, and that sees more than a plan that is made now.
@@ -63,6 +64,7 @@ func (f *Facts) deployed(since time.Time) (n int, ok bool) {
 type Rules struct {
 	Fresh       [3]time.Duration // for units of tier 1, 2 and 3: 30, 90 and 180 days
 	Deployments int              // how many deployments of the unit may lie between; 25
+	TwoPeople   bool             // two people, one of whom does not own the unit, have to have done it
 	Rotation    []string         // who is on call; empty: nobody said, so nobody has left it
 }
 
@@ -78,6 +80,14 @@ func (r Rules) fresh(tier int) time.Duration {
 		return slices.Min(all[:])
 	}
 	return all[tier-1]
+}
+
+// Until is when an execution stops counting by its age, for a unit of a tier; zero where it is not known when it was.
+func (r Rules) Until(p *Record, tier int) time.Time {
+	if p.At().IsZero() {
+		return time.Time{}
+	}
+	return p.At().Add(r.fresh(tier))
 }
 
 func (r Rules) deployments() int {

@@ -23,6 +23,7 @@ type Standing struct {
 	Reasons []Reason `json:"reasons,omitempty"`
 	Tier    int      `json:"tier"`
 	Probe   *Probe   `json:"probe,omitempty"` // what looking whether the plan is valid said last; nil: nobody looked
+	Crew    Crew     `json:"crew"`            // who went that way lately
 }
 
 // Tested reports whether it counts as tested: executed in production, and nothing has come between.
@@ -43,6 +44,10 @@ func Judge(records []Record, f Facts, r Rules) Standing {
 		always = append(always, failed(last))
 	}
 	always = append(always, r.people(mine)...)
+	did := crew(mine, f.People, f.Now)
+	if r.TwoPeople && !did.Enough && len(mine) > 0 {
+		always = append(always, Reason{"people", L1, did.Why})
+	}
 	best := Standing{Level: capped(valid, always), Reasons: always}
 	for i := range mine {
 		s := Standing{Earned: mine[i].Earned(), Proof: &mine[i]}
@@ -53,7 +58,7 @@ func Judge(records []Record, f Facts, r Rules) Standing {
 			best = s
 		}
 	}
-	best.Tier, best.Probe = f.Tier, f.about()
+	best.Tier, best.Crew, best.Probe = f.Tier, did, f.about()
 	if best.Tier < 1 || best.Tier > 3 {
 		best.Tier = 1
 	}

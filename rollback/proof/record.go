@@ -181,8 +181,8 @@ func (r *Record) Earned() Level {
 	switch {
 	case r.Outcome != Pass:
 		return L0
-	case r.From.Digest != "" && r.From.Digest == r.To.Digest:
-		return L1 // switched to the same content: that shows rights and plumbing only
+	case r.From.Digest == "" || r.From.Digest == r.To.Digest:
+		return L1 // to the same content, or nobody knows to what: that shows rights and plumbing only
 	case r.Class == Prod && r.Slice == Full:
 		return L4
 	case r.Class == Prod && (r.Slice == Cell || r.Slice == Canary):

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/backout-dev/backout/rollback/ledger"
 )
 
 // Drill is the row of a drill: a run back, made on purpose, and the way forward again. Run is the run that goes back, Doc a
@@ -141,4 +143,30 @@ func scanDrill(s scanner) (Drill, error) {
 	err := s.Scan(&d.N, &d.ID, &d.Run, &d.Unit, &d.Environment, &d.State, &d.Final, &document, &started, &ended, &d.Holder, &d.Token, &expires)
 	d.Doc, d.StartedAt, d.EndedAt, d.Expires = document, unstamp(started), unstamp(ended), unstamp(expires)
 	return d, err
+}
+
+// drillEnded is the event of the entry that a drill's end is written with.
+const drillEnded = "ended"
+
+// verifyDrills compares the drills with the record: each has begun there, and ended as the journal says.
+func verifyDrills(ctx context.Context, tx *sql.Tx, seen []claim, r *ledger.Report) error {
+	rows, err := collect(ctx, tx, scanDrill, "SELECT "+drillColumns+" FROM drill ORDER BY n")
+	if err != nil {
+		return err
+	}
+	told := map[string]claim{}
+	for _, c := range seen {
+		if c.Kind == ledger.KindDrill {
+			told[c.Body.Drill] = c // the last word
+		}
+	}
+	paired(rows, told, "drill", func(d *Drill) string { return d.ID }, func(d *Drill, c claim) string {
+		switch over := c.Body.Event == drillEnded; {
+		case over != d.Final, over && c.Body.State != d.State:
+			return fmt.Sprintf("says that the drill %s is %q, the journal says %q", d.ID, c.Body.State, d.State)
+		default:
+			return ""
+		}
+	}, r)
+	return nil
 }

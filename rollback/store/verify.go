@@ -12,8 +12,8 @@ import (
 )
 
 // Verify walks the ledger of one instant as it is stored, compares it with the head beside it and with checkpoints that
-// were kept elsewhere, every payload with the digest in its entry, and how each run ended, where each measure stands and what was
-// proved with what the journal says of it.
+// were kept elsewhere, every payload with the digest in its entry, and how each run ended, where each measure stands what was
+// proved and how drills ended with what the journal says of it.
 func (d *DB) Verify(ctx context.Context, held ...ledger.Checkpoint) (ledger.Report, error) {
 	var r ledger.Report
 	err := d.view(ctx, func(tx *sql.Tx) error {
@@ -56,7 +56,10 @@ func (d *DB) Verify(ctx context.Context, held ...ledger.Checkpoint) (ledger.Repo
 		if err := verifyMeasures(ctx, tx, beside.claims, &r); err != nil {
 			return err
 		}
-		return verifyProofs(ctx, tx, beside.claims, &r)
+		if err := verifyProofs(ctx, tx, beside.claims, &r); err != nil {
+			return err
+		}
+		return verifyDrills(ctx, tx, beside.claims, &r)
 	})
 	if err != nil {
 		return ledger.Report{}, fmt.Errorf("verify the ledger: %w", err)
@@ -71,8 +74,8 @@ func headOf(ctx context.Context, q querier) (h ledger.Head, err error) {
 	return h, nil
 }
 
-// claim is what an entry says of other tables: the payload that it names, how a run ended, where a measure stands, or what
-// was proved.
+// claim is what an entry says of other tables: the payload that it names, how a run ended, where a measure stands, what was
+// proved, or where a drill stands.
 type claim struct {
 	Seq     int64       `json:"seq"`
 	Payload string      `json:"payload"`
@@ -84,6 +87,8 @@ type claim struct {
 		Measure string `json:"measure"`
 		Payload string `json:"payload"`
 		ID      string `json:"id"`
+		Drill   string `json:"drill"`
+		Event   string `json:"event"`
 	} `json:"body"`
 	digest string // of the body, where it is a proof
 }
@@ -91,7 +96,7 @@ type claim struct {
 // tells reports whether an entry says anything of other tables.
 func (c *claim) tells() bool {
 	switch c.Kind {
-	case ledger.KindOutcome, ledger.KindMeasure, ledger.KindProof:
+	case ledger.KindOutcome, ledger.KindMeasure, ledger.KindProof, ledger.KindDrill:
 		return true
 	default:
 		return c.Payload != ""

@@ -11,7 +11,7 @@ import (
 )
 
 func proofRules(c config.Proofs) proof.Rules {
-	return proof.Rules{Fresh: [3]time.Duration{c.Tier1, c.Tier2, c.Tier3}, Deployments: c.Deployments, Rotation: c.Rotation}
+	return proof.Rules{Fresh: [3]time.Duration{c.Tier1, c.Tier2, c.Tier3}, Deployments: c.Deployments, Rotation: c.Rotation, TwoPeople: c.TwoPeople}
 }
 
 // criticality is how much depends on a unit, by the tier of its service in the catalogue ("1", "tier-2"); 0 where it says none.
@@ -25,4 +25,9 @@ func (s *Session) criticality(u rollback.Unit) int {
 		}
 	}
 	return 0
+}
+
+// ownersOf are the people who own a unit: those behind its service's owner, nil where nobody said who they are.
+func (s *Session) ownersOf(u rollback.Unit) []string {
+	return s.opts.Config.Proofs.Owners[s.ownerOf(u)]
 }

@@ -89,7 +89,7 @@ func Open(ctx context.Context, o Options) (*Session, error) {
 	engine, err := rollback.New(rollback.Config{
 		Store: s.DB, Reversers: s.reversers, Contents: s.contents, Symptoms: s, Checks: s.outsideChecks, CheckNames: s.outsideNames, Verifier: s, Now: o.Now, ReadOnly: o.Config.ReadOnly || s.NoRecord != nil, Tier: o.Config.Tier,
 		DrillGuard: s, DrillMax: o.Config.Drills.Max, DrillGrace: o.Config.Drills.Grace, SliceOf: s.sliceOf,
-		Criticality: s.criticality, Proofs: proofRules(o.Config.Proofs), Probed: s.probed, Mentions: s.mentions,
+		Criticality: s.criticality, OwnersOf: s.ownersOf, Proofs: proofRules(o.Config.Proofs), Probed: s.probed, Mentions: s.mentions,
 		Hold: o.Config.Rollback.Hold, Deadline: o.Config.Rollback.Deadline, Poll: o.Config.Rollback.Poll, Cap: o.Config.Rollback.Cap,
 		Executor: executor(), HolderDead: holderDead, Log: o.Log,
 	})

@@ -31,6 +31,7 @@ func Run(t *testing.T, open Open) {
 	t.Run("a probe replaces the one before", func(t *testing.T) { probes(t, open(t, "a"), open(t, "a")) })
 	t.Run("signatures lie beside their entries", func(t *testing.T) { signatures(t, open(t, "a"), open(t, "a")) })
 	t.Run("what is known of AI is kept in versions", func(t *testing.T) { attributions(t, open(t, "a"), open(t, "a")) })
+	t.Run("a drill is held by one process, and one of an environment goes on", func(t *testing.T) { drills(t, open(t, "a"), open(t, "a")) })
 	t.Run("a cancelled read ends", func(t *testing.T) { cancelled(t, open(t, "a")) })
 	t.Run("entries page and payloads are bound", func(t *testing.T) { entries(t, open(t, "a")) })
 }
