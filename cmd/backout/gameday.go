@@ -214,3 +214,14 @@ func (s *opened) gameMeasures(ctx context.Context) ([]rollback.MeasureRun, error
 	}
 	return out, nil
 }
+
+// warnStayOut tells somebody who acts that they are to stay out of the game day that is under way.
+func (a *app) warnStayOut(ctx context.Context, s *opened) {
+	book, err := s.Games(ctx)
+	if err != nil {
+		return // acting says itself that the record cannot be read
+	}
+	if g := book.Current(); g != nil && g.StaysOut(a.principal(s.settings).ID) {
+		a.warn("%s", s.GameNotice())
+	}
+}

@@ -67,7 +67,11 @@ func (c *conductor) begin(ctx context.Context, f gamedayFlags) error {
 	if c.lease, err = c.s.Conduct(ctx, c.id); err != nil {
 		return err
 	}
-	if err := c.mayBegin(ctx); err != nil { // somebody may have begun something while a person was asked
+	err = c.quiet(ctx) // somebody may have begun something while a person was asked
+	if err == nil {
+		err = c.well(ctx)
+	}
+	if err != nil {
 		return errors.Join(err, c.lease.Close(ctx, true))
 	}
 	err = c.s.TellGame(ctx, gameday.Event{
@@ -109,6 +113,9 @@ func (c *conductor) conduct(ctx context.Context, f gamedayFlags, failed error) (
 		}
 		_, g, err := c.a.game(lasting, c.s, c.id)
 		if err != nil {
+			return err
+		}
+		if err := c.lookForFault(lasting, g); err != nil {
 			return err
 		}
 		move := course.Next(g, c.sight(ctx, lasting, g))
@@ -258,6 +265,9 @@ func suspectIn(s *opened, inc timeline.Incident, g *gameday.Game, at time.Time) 
 func brought(c *providers.Change, g *gameday.Game) bool {
 	for i := range g.Steps {
 		t := &g.Steps[i]
+		if t.Bystander {
+			continue
+		}
 		if t.Commit != "" && c.Commit == t.Commit || t.After != "" && c.Unit == t.Unit && (c.To == t.After || slices.Contains(c.Artifacts, t.After)) {
 			return true
 		}

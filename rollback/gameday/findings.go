@@ -17,7 +17,7 @@ const (
 	FindNotCured    = "not cured"
 	FindUnseen      = "fault not seen"
 	FindNoPage      = "nobody paged"
-	FindIntruder    = "stayed out not"
+	FindIntruder    = "did not stay out"
 	FindUntested    = "untested rollback"
 	FindSlow        = "slow"
 	FindSuspect     = "wrong suspect"
@@ -129,7 +129,8 @@ func Short(d time.Duration) string {
 	case d < 10*time.Second:
 		return d.Round(100 * time.Millisecond).String()
 	default:
-		return d.Round(time.Second).String()
+		text := strings.Replace(d.Round(time.Second).String(), "m0s", "m", 1)
+		return strings.Replace(text, "h0m", "h", 1)
 	}
 }
 
