@@ -283,3 +283,32 @@ func TestAGameDayIsRefused(t *testing.T) {
 		t.Error("a game day was announced although it was refused")
 	}
 }
+
+// A stop condition that does not hold any more undoes the fault, whatever the people are at.
+func TestAStopCondition(t *testing.T) {
+	t.Parallel()
+	f := newField(t, "agent-rights")
+	scenario, err := os.ReadFile(f.w.GameDayPath())
+	if err != nil {
+		t.Fatal(err)
+	}
+	breach := filepath.Join(t.TempDir(), "breach")
+	guarded := strings.Replace(string(scenario), "  use: [login]", "  command: [{name: guard, argv: [test, '!', -e, "+breach+"]}]", 1)
+	if err := os.WriteFile(f.w.GameDayPath(), []byte(guarded), 0o644); err != nil || guarded == string(scenario) {
+		t.Fatal(err, guarded)
+	}
+	conductor, said := f.conductor(t.TempDir())
+	f.until("it is broken", func(r *gameday.Report) bool { return !r.Game.BrokenAt.IsZero() })
+	if err := os.WriteFile(breach, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	err = conductor.Wait()
+	var exit *exec.ExitError
+	r, _ := f.report()
+	if !errors.As(err, &exit) || exit.ExitCode() != codeFailed || r.Game.Outcome != gameday.OutcomeStopped || !strings.Contains(r.Game.StopWhy, "guard: ") || len(r.Game.Standing()) != 0 {
+		t.Errorf("%v %+v\n%s", err, r.Game, said)
+	}
+	if ok, why := f.w.Cured(t.Context()); !ok {
+		t.Errorf("the shop is not well: %s", why)
+	}
+}

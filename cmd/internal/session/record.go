@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/rollback/gameday"
 	"github.com/backout-dev/backout/rollback/ledger"
 	"github.com/backout-dev/backout/timeline"
 )
@@ -31,11 +32,13 @@ type suspectBody struct {
 // replay takes what people did to incidents and suspects from the record.
 func (s *Session) replay(ctx context.Context) error {
 	s.people.dismissed, s.people.confirmed = map[string]map[string]string{}, map[string]judgement{}
+	s.games.book, s.games.read = gameday.Book{}, 0
 	for entry, err := range s.DB.All(ctx) {
 		if err != nil {
 			return fmt.Errorf("read the record: %w", err)
 		}
 		s.take(entry)
+		s.takeGame(entry)
 	}
 	return nil
 }
