@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -134,4 +135,30 @@ func TestMatches(t *testing.T) {
 			t.Errorf("%q and %q: %v", c.pattern, c.who, !c.want)
 		}
 	}
+}
+
+// Every key of a scenario file is in the docs.
+func TestTheKeysAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/gamedays.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var look func(t *testing.T, typ reflect.Type)
+	look = func(t *testing.T, typ reflect.Type) {
+		for typ.Kind() == reflect.Slice || typ.Kind() == reflect.Pointer {
+			typ = typ.Elem()
+		}
+		if typ.Kind() != reflect.Struct {
+			return
+		}
+		for i := range typ.NumField() {
+			f := typ.Field(i)
+			key, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+			if key != "" && !strings.Contains(string(page), "`"+key+"`") && !strings.Contains(string(page), "`"+key+": ") {
+				t.Errorf("%s.%s: `%s` is not in docs/gamedays.md", typ.Name(), f.Name, key)
+			}
+			look(t, f.Type)
+		}
+	}
+	look(t, reflect.TypeFor[gameday.Scenario]())
 }
