@@ -8,6 +8,7 @@ import (
 	"github.com/backout-dev/backout/providers"
 	record "github.com/backout-dev/backout/providers/ledger"
 	"github.com/backout-dev/backout/rollback/ledger"
+	"github.com/backout-dev/backout/rollback/store"
 )
 
 func event(t *testing.T, at int, b ledger.GameDayBody) ledger.Entry {
@@ -33,6 +34,13 @@ func TestAGameDayOnTheTimeline(t *testing.T) {
 	if text := changes[0].Title + changes[0].Unit + changes[0].Author.Name; strings.Contains(text, "pricing") || strings.Contains(text, "\x1b") {
 		t.Errorf("it tells too much: %q", text)
 	}
+	gameDayAlerts(t, db)
+}
+
+func gameDayAlerts(t *testing.T, db *store.DB) {
+	t.Helper()
+	now := minute(5)
+	p := record.New("ledger", db, func() time.Time { return now })
 	if got := alertsAt(t, p, providers.Window{}); len(got) != 0 {
 		t.Errorf("before the deadline: %+v", got)
 	}

@@ -86,6 +86,17 @@ func TestFindings(t *testing.T) {
 	}
 }
 
+// A rollback that cures nothing is a finding, and the one after it is what the cure is put down to.
+func TestARunInVain(t *testing.T) {
+	s := played(t)
+	runs := playedRuns()
+	runs[0].EffectAt = sec(50)
+	r := reportOf(s, runs)
+	if got := strings.Join(kinds(&r), ", "); !strings.Contains(got, gameday.FindVain) || strings.Count(got, gameday.FindVain) != 1 || gameday.Curing(s.game(), runs).ID != "RUN-0002" {
+		t.Errorf("found %s", got)
+	}
+}
+
 // A game day in which all went as hoped has no finding, and only that one says that the hypothesis held.
 func TestNothingFound(t *testing.T) {
 	s := staged(t)
