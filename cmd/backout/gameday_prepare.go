@@ -29,6 +29,8 @@ type conductor struct {
 	}
 	id     string
 	ranked bool
+
+	renewed time.Time // its lease
 }
 
 // prepareGame works out what would be done, and refuses what may not be. Nothing is altered.

@@ -88,6 +88,7 @@ func (c *Course) Next(g *Game, s Sight) Move {
 func (c *Course) end(g *Game, s Sight, m *Move) {
 	switch {
 	case !g.StoppedAt.IsZero():
+		m.Undo = len(g.Standing()) > 0 // what could not be undone at once is tried again
 		over := s.Now.Sub(g.StoppedAt) >= g.Scenario.Steady.Hold+settleTime
 		if c.held(s.Now) >= g.Scenario.Steady.Hold || over {
 			m.Undo, m.End = true, OutcomeStopped

@@ -19,7 +19,7 @@ type stage struct {
 	t      *testing.T
 	book   gameday.Book
 	course gameday.Course
-	last   gameday.Move
+	stuck  bool // nothing can be undone
 }
 
 // staged has announced a game day at noon and made its fault.
@@ -56,17 +56,22 @@ func (s *stage) look(at float64, sight gameday.Sight) string {
 	if sight.Guard == "" {
 		sight.Guard = gameday.Good
 	}
-	s.last = s.course.Next(s.game(), sight)
+	move := s.course.Next(s.game(), sight)
 	var words []string
-	for _, e := range s.last.Tell {
+	for _, e := range move.Tell {
 		words = append(words, string(e.What))
 		s.tell(sec(at), "conductor", e)
 	}
-	if s.last.Undo {
+	if move.Undo {
 		words = append(words, "UNDO")
+		for _, n := range s.game().Standing() {
+			if !s.stuck {
+				s.tell(sec(at), "conductor", gameday.Event{What: gameday.Undone, Step: n})
+			}
+		}
 	}
-	if s.last.End != "" {
-		words = append(words, "END "+string(s.last.End))
+	if move.End != "" {
+		words = append(words, "END "+string(move.End))
 	}
 	return strings.Join(words, ", ")
 }
@@ -149,6 +154,18 @@ func TestStoppedAndNotWell(t *testing.T) {
 	s.want(300, sick, "stopping, UNDO")
 	s.want(330, sick, "")
 	s.want(364, sick, "UNDO, END stopped")
+}
+
+// What cannot be undone is tried again at each look.
+func TestAFaultThatCannotBeUndone(t *testing.T) {
+	s := staged(t)
+	s.stuck = true
+	s.want(3, sick, "broken")
+	s.want(300, sick, "stopping, UNDO")
+	s.want(301, sick, "UNDO")
+	s.stuck = false
+	s.want(302, sick, "UNDO")
+	s.want(303, sick, "")
 }
 
 func TestCalledOff(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 func played(t *testing.T) *stage {
 	t.Helper()
 	s := staged(t)
+	s.stuck = true
 	s.want(3, sick, "broken")
 	s.want(30, paged, "page")
 	s.tell(sec(40), "nadia", gameday.Event{What: gameday.Looked})
@@ -124,6 +125,7 @@ func TestNothingFound(t *testing.T) {
 
 func TestNotCured(t *testing.T) {
 	s := staged(t)
+	s.stuck = true
 	s.want(300, well, "stopping, UNDO")
 	s.tell(sec(301), "conductor", gameday.Event{What: gameday.NotUndone, Step: 2, Detail: "exit code 1"})
 	s.tell(sec(310), "conductor", gameday.Event{What: gameday.Resumed})
