@@ -12,6 +12,7 @@ import (
 	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/rollback"
 	"github.com/backout-dev/backout/rollback/gameday"
+	"github.com/backout-dev/backout/rollback/ledger"
 	"github.com/backout-dev/backout/rollback/policy"
 )
 
@@ -56,6 +57,11 @@ func (a *app) prepareGame(ctx context.Context, s *opened, scenario *gameday.Scen
 		t, err := c.target(ctx, &scenario.Fault[i], units)
 		if err != nil {
 			return nil, refusal("step %d of the fault: %v", i+1, err)
+		}
+		for _, arg := range slices.Concat(t.Do, t.Undo) {
+			if ledger.Scrub(arg) != arg {
+				return nil, refusal("step %d of the fault: an argument looks like a secret, which the record does not keep, so that nobody could undo it from there: have the program read it from a file", i+1)
+			}
 		}
 		c.targets = append(c.targets, t)
 	}

@@ -236,6 +236,20 @@ func TestAConductorThatIsToldToEnd(t *testing.T) {
 	if ok, why := f.w.Cured(t.Context()); !ok {
 		t.Errorf("the shop is not well: %s", why)
 	}
+	// Nor does the next one begin while something is broken already.
+	deploy := exec.CommandContext(t.Context(), f.program, demo.ChildCommand, "deploy", filepath.Join(f.w.Dir(), "shop"), "deploy", "pricing", "r301")
+	if out, err := deploy.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for end := time.Now().Add(time.Minute); ; {
+		code, _, why := f.call("ingo", "gameday", "check", f.w.GameDayPath())
+		if code == codeRefused && strings.Contains(why, "fires: a game day begins only where all is well") {
+			return
+		}
+		if code != codeRefused || time.Now().After(end) { // before the alert is told of, the step says that it is done already
+			t.Fatalf("exit code %d: %s", code, why)
+		}
+	}
 }
 
 // What may not be broken is not: the configuration has to allow the unit, and all has to be well.
@@ -269,6 +283,8 @@ func TestAGameDayIsRefused(t *testing.T) {
 	refused(`no entry under verify with the name "shop"`)
 	altered("/session?user=ada\", status: 200", "/session?user=ada\", status: 201")
 	refused("does not hold before anything was broken")
+	altered("{name: release, argv: [", "{name: release, argv: [env, \"PASSWORD=hunter2hunter2\", ")
+	refused("an argument looks like a secret")
 	altered("environment: prod\n", "environment: prod\nreadonly: true\n")
 	refused("read-only")
 	altered("\n", "\n")
@@ -279,6 +295,16 @@ func TestAGameDayIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.wants(codeUsage, "wrong.yaml:2: hypothesys is no key here", "ingo", "gameday", "check", wrong)
+	altered("hold: 3s", "hold: 40s")
+	_, out, _ := f.call("ana", "plan", "releases:shop/storefront", "--output", "json")
+	var plan struct{ Hash string }
+	if err := json.Unmarshal([]byte(out), &plan); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	f.wants(codeOK, "RUN-0001", "ana", "rollback", "releases:shop/storefront", "--plan-hash", plan.Hash, "--yes", "--reason", "a run to be in the way", "--detach")
+	refused("no game day begins while a run is under way")
+	f.call("ana", "runs", "abort", "RUN-0001")
+	f.call("ana", "runs", "attach", "RUN-0001") // until it is over
 	if _, ok := f.report(); ok {
 		t.Error("a game day was announced although it was refused")
 	}
