@@ -208,12 +208,12 @@ func lookTimeout(r Reverser) time.Duration {
 	return callTimeout
 }
 
-// observe looks at a unit once, under a deadline of its own.
 // Observe looks at what a unit is now. It changes nothing.
 func (e *Engine) Observe(ctx context.Context, unit UnitID) (Observation, error) {
 	return e.observe(ctx, unit)
 }
 
+// observe looks at a unit once, under a deadline of its own.
 func (e *Engine) observe(ctx context.Context, unit UnitID) (Observation, error) {
 	r, err := e.reverser(unit)
 	if err != nil {

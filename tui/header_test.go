@@ -50,3 +50,21 @@ func TestNarrowHeaderKeepsTheIncidentsState(t *testing.T) {
 		}
 	}
 }
+
+// What everybody has to know first stands below the headline, on every screen and however narrow it is.
+func TestHeaderNotice(t *testing.T) {
+	for _, size := range [][2]int{{60, 15}, {160, 45}} {
+		for name, way := range map[string]func(w *world){"timeline": func(*world) {}, "plan": func(w *world) { w.press("r") }} {
+			w := newWorld(t, func(_ *Options, f *fake) { f.st.Notice = "GAME DAY GAME-0001: ana IS TO STAY OUT\x1b[2J" })
+			way(w)
+			w.size(size[0], size[1])
+			lines := strings.Split(w.screen(), "\n")
+			if got := ansi.Strip(lines[1]); !strings.Contains(got, "GAME-0001: ana IS TO STAY OUT") || strings.Contains(lines[1], "\x1b[2J") || width(got) > size[0] {
+				t.Errorf("%s at %v: %q", name, size, lines[1])
+			}
+			if len(lines) != size[1] {
+				t.Errorf("%s at %v has %d lines", name, size, len(lines))
+			}
+		}
+	}
+}

@@ -42,6 +42,9 @@ func (a *app) consoleWith(ctx context.Context, st *settings) (err error) {
 	}
 	if a.lines() {
 		a.await(ctx, s)
+		if notice := s.GameNotice(); notice != "" {
+			a.warn("%s", notice)
+		}
 		opened := a.now()
 		err := a.plainConsole(ctx, s)
 		return errors.Join(err, a.farewell(ctx, s, opened))

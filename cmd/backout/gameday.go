@@ -20,8 +20,8 @@ import (
 
 // gamedayFlags are the flags of conducting a game day.
 type gamedayFlags struct {
-	report string
-	yes    bool
+	report    string
+	yes, tied bool
 }
 
 func (a *app) gamedayCmd() *cobra.Command {
@@ -63,10 +63,22 @@ stop condition does not hold, and on Ctrl-C; a conductor that was killed leaves 
 resume' goes on. Exit codes: 0 cured by the people; 3 not cured by them, the fault was undone; 5 refused; 8 part of the
 fault may stand; 11 another game day is under way.`,
 		Example: "  backout gameday run scenario.yaml\n  backout gameday run scenario.yaml --yes --report reports --output json", Args: exactArgs("FILE"),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.runGame(cmd.Context(), args[0], f) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx, stop := context.WithCancel(cmd.Context())
+			defer stop()
+			if f.tied {
+				go func() {
+					_, _ = io.Copy(io.Discard, a.in)
+					stop()
+				}()
+			}
+			return a.runGame(ctx, args[0], f)
+		},
 	}
 	run.Flags().StringVar(&f.report, "report", "", "directory for the report as Markdown, JSON and HTML")
 	run.Flags().BoolVar(&f.yes, "yes", false, "do not ask")
+	run.Flags().BoolVar(&f.tied, tiedFlag, false, "call it off when standard input ends")
+	_ = run.Flags().MarkHidden(tiedFlag)
 	return run
 }
 
@@ -213,4 +225,15 @@ func (s *opened) gameMeasures(ctx context.Context) ([]rollback.MeasureRun, error
 		out = append(out, m)
 	}
 	return out, nil
+}
+
+// warnStayOut tells somebody who acts that they are to stay out of the game day that is under way.
+func (a *app) warnStayOut(ctx context.Context, s *opened) {
+	book, err := s.Games(ctx)
+	if err != nil {
+		return // acting says itself that the record cannot be read
+	}
+	if g := book.Current(); g != nil && g.StaysOut(a.principal(s.settings).ID) {
+		a.warn("%s", s.GameNotice())
+	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/rollback/gameday"
+	"github.com/backout-dev/backout/rollback/store"
 	"github.com/backout-dev/backout/timeline"
 )
 
@@ -18,6 +19,8 @@ import (
 const (
 	gameLook  = 500 * time.Millisecond
 	gameRenew = 5 * time.Second
+	// gamePatience is how long it tries on while nothing works: as long as it is there, the fault can be undone.
+	gamePatience = time.Minute
 )
 
 func (a *app) runGame(ctx context.Context, path string, f gamedayFlags) error {
@@ -67,7 +70,11 @@ func (c *conductor) begin(ctx context.Context, f gamedayFlags) error {
 	if c.lease, err = c.s.Conduct(ctx, c.id); err != nil {
 		return err
 	}
-	if err := c.mayBegin(ctx); err != nil { // somebody may have begun something while a person was asked
+	err = c.quiet(ctx) // somebody may have begun something while a person was asked
+	if err == nil {
+		err = c.well(ctx)
+	}
+	if err != nil {
 		return errors.Join(err, c.lease.Close(ctx, true))
 	}
 	err = c.s.TellGame(ctx, gameday.Event{
@@ -99,30 +106,49 @@ func (c *conductor) conduct(ctx context.Context, f gamedayFlags, failed error) (
 	tick := time.NewTicker(gameLook)
 	defer tick.Stop()
 	var course gameday.Course
-	renewed := c.a.now()
+	well := c.a.now() // when a turn had no error last
 	for {
-		if c.a.now().Sub(renewed) >= gameRenew {
-			if err := c.lease.Renew(lasting); err != nil {
-				return fmt.Errorf("another conductor went on with %s: %w", c.id, err)
-			}
-			renewed = c.a.now()
-		}
-		_, g, err := c.a.game(lasting, c.s, c.id)
-		if err != nil {
-			return err
-		}
-		move := course.Next(g, c.sight(ctx, lasting, g))
-		if err := c.tell(lasting, g, move); err != nil {
-			return err
-		}
-		if over, err = c.act(lasting, move); err != nil {
-			return err
-		}
-		if over {
+		over, err = c.turn(ctx, lasting, &course)
+		switch {
+		case err == nil && over:
 			return c.result(lasting, f)
+		case err == nil:
+			well = c.a.now()
+		case errors.Is(err, errTakenOver) || c.a.now().Sub(well) >= gamePatience:
+			return &coded{code: codeUnknown, err: fmt.Errorf("%s: %w; what stands of the fault is the measure %s.1: 'backout gameday resume %s --undo' takes it back", c.id, err, c.id, c.id)}
+		default:
+			c.say("tries again: %v", err)
 		}
 		<-tick.C
 	}
+}
+
+// errTakenOver is what a conductor ends with that may not act any more.
+var errTakenOver = errors.New("another conductor went on with it")
+
+// turn is one look and what it asks for.
+func (c *conductor) turn(ctx, lasting context.Context, course *gameday.Course) (over bool, err error) {
+	if c.a.now().Sub(c.renewed) >= gameRenew {
+		switch err := c.lease.Renew(lasting); {
+		case errors.Is(err, store.ErrFenced):
+			return false, errTakenOver
+		case err != nil:
+			return false, err
+		}
+		c.renewed = c.a.now()
+	}
+	_, g, err := c.a.game(lasting, c.s, c.id)
+	if err != nil {
+		return false, err
+	}
+	if err := c.lookForFault(lasting, g); err != nil {
+		return false, err
+	}
+	move := course.Next(g, c.sight(ctx, lasting, g))
+	if err := c.tell(lasting, g, move); err != nil {
+		return false, err
+	}
+	return c.act(lasting, move)
 }
 
 // tell puts on the record what was seen, and what was ranked first when somebody acted for the first time.
@@ -160,7 +186,7 @@ func (c *conductor) tell(ctx context.Context, g *gameday.Game, move gameday.Move
 func (c *conductor) act(ctx context.Context, move gameday.Move) (over bool, err error) {
 	if move.Undo {
 		if err := c.undo(ctx); err != nil {
-			return false, &coded{code: codeUnknown, err: fmt.Errorf("%s: %w; it stands as the measure %s.1: 'backout gameday resume %s --undo' tries again", c.id, err, c.id, c.id)}
+			return false, err
 		}
 	}
 	if move.End == "" {
@@ -177,9 +203,8 @@ func (c *conductor) act(ctx context.Context, move gameday.Move) (over bool, err 
 // giveUp undoes what was made of a fault that could not be made wholly.
 func (c *conductor) giveUp(ctx context.Context, why error, over *bool) error {
 	c.say("the fault could not be made: %v", why)
-	_, err := c.act(ctx, gameday.Move{Undo: true})
-	if err != nil {
-		return err
+	if _, err := c.act(ctx, gameday.Move{Undo: true}); err != nil {
+		return &coded{code: codeUnknown, err: fmt.Errorf("%s: %w; what stands of the fault is the measure %s.1: 'backout gameday resume %s --undo' takes it back", c.id, err, c.id, c.id)}
 	}
 	*over = true
 	return c.s.TellGame(ctx, gameday.Event{Game: c.id, What: gameday.Ended, Outcome: gameday.OutcomeFailed, Detail: providers.Clean(why.Error())})
@@ -258,6 +283,9 @@ func suspectIn(s *opened, inc timeline.Incident, g *gameday.Game, at time.Time) 
 func brought(c *providers.Change, g *gameday.Game) bool {
 	for i := range g.Steps {
 		t := &g.Steps[i]
+		if t.Bystander {
+			continue
+		}
 		if t.Commit != "" && c.Commit == t.Commit || t.After != "" && c.Unit == t.Unit && (c.To == t.After || slices.Contains(c.Artifacts, t.After)) {
 			return true
 		}

@@ -64,10 +64,14 @@ func (a *app) conductWhenRead(ctx context.Context, w *demo.World, f demoFlags, o
 	}
 	lasting, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	cmd := exec.CommandContext(lasting, self, "gameday", "run", w.GameDayPath(), "--config", w.ConfigPath(), "--yes", "--report", report)
+	cmd := exec.CommandContext(lasting, self, "gameday", "run", w.GameDayPath(), "--config", w.ConfigPath(), "--yes", "--report", report, "--"+tiedFlag)
 	cmd.Env = slices.DeleteFunc(slices.Clone(a.env), func(kv string) bool { return strings.HasPrefix(kv, "BACKOUT_IDENTITY_") })
 	cmd.Env = append(cmd.Env, "BACKOUT_IDENTITY_NAME=conductor", "BACKOUT_IDENTITY_KIND=automation")
 	detach(cmd) // a key that ends the console must not end it before it has undone what it broke
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return fmt.Errorf("start the conductor: %w", err)
+	}
 	said, err := os.Create(filepath.Join(w.Dir(), "log", "conductor.log"))
 	if err != nil {
 		return fmt.Errorf("start the conductor: %w", err)
@@ -89,19 +93,11 @@ func (a *app) conductWhenRead(ctx context.Context, w *demo.World, f demoFlags, o
 	case err = <-ended:
 		<-ctx.Done() // whoever sits at the console may go on looking
 	case <-ctx.Done():
-		if err = leave(cmd.Process); err == nil {
-			err = lastWords(ended, stop)
-		}
+		a.warn("the game day is called off where it is not over: what was broken is undone first")
+		_ = in.Close() // its end tells the conductor to end
+		err = lastWords(ended, stop)
 	}
 	return a.tellGameDay(err, result, said.Name(), f.report)
-}
-
-// leave tells a process to end in its own way.
-func leave(p *os.Process) error {
-	if err := p.Signal(os.Interrupt); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return p.Kill() // where there is no such signal; the shop ends with the demo anyway
-	}
-	return nil
 }
 
 // lastWords waits for the end of a process that was told to end.

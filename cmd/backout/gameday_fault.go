@@ -123,10 +123,35 @@ func (c *conductor) undoStep(ctx context.Context, t *gameday.Target) (string, er
 		return "", err
 	}
 	if obs.Current.Digest != t.After {
-		return fmt.Sprintf("%s serves %s: nothing of the fault is left there", t.Unit, wordOr(obs.Current.Label, obs.Current.Digest)), nil
+		return gone(t, &obs), nil
 	}
 	if err := c.start(ctx, t.Undo, t); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("%s was released back to %s", t.Unit, t.BeforeLabel), c.serves(ctx, t, func(digest string) bool { return digest != t.After })
+}
+
+// lookForFault puts on the record which steps of the fault were taken back since the last look. What cannot be seen stands.
+func (c *conductor) lookForFault(ctx context.Context, g *gameday.Game) error {
+	for _, n := range g.Standing() {
+		t := &g.Steps[n-1].Target
+		if t.After == "" {
+			continue
+		}
+		looking, cancel := context.WithTimeout(ctx, gameTakes)
+		obs, err := c.s.Engine.Observe(looking, rollback.UnitID(t.Unit))
+		cancel()
+		if err != nil || obs.Current.Digest == t.After {
+			continue
+		}
+		if err := c.s.TellGame(ctx, gameday.Event{Game: c.id, What: gameday.Undone, Step: n, Detail: gone(t, &obs)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// gone says that nothing of a step is left.
+func gone(t *gameday.Target, obs *rollback.Observation) string {
+	return fmt.Sprintf("%s serves %s, and not what the fault brought", t.Unit, wordOr(obs.Current.Label, obs.Current.Digest))
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/rollback"
 	"github.com/backout-dev/backout/rollback/gameday"
+	"github.com/backout-dev/backout/rollback/ledger"
 	"github.com/backout-dev/backout/rollback/policy"
 )
 
@@ -29,6 +30,8 @@ type conductor struct {
 	}
 	id     string
 	ranked bool
+
+	renewed time.Time // its lease
 }
 
 // prepareGame works out what would be done, and refuses what may not be. Nothing is altered.
@@ -38,6 +41,9 @@ func (a *app) prepareGame(ctx context.Context, s *opened, scenario *gameday.Scen
 		return nil, refusal("an AI agent does not break things on purpose: a person has to conduct a game day, or what they set up for it")
 	}
 	if err := s.Engine.Writable(); err != nil {
+		return nil, err
+	}
+	if err := c.quiet(ctx); err != nil {
 		return nil, err
 	}
 	if err := c.checks(dir); err != nil {
@@ -52,9 +58,14 @@ func (a *app) prepareGame(ctx context.Context, s *opened, scenario *gameday.Scen
 		if err != nil {
 			return nil, refusal("step %d of the fault: %v", i+1, err)
 		}
+		for _, arg := range slices.Concat(t.Do, t.Undo) {
+			if ledger.Scrub(arg) != arg {
+				return nil, refusal("step %d of the fault: an argument looks like a secret, which the record does not keep, so that nobody could undo it from there: have the program read it from a file", i+1)
+			}
+		}
 		c.targets = append(c.targets, t)
 	}
-	return c, c.mayBegin(ctx)
+	return c, c.well(ctx)
 }
 
 // checks makes the checks of the steady state and of the stop conditions. Programs of a scenario are found from its directory.
@@ -108,6 +119,7 @@ func (c *conductor) target(ctx context.Context, step *gameday.Step, units []roll
 		return t, fmt.Errorf("%s must not be switched now: %s", u.ID, strings.TrimSpace(obs.InFlight+" "+obs.Frozen))
 	}
 	t.Before, t.BeforeLabel, t.After, t.Commit = obs.Current.Digest, obs.Current.Label, obs.History[at].Digest, obs.History[at].Commit
+	t.Bystander = step.Release.Bystander
 	t.Do, t.Undo = filled(program, &t, step.Release.Revision), filled(program, &t, t.BeforeLabel)
 	return t, nil
 }
@@ -143,8 +155,8 @@ func filled(argv []string, t *gameday.Target, revision string) []string {
 	return out
 }
 
-// mayBegin refuses while something is going on, and where the steady state does not hold.
-func (c *conductor) mayBegin(ctx context.Context) error {
+// quiet refuses while something is going on.
+func (c *conductor) quiet(ctx context.Context) error {
 	runs, err := c.s.Engine.Runs(ctx)
 	if err != nil {
 		return err
@@ -164,6 +176,11 @@ func (c *conductor) mayBegin(ctx context.Context) error {
 	if firing := firing(c.s); len(firing) > 0 {
 		return refusal("%s: a game day begins only where all is well", strings.Join(firing, ", "))
 	}
+	return nil
+}
+
+// well refuses where the steady state, or a stop condition, does not hold.
+func (c *conductor) well(ctx context.Context) error {
 	for _, part := range []struct {
 		name   string
 		checks []rollback.DeclaredCheck

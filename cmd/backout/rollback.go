@@ -53,6 +53,7 @@ plan changed since it was shown; 8 outcome unknown; 9 superseded by somebody els
 }
 
 func (a *app) rollBack(ctx context.Context, s *opened, name string, f rollbackFlags) error {
+	a.warnStayOut(ctx, s)
 	plan, err := a.plan(ctx, s, name, planFlags{to: f.to, only: f.only, reason: f.reason})
 	if gone := errors.Is(err, rollback.ErrNotFound) || errors.Is(err, rollback.ErrNoTarget); gone && f.hash != "" {
 		return fmt.Errorf("%w: it cannot be made any more: %w", rollback.ErrPlanChanged, err)

@@ -57,7 +57,7 @@ func (c *Course) Next(g *Game, s Sight) Move {
 		m.Tell = append(m.Tell, Event{Game: g.ID, What: what, Began: began, Detail: detail})
 	}
 	if g.PageAt.IsZero() && !s.Page.At.IsZero() {
-		tell(Paged, s.Page.At, s.Page.Name)
+		tell(Paged, time.Time{}, s.Page.Name) // when it came, which is later than what it is about began
 	}
 	broken := !g.BrokenAt.IsZero()
 	if !broken && s.Steady == Bad {
@@ -67,7 +67,7 @@ func (c *Course) Next(g *Game, s Sight) Move {
 	c.count(s)
 	switch {
 	case !g.CuredAt.IsZero():
-	case broken && c.held(s.Now) >= g.Scenario.Steady.Hold:
+	case g.StoppedAt.IsZero() && broken && c.held(s.Now) >= g.Scenario.Steady.Hold:
 		tell(Cured, c.well, "")
 		now := *g
 		now.CuredAt = c.well
@@ -88,6 +88,7 @@ func (c *Course) Next(g *Game, s Sight) Move {
 func (c *Course) end(g *Game, s Sight, m *Move) {
 	switch {
 	case !g.StoppedAt.IsZero():
+		m.Undo = len(g.Standing()) > 0 // what could not be undone at once is tried again
 		over := s.Now.Sub(g.StoppedAt) >= g.Scenario.Steady.Hold+settleTime
 		if c.held(s.Now) >= g.Scenario.Steady.Hold || over {
 			m.Undo, m.End = true, OutcomeStopped

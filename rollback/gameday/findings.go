@@ -17,7 +17,7 @@ const (
 	FindNotCured    = "not cured"
 	FindUnseen      = "fault not seen"
 	FindNoPage      = "nobody paged"
-	FindIntruder    = "stayed out not"
+	FindIntruder    = "did not stay out"
 	FindUntested    = "untested rollback"
 	FindSlow        = "slow"
 	FindSuspect     = "wrong suspect"
@@ -26,10 +26,33 @@ const (
 	FindStranger    = "not on call"
 	FindInterrupted = "conductor interrupted"
 	FindUnverified  = "not verified"
+	FindVain        = "cured nothing"
 )
 
 // Findings derives what was found. It holds nothing against a person: it says what the record says.
 func Findings(g *Game, runs []RunFact, segments []Segment) []Finding {
+	var out []Finding
+	add := func(kind, format string, args ...any) { out = append(out, Finding{kind, fmt.Sprintf(format, args...)}) }
+	out = append(out, aboutTheEnd(g)...)
+	out = append(out, aboutPeople(g, runs)...)
+	out = append(out, aboutRuns(g, runs)...)
+	out = append(out, aboutTheRanking(g)...)
+	for _, s := range segments {
+		if s.Late {
+			add(FindSlow, "From %s took %s; the objective is %s.", s.Name, Short(s.Took), Short(s.Objective))
+		}
+	}
+	for _, n := range g.Standing() {
+		add(FindFault, "Step %d of the fault (%s) may still stand: backout gameday resume %s.", n, g.Steps[n-1].Unit, g.ID)
+	}
+	if g.Resumes > 0 {
+		add(FindInterrupted, "The conductor was interrupted %s: times that only it could see may be late.", times(g.Resumes))
+	}
+	return out
+}
+
+// aboutTheEnd is that it was not cured, and what of the fault nobody could see.
+func aboutTheEnd(g *Game) []Finding {
 	var out []Finding
 	add := func(kind, format string, args ...any) { out = append(out, Finding{kind, fmt.Sprintf(format, args...)}) }
 	switch g.Outcome {
@@ -48,31 +71,30 @@ func Findings(g *Game, runs []RunFact, segments []Segment) []Finding {
 	if made && g.PageAt.IsZero() {
 		add(FindNoPage, "No alert came: whoever is on call would not have known.")
 	}
-	out = append(out, aboutPeople(g, runs)...)
-	out = append(out, aboutRuns(g, runs)...)
-	if s := g.Suspect; s != nil && g.Scenario.Expect.Suspect != "" && !s.Right {
-		first := "none of the changes"
-		if s.Change != "" && s.P >= s.None {
-			first = fmt.Sprintf("%q (%.0f %%)", s.Title, 100*s.P)
-		}
-		expected := "the fault"
-		if g.Scenario.Expect.Suspect == SuspectNone {
-			expected = "no change at all"
-		}
-		add(FindSuspect, "Ranked first was %s, and to blame was %s.", first, expected)
-	}
-	for _, s := range segments {
-		if s.Late {
-			add(FindSlow, "From %s took %s; the objective is %s.", s.Name, Short(s.Took), Short(s.Objective))
-		}
-	}
-	for _, n := range g.Standing() {
-		add(FindFault, "Step %d of the fault (%s) may still stand: backout gameday resume %s.", n, g.Steps[n-1].Unit, g.ID)
-	}
-	if g.Resumes > 0 {
-		add(FindInterrupted, "The conductor was interrupted %s: times that only it could see may be late.", times(g.Resumes))
-	}
 	return out
+}
+
+// aboutTheRanking is that another suspect was first than the one to blame, when somebody acted.
+func aboutTheRanking(g *Game) []Finding {
+	s := g.Suspect
+	if s == nil || g.Scenario.Expect.Suspect == "" || s.Right {
+		return nil
+	}
+	first := "none of the changes"
+	if s.Change != "" && s.P >= s.None {
+		first = fmt.Sprintf("%q (%.0f %%)", s.Title, 100*s.P)
+	}
+	expected := "the fault"
+	for i := range g.Steps {
+		if t := &g.Steps[i]; !t.Bystander {
+			expected = "what was broken, " + t.Unit
+			break
+		}
+	}
+	if g.Scenario.Expect.Suspect == SuspectNone {
+		expected = "no change at all"
+	}
+	return []Finding{{FindSuspect, fmt.Sprintf("Ranked first was %s, and to blame was %s.", first, expected)}}
 }
 
 // aboutPeople is who acted and should not have, and who acted beside those on call.
@@ -108,7 +130,13 @@ func aboutRuns(g *Game, runs []RunFact) []Finding {
 			out = append(out, Finding{FindMeasures, fmt.Sprintf("%s left temporary measures that stand: %s.", r.ID, strings.Join(r.Left, ", "))})
 		}
 	}
-	if r := Curing(g, runs); r != nil && r.VerifiedAt.IsZero() && !g.CuredAt.IsZero() {
+	curing := Curing(g, runs)
+	for i := range runs {
+		if r := &runs[i]; !r.EffectAt.IsZero() && r != curing && (g.CuredAt.IsZero() || r.EffectAt.Before(g.CuredAt)) {
+			out = append(out, Finding{FindVain, fmt.Sprintf("%s had its effect on %s, and nothing was cured by it alone.", r.ID, strings.Join(r.Units, ", "))})
+		}
+	}
+	if r := curing; r != nil && r.VerifiedAt.IsZero() && !g.CuredAt.IsZero() {
 		out = append(out, Finding{FindUnverified, fmt.Sprintf("%s had its effect and ended as %q: the cure was seen by the conductor, and not by the run itself.", r.ID, r.State)})
 	}
 	return out
@@ -129,7 +157,8 @@ func Short(d time.Duration) string {
 	case d < 10*time.Second:
 		return d.Round(100 * time.Millisecond).String()
 	default:
-		return d.Round(time.Second).String()
+		text := strings.Replace(d.Round(time.Second).String(), "m0s", "m", 1)
+		return strings.Replace(text, "h0m", "h", 1)
 	}
 }
 

@@ -13,21 +13,8 @@ var pageText string
 // HTML writes the report as one file that needs nothing else and runs no script. All text from outside is escaped.
 func (r *Report) HTML(w io.Writer) error {
 	t, err := template.New("report").Funcs(template.FuncMap{
-		"stamp": stamp,
-		"add":   func(a, b int) int { return a + b },
-		"people": func(list []string) string {
-			text := ""
-			for i, who := range list {
-				if i > 0 {
-					text += ", "
-				}
-				if who == "*" {
-					who = "everybody"
-				}
-				text += who
-			}
-			return text
-		},
+		"stamp": stamp, "people": people, "short": Short,
+		"add": func(a, b int) int { return a + b },
 	}).Parse(pageText)
 	if err != nil {
 		return fmt.Errorf("write the report: %w", err)

@@ -63,7 +63,7 @@ func (r *Report) Moments() []Moment {
 	for i := range g.Steps {
 		s := &g.Steps[i]
 		add(s.Injected, "fault, step %d: %s", i+1, r.fault(i))
-		add(s.Undone, "fault, step %d undone or found undone: %s", i+1, cmp.Or(s.Detail, s.Unit))
+		add(s.Undone, "fault, step %d is gone: %s", i+1, cmp.Or(s.Detail, s.Unit))
 	}
 	add(g.BrokenAt, "the steady state does not hold any more")
 	add(g.PageAt, "page: %s", g.Page)
@@ -127,6 +127,14 @@ func (s *Segment) Goal() string {
 	}
 }
 
+// people names principals; "*" is everybody.
+func people(list []string) string {
+	if len(list) == 1 && list[0] == "*" {
+		return "everybody"
+	}
+	return strings.Join(list, ", ")
+}
+
 // Due is the date of the next one, in words.
 func (r *Report) Due() string {
 	if r.Next.IsZero() {
@@ -158,12 +166,12 @@ func (r *Report) Markdown(w io.Writer) error {
 	p("# %s: %s\n\n**%s**\n\n", md(g.ID), md(g.Scenario.Title), md(r.Headline()))
 	p("- Hypothesis: %s\n", md(g.Scenario.Hypothesis))
 	if g.Scenario.After != "" {
-		p("- After: %s\n", md(g.Scenario.After))
+		p("- Facts: %s\n", md(g.Scenario.After))
 	}
 	p("- Conducted by %s on %s (UTC)\n", md(g.Conductor), g.AnnouncedAt.UTC().Format("2006-01-02"))
-	p("- On call: %s\n", md(strings.Join(g.Scenario.OnCall, ", ")))
+	p("- On call: %s\n", md(people(g.Scenario.OnCall)))
 	if len(g.Scenario.StayOut) > 0 {
-		p("- To stay out: %s\n", md(strings.Join(g.Scenario.StayOut, ", ")))
+		p("- To stay out: %s\n", md(people(g.Scenario.StayOut)))
 	}
 	p("- Next one: **%s**\n\n## Findings\n\n", md(r.Due()))
 	if len(r.Findings) == 0 {

@@ -62,7 +62,7 @@ func (d *drawing) x(t time.Time) int {
 
 func (d *drawing) row(name string) *PictureRow {
 	y := pictureTop + 30 + len(d.p.Rows)*rowHeight
-	d.p.Rows = append(d.p.Rows, PictureRow{Name: shortened(name, 24), Y: y})
+	d.p.Rows = append(d.p.Rows, PictureRow{Name: shortened(name, 20), Y: y})
 	return &d.p.Rows[len(d.p.Rows)-1]
 }
 
@@ -158,10 +158,7 @@ func (d *drawing) finish(g *Game) {
 	}
 	step := tick(d.to.Sub(d.from))
 	for at := time.Duration(0); at <= d.to.Sub(d.from); at += step {
-		text := "+" + strings.TrimSuffix(at.String(), "m0s")
-		if at >= time.Minute && at%time.Minute == 0 {
-			text += "m"
-		}
+		text := "+" + Short(at)
 		if at == 0 {
 			text = stamp(d.from)
 		}

@@ -166,16 +166,8 @@ func (f *finder) positive(section, key string, d time.Duration) {
 
 // checks looks at the checks of a section.
 func (f *finder) checks(section string, c *Checks) {
-	for i, h := range c.HTTP {
-		u, err := url.Parse(h.URL)
-		switch line := f.of(section, "http", i); {
-		case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-			f.add(line, "url is not an address: write https://HOST[:PORT]/PATH")
-		case u.User != nil:
-			f.add(line, "url has credentials in it, which would be recorded: leave them out")
-		case h.Status != 0 && (h.Status < 100 || h.Status > 599):
-			f.add(line, "status has to be from 100 to 599")
-		}
+	for i := range c.HTTP {
+		f.address(f.of(section, "http", i), &c.HTTP[i])
 	}
 	for i, q := range c.PromQL {
 		if strings.TrimSpace(q.Query) == "" || q.Max == nil && q.Min == nil {
@@ -191,6 +183,18 @@ func (f *finder) checks(section string, c *Checks) {
 		if strings.TrimSpace(name) == "" {
 			f.add(f.of(section, "use", i), "use names an entry of the configuration's verify")
 		}
+	}
+}
+
+func (f *finder) address(line int, h *HTTP) {
+	u, err := url.Parse(h.URL)
+	switch {
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+		f.add(line, "url is not an address: write https://HOST[:PORT]/PATH")
+	case u.User != nil:
+		f.add(line, "url has credentials in it, which would be recorded: leave them out")
+	case h.Status != 0 && (h.Status < 100 || h.Status > 599):
+		f.add(line, "status has to be from 100 to 599")
 	}
 }
 

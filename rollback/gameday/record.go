@@ -48,6 +48,7 @@ type Target struct {
 	BeforeLabel string `json:"before_label,omitempty"`
 	After       string `json:"after,omitempty"` // that it brings
 	Commit      string `json:"commit,omitempty"`
+	Bystander   bool   `json:"bystander,omitempty"` // does no harm, and is not to blame
 	// Do and Undo are the argument lists, as the configuration and the scenario made them.
 	Do   []string `json:"do"`
 	Undo []string `json:"undo"`

@@ -42,9 +42,9 @@ func (p *Past) Words() string {
 		text = fmt.Sprintf("Played %s, cured by the people in %d of %d (95 %%: %.0f %% to %.0f %%).",
 			times(p.Cured.Of), p.Cured.Passed, p.Cured.Of, 100*p.Cured.Low, 100*p.Cured.High)
 	}
-	switch n := len(p.Took); {
-	case n == 0:
-	case n == 1:
+	switch n := len(p.Took); n {
+	case 0:
+	case 1:
 		text += fmt.Sprintf(" From page to cured took %s: one measurement, which says nothing of the next.", Short(p.Took[0]))
 	default:
 		text += fmt.Sprintf(" From page to cured took %s at the shortest and %s at the longest (n=%d).", Short(slices.Min(p.Took)), Short(slices.Max(p.Took)), n)

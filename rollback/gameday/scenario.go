@@ -89,6 +89,8 @@ type Release struct {
 	Unit     string `yaml:"unit" json:"unit"`
 	Revision string `yaml:"revision" json:"revision"`
 	Program  string `yaml:"program" json:"program,omitempty"`
+	// Bystander: it comes with the fault and does no harm, so that whoever suspects it is wrong.
+	Bystander bool `yaml:"bystander" json:"bystander,omitempty"`
 }
 
 // Exec runs a program that the configuration names, with these arguments after its own, and with Undo to take it back. Undo

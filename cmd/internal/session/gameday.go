@@ -38,15 +38,25 @@ func (s *Session) refreshGames(ctx context.Context) error {
 			return fmt.Errorf("read the record: %w", err)
 		}
 		for _, e := range entries {
-			if e.Kind == ledger.KindGameDay {
-				s.games.book.Take(e.Body, e.At, e.Actor)
-			}
-			s.games.read = e.Seq
+			s.games.take(e)
 		}
 		if len(entries) < gamePage {
 			return nil
 		}
 	}
+}
+
+func (g *games) take(e ledger.Entry) {
+	if e.Kind == ledger.KindGameDay {
+		g.book.Take(e.Body, e.At, e.Actor)
+	}
+	g.read = e.Seq
+}
+
+func (s *Session) takeGame(e ledger.Entry) {
+	s.games.mu.Lock()
+	defer s.games.mu.Unlock()
+	s.games.take(e)
 }
 
 // Games reads all game days of the record as it is now, the oldest first.
@@ -237,7 +247,7 @@ func (s *Session) noteLook(ctx context.Context) {
 		id = g.ID
 	}
 	s.games.mu.Unlock()
-	if !due || s.NoRecord != nil || s.opts.Config.ReadOnly {
+	if !due || s.opts.File != "" || s.NoRecord != nil || s.opts.Config.ReadOnly {
 		return
 	}
 	if err := s.TellGame(ctx, gameday.Event{Game: id, What: gameday.Looked}); err != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/rollback/gameday"
 	"github.com/backout-dev/backout/rollback/ledger"
 	"github.com/backout-dev/backout/timeline"
 )
@@ -31,14 +32,23 @@ type suspectBody struct {
 // replay takes what people did to incidents and suspects from the record.
 func (s *Session) replay(ctx context.Context) error {
 	s.people.dismissed, s.people.confirmed = map[string]map[string]string{}, map[string]judgement{}
-	entries, err := s.DB.OfKinds(ctx, ledger.KindSuspect, ledger.KindIncident)
+	head, err := s.DB.Head(ctx)
 	if err != nil {
 		return fmt.Errorf("read the record: %w", err)
 	}
-	for _, entry := range entries {
-		s.take(entry)
-		s.heard.upTo = entry.Seq
+	entries, err := s.DB.OfKinds(ctx, ledger.KindSuspect, ledger.KindIncident, ledger.KindGameDay)
+	if err != nil {
+		return fmt.Errorf("read the record: %w", err)
 	}
+	s.games.book = gameday.Book{}
+	for _, entry := range entries {
+		if entry.Seq > head.Seq {
+			break // it came meanwhile, and is followed
+		}
+		s.take(entry)
+		s.takeGame(entry)
+	}
+	s.heard.upTo, s.games.read = head.Seq, head.Seq
 	return nil
 }
 
