@@ -16,7 +16,7 @@ func TestStoriesExist(t *testing.T) {
 		t.Fatal(err)
 	}
 	workloads, runs := source(t, "providers/kubernetes"), source(t, "test/kubernetes")
-	functions := source(t, "rollback", "rollback/store", "providers/kubernetes", "test/kubernetes")
+	functions := source(t, "rollback", "rollback/proof", "rollback/store", "providers/kubernetes", "providers/git", "providers/unleash", "cmd/backout", "cmd/internal/session", "test/kubernetes")
 	named := 0
 	for _, m := range regexp.MustCompile("`(Test[A-Za-z]+)").FindAllStringSubmatch(string(page), -1) {
 		if named++; !strings.Contains(functions, "func "+m[1]+"(") {
