@@ -84,10 +84,10 @@ func (r *repository) Files(_ context.Context, commit string, want func(string) b
 	if r.line(commit) == nil {
 		return nil, providers.ErrNotFound
 	}
-	held := map[string]string{}
+	held, owners := map[string]string{}, map[string]string{}
 	for _, c := range r.line(commit) {
 		for path, text := range c.Files {
-			held[path] = text
+			held[path], owners[path] = text, c.Service
 		}
 		for _, path := range c.Gone {
 			delete(held, path)
@@ -96,7 +96,7 @@ func (r *repository) Files(_ context.Context, commit string, want func(string) b
 	var out []providers.FileAt
 	for _, path := range sortedNames(held) {
 		if want(path) {
-			out = append(out, providers.FileAt{Path: path, ID: "text " + held[path]})
+			out = append(out, providers.FileAt{Path: path, ID: "text " + held[path], Service: owners[path]})
 		}
 	}
 	return out, nil
