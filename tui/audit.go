@@ -18,6 +18,8 @@ type Audit interface {
 	// Index goes on for a moment with making the index that searches use, and says how many entries are left.
 	Index(ctx context.Context) (left int64, err error)
 	Verify(ctx context.Context) (ledger.Report, error)
+	// Signed says who signed an entry, in words, or that nobody did.
+	Signed(ctx context.Context, seq int64) ([]string, error)
 }
 
 // longTimeout bounds what walks over the whole record.
@@ -61,8 +63,9 @@ func newAuditScreen(c *console) *auditScreen {
 		{keys: moveKeys(), label: "j/k", desc: "move", brief: true},
 		{keys: []string{"enter"}, label: "enter", desc: "record", brief: true, why: none, do: func() tea.Cmd {
 			row, _ := s.rows.row(s.list.cursor)
-			c.push(newRecordScreen(c, s, row))
-			return nil
+			record := newRecordScreen(c, s, row)
+			c.push(record)
+			return record.look()
 		}},
 		{keys: []string{"/"}, label: "/", desc: "search", brief: true, do: func() tea.Cmd {
 			c.prompt = newAuditPrompt(c, s)

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -18,7 +19,24 @@ type recordScreen struct {
 	c      *console
 	of     *auditScreen
 	row    auditRow
+	signed []string // who signed it, in words; nil: that is being looked up
 	scroll scroll
+}
+
+// look finds out who signed the entry: signatures lie beside the lines.
+func (s *recordScreen) look() tea.Cmd {
+	return func() tea.Msg {
+		ctx, cancel := context.WithTimeout(s.c.ctx, callTimeout)
+		defer cancel()
+		words, err := s.c.opts.Audit.Signed(ctx, s.row.entry.Seq)
+		if err != nil {
+			words = []string{"not known: " + err.Error()}
+		}
+		return auditMsg{func() tea.Cmd {
+			s.signed = words
+			return nil
+		}}
+	}
 }
 
 func newRecordScreen(c *console, of *auditScreen, row auditRow) *recordScreen {
@@ -90,6 +108,9 @@ func (s *recordScreen) lines(w int) []string {
 	}
 	add("hash", ledger.DigestOf(s.row.line).String())
 	add("payload", e.Payload)
+	for _, words := range s.signed {
+		add("signature", words)
+	}
 	if e.Redacted != nil {
 		add("redacted", strings.Join(e.Redacted.Fields, ", ")+": what was written is gone; its hash stays")
 	}

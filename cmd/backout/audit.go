@@ -22,6 +22,11 @@ func (r audit) Search(ctx context.Context, q ledger.Query) (ledger.Found, error)
 
 func (r audit) Verify(ctx context.Context) (ledger.Report, error) { return r.s.DB.Verify(ctx) }
 
+func (r audit) Signed(ctx context.Context, seq int64) ([]string, error) {
+	_, shown, err := r.s.entry(ctx, seq)
+	return shown.signed(), err
+}
+
 // Index makes as much of the index as fits into the time between two frames that show how far it is.
 func (r audit) Index(ctx context.Context) (left int64, err error) {
 	for start := time.Now(); time.Since(start) < time.Second; {

@@ -55,29 +55,41 @@ type entrySignature struct {
 }
 
 func (a *app) showEntry(ctx context.Context, s *opened, seq int64, payload bool) error {
-	found, err := s.DB.Signed(ctx, seq-1, 1)
+	e, out, err := s.entry(ctx, seq)
 	if err != nil {
 		return err
-	}
-	if len(found) == 0 || found[0].Seq != seq {
-		return fmt.Errorf("the record has no entry %d", seq)
-	}
-	var e ledger.Entry
-	if err := json.Unmarshal(found[0].Line, &e); err != nil {
-		return fmt.Errorf("entry %d is damaged, see 'backout ledger verify': %w", seq, err)
 	}
 	if payload {
 		return a.showPayload(ctx, s, &e)
 	}
+	if a.jsonOut() {
+		return a.printJSON("backout.ledger-entry/v1", out)
+	}
+	fmt.Fprintln(a.out, harmless(shownText(&e, &out)))
+	return nil
+}
+
+// entry reads one entry with what is known of its signatures.
+func (s *opened) entry(ctx context.Context, seq int64) (e ledger.Entry, out shownEntry, err error) {
+	found, err := s.DB.Signed(ctx, seq-1, 1)
+	if err != nil {
+		return e, out, err
+	}
+	if len(found) == 0 || found[0].Seq != seq {
+		return e, out, fmt.Errorf("the record has no entry %d", seq)
+	}
+	if err := json.Unmarshal(found[0].Line, &e); err != nil {
+		return e, out, fmt.Errorf("entry %d is damaged, see 'backout ledger verify': %w", seq, err)
+	}
 	signers, err := s.signers("")
 	if err != nil {
-		return err
+		return e, out, err
 	}
 	origin, err := s.DB.Origin(ctx)
 	if err != nil {
-		return err
+		return e, out, err
 	}
-	out := shownEntry{Entry: found[0].Line, Digest: found[0].Digest.String()}
+	out = shownEntry{Entry: found[0].Line, Digest: found[0].Digest.String()}
 	for _, sig := range found[0].Signatures {
 		one := entrySignature{Key: sig.Key, Signature: ledger.Armored(sig.Blob)}
 		read, err := ledger.ReadSSHSig(sig.Blob)
@@ -89,11 +101,7 @@ func (a *app) showEntry(ctx context.Context, s *opened, seq int64, payload bool)
 		}
 		out.Signatures = append(out.Signatures, one)
 	}
-	if a.jsonOut() {
-		return a.printJSON("backout.ledger-entry/v1", out)
-	}
-	fmt.Fprintln(a.out, harmless(shownText(&e, &out)))
-	return nil
+	return e, out, nil
 }
 
 func shownText(e *ledger.Entry, out *shownEntry) string {
@@ -106,21 +114,30 @@ func shownText(e *ledger.Entry, out *shownEntry) string {
 	if e.Payload != "" {
 		fmt.Fprintf(&b, "payload %s: backout ledger show %d --payload\n", e.Payload, e.Seq)
 	}
-	for _, s := range out.Signatures {
-		switch {
-		case !s.Holds:
-			fmt.Fprintf(&b, "signature of %s: it does not hold\n", s.Key)
-		case len(s.Principals) > 0:
-			fmt.Fprintf(&b, "signed by %s, %s\n", strings.Join(s.Principals, ", "), s.Key)
-		default:
-			fmt.Fprintf(&b, "signed by %s; whose key that is nobody said\n", s.Key)
-		}
-	}
-	if len(out.Signatures) == 0 {
-		b.WriteString("unsigned\n")
+	for _, line := range out.signed() {
+		b.WriteString(line + "\n")
 	}
 	b.Write(out.Entry)
 	return b.String()
+}
+
+// signed says who signed an entry, a line for each.
+func (e *shownEntry) signed() []string {
+	var out []string
+	for _, s := range e.Signatures {
+		switch {
+		case !s.Holds:
+			out = append(out, fmt.Sprintf("signature of %s: it does not hold", s.Key))
+		case len(s.Principals) > 0:
+			out = append(out, fmt.Sprintf("signed by %s, %s", strings.Join(s.Principals, ", "), s.Key))
+		default:
+			out = append(out, fmt.Sprintf("signed by %s; whose key that is nobody said", s.Key))
+		}
+	}
+	if len(out) == 0 {
+		out = []string{"unsigned"}
+	}
+	return out
 }
 
 // showPayload prints the payload of an entry as it is; to a terminal, without what could act on it.

@@ -77,19 +77,7 @@ func Copy(ctx context.Context, from, to *DB) (Copied, error) {
 			return err
 		}
 		held.Origin = origin
-		return to.bulk(ctx, func(dst *sql.Tx) error {
-			if err := empty(ctx, dst); err != nil {
-				return err
-			}
-			for _, t := range tables {
-				n, err := t.move(ctx, to.server != nil, src, dst, "")
-				if err != nil {
-					return err
-				}
-				out.Rows[t.name] = n
-			}
-			return unindexed(ctx, dst)
-		})
+		return to.bulk(ctx, func(dst *sql.Tx) error { return moveAll(ctx, to.server != nil, src, dst, out.Rows) })
 	})
 	if err == nil {
 		err = to.Index(ctx, nil)
@@ -102,6 +90,19 @@ func Copy(ctx context.Context, from, to *DB) (Copied, error) {
 		err = errors.New("copy the store: the copy does not hold what was copied: do not use it")
 	}
 	return out, err
+}
+
+// moveAll copies every table into an empty store, and counts the rows.
+func moveAll(ctx context.Context, shared bool, src, dst *sql.Tx, rows map[string]int64) (err error) {
+	if err := empty(ctx, dst); err != nil {
+		return err
+	}
+	for _, t := range tables {
+		if rows[t.name], err = t.move(ctx, shared, src, dst, ""); err != nil {
+			return err
+		}
+	}
+	return unindexed(ctx, dst)
 }
 
 func finished(ctx context.Context, q querier) error {

@@ -42,7 +42,10 @@ func (d *DB) Search(ctx context.Context, s ledger.Query) (ledger.Found, error) {
 		s.Limit = 50
 	}
 	var f ledger.Found
-	err = d.searching(ctx, func(tx *sql.Tx, find finder) error { return fill(ctx, tx, find, &f, &s, terms) })
+	err = d.searching(ctx, func(tx *sql.Tx, find finder) error {
+		f = ledger.Found{}
+		return fill(ctx, tx, find, &f, &s, terms)
+	})
 	if err != nil {
 		return ledger.Found{}, fmt.Errorf("search the ledger: %w", err)
 	}
@@ -107,6 +110,7 @@ func look(ctx context.Context, q querier, find finder, terms []term, keys []stri
 func (d *DB) OfKinds(ctx context.Context, kinds ...ledger.Kind) ([]ledger.Entry, error) {
 	var out []ledger.Entry
 	err := d.searching(ctx, func(tx *sql.Tx, find finder) error {
+		out = nil
 		upTo, err := below(ctx, tx)
 		if err != nil {
 			return err

@@ -32,11 +32,16 @@ func (t *Tx) indexer() (indexer, error) {
 // finder gives the lines of the entries with a number from lo to hi that hold all terms and all keys, the newest first.
 type finder func(ctx context.Context, q querier, terms []term, keys []string, lo, hi int64, limit int) ([]row, error)
 
-// searching reads one instant, with what finds in its engine: of a shared store that is away, the copy beside is read.
+// searching reads one instant, with what finds in its engine: of a shared store that is away, the copy beside is read. Where the
+// server is lost on the way, fn runs again.
 func (d *DB) searching(ctx context.Context, fn func(tx *sql.Tx, find finder) error) error {
 	if d.server == nil {
 		return d.view(ctx, func(tx *sql.Tx) error { return fn(tx, findFTS) })
 	}
+	return d.read.lasting(ctx, func() error { return d.searchingOnce(ctx, fn) })
+}
+
+func (d *DB) searchingOnce(ctx context.Context, fn func(tx *sql.Tx, find finder) error) error {
 	conn, err := d.read.Conn(ctx)
 	if err != nil {
 		return classify(err)

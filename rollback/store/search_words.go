@@ -91,6 +91,9 @@ func traitsOf(e *ledger.Entry) traits {
 		t.units = append(t.units, u.Unit)
 	}
 	t.assistance = assistanceIn(body.Assistance)
+	if e.Kind == ledger.KindAttribution { // its state is what it found, and no outcome
+		t.assistance, t.outcomes = body.State, nil
+	}
 	return t
 }
 
