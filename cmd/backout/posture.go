@@ -46,6 +46,9 @@ func (a *app) posture(ctx context.Context, s *opened) error {
 	} else if err != nil {
 		return err
 	}
+	if a.window(postureSpan).Until.IsZero() {
+		f.Now = a.now().UTC() // what was noted just now is of this span
+	}
 	r := posture.Of(&f)
 	if a.jsonOut() {
 		return a.printJSON("backout.posture/v1", r)
