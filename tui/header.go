@@ -265,14 +265,17 @@ func (c *console) troubled() string {
 		return ""
 	}
 	h := &c.st.Health[worst]
+	// Of when what is shown is comes first: where the line is too short, the reason is what is cut.
 	text := plain(h.Provider) + " " + string(h.State)
+	if h.LastOK.IsZero() {
+		text += ", nothing known from it yet"
+	} else {
+		text += ", showing its data from " + c.clock().stamp(h.LastOK)
+	}
 	if h.Detail != "" {
 		text += ": " + cut(plain(h.Detail), 48)
 	}
-	if h.LastOK.IsZero() {
-		return text + ", nothing known from it yet"
-	}
-	return text + ", showing its data from " + c.clock().stamp(h.LastOK)
+	return text
 }
 
 // trouble ranks health states, 0 for those that need no word.

@@ -4,7 +4,6 @@ package git_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -25,8 +24,6 @@ import (
 	"github.com/backout-dev/backout/rollback/rollbacktest"
 )
 
-const childEnv = "BACKOUT_TEST_GIT_CHILD"
-
 // job is what a child process is asked to apply. Stop: the point that it waits at, to be killed there.
 type job struct {
 	Dir  string
@@ -37,20 +34,14 @@ type job struct {
 
 // TestMain lets this binary be the process that applies and is killed.
 func TestMain(m *testing.M) {
-	if text := os.Getenv(childEnv); text != "" {
-		os.Exit(child(text))
-	}
+	rollbacktest.Child(alone)
 	os.Exit(m.Run())
 }
 
-func child(text string) int {
-	var j job
-	if err := json.Unmarshal([]byte(text), &j); err != nil {
-		return 2
-	}
+func alone(j job) error {
 	p, err := makeProvider(j.Dir, reverting("branch", "main", "history", "1000"))
 	if err != nil {
-		return 2
+		return err
 	}
 	git.At(p, func(point string) {
 		if point == j.Stop {
@@ -63,18 +54,17 @@ func child(text string) int {
 	}
 	res, err := p.(rollback.Reverser).Apply(context.Background(), j.Op, j.Step)
 	fmt.Println(res.Outcome, err)
-	return 0
+	return nil
 }
 
 // spawn runs one apply in a process of its own and kills that, with what it started, once it has told where it is.
 func (f *fleet) spawn(ctx context.Context, j job, wait func()) error {
 	j.Dir = f.mine.dir
-	text, err := json.Marshal(j)
+	cmd, err := rollbacktest.Command(ctx, j)
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, os.Args[0])
-	cmd.Env = append(os.Environ(), childEnv+"="+string(text), "TMPDIR="+f.theirs.t.TempDir())
+	cmd.Env = append(cmd.Env, "TMPDIR="+f.theirs.t.TempDir())
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	out, err := cmd.StdoutPipe()
 	if err == nil {

@@ -4,15 +4,14 @@ package helm_test
 
 import (
 	"context"
-	"encoding/json"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/backout-dev/backout/rollback"
+	"github.com/backout-dev/backout/rollback/rollbacktest"
 )
 
 // The process is killed at a random instant, again and again. Its writer dies with it, and who comes next finishes the same
@@ -64,16 +63,14 @@ func killedRollbackIsFinished(t *testing.T, r *release) {
 
 func (r *release) applyAndKill(t *testing.T, op rollback.Operation, step rollback.Step, after time.Duration) {
 	t.Helper()
-	text, err := json.Marshal(job{map[string]any{
+	ctx, cancel := context.WithTimeout(t.Context(), after) // then it is killed
+	defer cancel()
+	cmd, err := rollbacktest.Command(ctx, job{map[string]any{
 		"kubeconfig": r.c.Kubeconfig, "namespaces": []string{r.namespace}, "program": r.program, "min_soak": "1ms",
 	}, op, step})
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), after)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, os.Args[0]) // killed when the time is over
-	cmd.Env = append(os.Environ(), childEnv+"="+string(text))
 	_ = cmd.Run()
 }
 

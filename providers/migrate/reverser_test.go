@@ -3,7 +3,6 @@ package migrate_test
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,7 +10,6 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -27,8 +25,6 @@ import (
 	"github.com/backout-dev/backout/test/servers"
 )
 
-const childEnv = "BACKOUT_TEST_MIGRATE_APPLY"
-
 // job is what the process that is killed has to do.
 type job struct {
 	Settings string
@@ -38,25 +34,17 @@ type job struct {
 
 // TestMain lets this binary be the process that applies and is killed.
 func TestMain(m *testing.M) {
-	if text := os.Getenv(childEnv); text != "" {
-		os.Exit(child(text))
-	}
+	rollbacktest.Child(alone)
 	os.Exit(m.Run())
 }
 
-func child(text string) int {
-	var j job
-	if err := json.Unmarshal([]byte(text), &j); err != nil {
-		return 2
-	}
+func alone(j job) error {
 	p, err := tryMake(j.Settings, &providertest.Archive{})
 	if err != nil {
-		return 2
+		return err
 	}
-	if _, err := p.Apply(context.Background(), j.Op, j.Step); err != nil {
-		return 2
-	}
-	return 0
+	_, err = p.Apply(context.Background(), j.Op, j.Step)
+	return err
 }
 
 // applyAndKill applies in a process of its own and kills that when it is time. It returns when the database has noticed.
@@ -65,12 +53,10 @@ func (w *world) applyAndKill(ctx context.Context, op rollback.Operation, step ro
 	if w.dialect == goose.DialectPostgres {
 		dsn += "&application_name=killed"
 	}
-	text, err := json.Marshal(job{w.text(dsn), op, step})
+	cmd, err := rollbacktest.Command(ctx, job{w.text(dsn), op, step})
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, os.Args[0])
-	cmd.Env = append(os.Environ(), childEnv+"="+string(text))
 	if err := cmd.Start(); err != nil {
 		return err
 	}

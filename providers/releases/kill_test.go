@@ -4,7 +4,6 @@ package releases
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -16,9 +15,8 @@ import (
 
 	"github.com/backout-dev/backout/providers/providertest"
 	"github.com/backout-dev/backout/rollback"
+	"github.com/backout-dev/backout/rollback/rollbacktest"
 )
-
-const childEnv = "BACKOUT_TEST_RELEASES_CHILD"
 
 // job is what a child process is asked to apply.
 type job struct {
@@ -29,37 +27,29 @@ type job struct {
 
 // TestMain lets this binary be the process that applies and is killed.
 func TestMain(m *testing.M) {
-	if text := os.Getenv(childEnv); text != "" {
-		os.Exit(child(text))
-	}
+	rollbacktest.Child(alone)
 	os.Exit(m.Run())
 }
 
-func child(text string) int {
-	var j job
-	if err := json.Unmarshal([]byte(text), &j); err != nil {
-		return 2
-	}
+func alone(j job) error {
 	p, err := tryMake(&providertest.Archive{}, (&shop{base: j.Base}).settings())
 	if err != nil {
-		return 2
+		return err
 	}
 	// At each point of the switch there is a moment to be killed in.
 	p.host.(*local).at = func(string) { time.Sleep(time.Duration(rand.IntN(2000)) * time.Microsecond) }
 	fmt.Println("begin")
 	res, err := p.Apply(context.Background(), j.Op, j.Step)
 	fmt.Println(res.Outcome, err)
-	return 0
+	return nil
 }
 
 // kill runs one apply in a process and kills it at a random moment.
 func (s *shop) kill(ctx context.Context, op rollback.Operation, step rollback.Step) error {
-	text, err := json.Marshal(job{s.base, op, step})
+	cmd, err := rollbacktest.Command(ctx, job{s.base, op, step})
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, os.Args[0])
-	cmd.Env = append(os.Environ(), childEnv+"="+string(text))
 	out, err := cmd.StdoutPipe()
 	if err == nil {
 		err = cmd.Start()

@@ -3,14 +3,12 @@ package rollouts_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
-	"os"
 	"os/exec"
 	"sync"
 	"testing"
@@ -22,9 +20,8 @@ import (
 	"github.com/backout-dev/backout/providers/providertest"
 	"github.com/backout-dev/backout/providers/rollouts"
 	"github.com/backout-dev/backout/rollback"
+	"github.com/backout-dev/backout/rollback/rollbacktest"
 )
-
-const childEnv = "BACKOUT_TEST_ROLLOUTS_CHILD"
 
 // job is what a process of its own is to apply.
 type job struct {
@@ -33,25 +30,20 @@ type job struct {
 	Step                  rollback.Step
 }
 
-func child(text string) int {
-	var j job
-	if json.Unmarshal([]byte(text), &j) != nil {
-		return 2
-	}
+func alone(j job) error {
 	p, err := rollouts.Factory().New(providers.Environment{
 		Name: "rollouts", Dir: "/", Now: time.Now, Log: slog.New(slog.DiscardHandler), Archive: &providertest.Archive{},
 	}, func(into any) error {
 		return yaml.Unmarshal(fmt.Appendf(nil, "kubeconfig: %s\nnamespaces: [%s]\nmin_soak: 1ms\n", j.Kubeconfig, j.Namespace), into)
 	})
 	if err != nil {
-		return 2
+		return err
 	}
 	res, err := p.(rollback.Reverser).Apply(context.Background(), j.Op, j.Step)
 	if err != nil || res.Outcome != rollback.Applied {
-		fmt.Fprintf(os.Stderr, "%+v, %v", res, err)
-		return 1
+		return fmt.Errorf("%+v, %v", res, err)
 	}
-	return 0
+	return nil
 }
 
 // wire lies between a process that applies and the API server, and kills the process at one of its writes: before it arrives,
@@ -110,12 +102,10 @@ func (w *wire) ServeHTTP(out http.ResponseWriter, q *http.Request) {
 // kill applies a step in a process of its own and kills that at a write. It is false when there are fewer writes.
 func (w *wire) kill(t *testing.T, s *shop, at int, after bool, op string, step rollback.Step) bool {
 	t.Helper()
-	raw, err := json.Marshal(job{w.kubeconfig, s.ns, rollback.Operation{ID: op, Fence: 1}, step})
+	cmd, err := rollbacktest.Command(t.Context(), job{w.kubeconfig, s.ns, rollback.Operation{ID: op, Fence: 1}, step})
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), childEnv+"="+string(raw))
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	w.mu.Lock()

@@ -21,9 +21,7 @@ import (
 // TestMain lets several Rollouts roll at once, however few processors there are: they mostly wait. And it lets this binary be
 // the process that applies and is killed.
 func TestMain(m *testing.M) {
-	if text := os.Getenv(childEnv); text != "" {
-		os.Exit(child(text))
-	}
+	rollbacktest.Child(alone)
 	flag.Parse()
 	if err := flag.Set("test.parallel", "8"); err != nil {
 		panic(err)

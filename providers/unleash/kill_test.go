@@ -2,7 +2,6 @@ package unleash_test
 
 import (
 	"context"
-	"encoding/json"
 	"io"
 	"log"
 	"math/rand/v2"
@@ -11,14 +10,12 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
-	"os/exec"
 	"testing"
 	"time"
 
 	"github.com/backout-dev/backout/rollback"
+	"github.com/backout-dev/backout/rollback/rollbacktest"
 )
-
-const childEnv = "BACKOUT_TEST_UNLEASH_APPLY"
 
 // job is what the process that is killed has to do.
 type job struct {
@@ -29,25 +26,17 @@ type job struct {
 
 // TestMain lets this binary be the process that applies and is killed.
 func TestMain(m *testing.M) {
-	if text := os.Getenv(childEnv); text != "" {
-		os.Exit(child(text))
-	}
+	rollbacktest.Child(alone)
 	os.Exit(m.Run())
 }
 
-func child(text string) int {
-	var j job
-	if err := json.Unmarshal([]byte(text), &j); err != nil {
-		return 2
-	}
+func alone(j job) error {
 	p, err := tryMake(settings(j.URL))
 	if err != nil {
-		return 2
+		return err
 	}
-	if _, err := p.Apply(context.Background(), j.Op, j.Step); err != nil {
-		return 2
-	}
-	return 0
+	_, err = p.Apply(context.Background(), j.Op, j.Step)
+	return err
 }
 
 // applyAndKill applies in a process of its own, which takes some 200 ms, and kills that at a random instant. Afterwards Unleash
@@ -63,14 +52,12 @@ func applyAndKill(ctx context.Context, target string, op rollback.Operation, ste
 		proxy.ServeHTTP(w, r.WithContext(context.WithoutCancel(r.Context())))
 	}))
 	defer between.Close() // it waits for what is under way
-	text, err := json.Marshal(job{between.URL, op, step})
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(20+rand.IntN(300))*time.Millisecond)
+	defer cancel()
+	cmd, err := rollbacktest.Command(ctx, job{between.URL, op, step})
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Duration(20+rand.IntN(300))*time.Millisecond)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, os.Args[0])
-	cmd.Env = append(os.Environ(), childEnv+"="+string(text))
 	_ = cmd.Run() // killed, or through
 	return nil
 }
