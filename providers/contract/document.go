@@ -133,15 +133,21 @@ type documents struct {
 	steps int
 }
 
-// mostSteps bounds what one comparison may take, and deepest what lies within what.
+// What one comparison may take: a document of a megabyte is no reason to let a plan wait.
 const (
-	mostSteps = 200_000
+	mostSteps = 100_000
+	mostKeys  = 5_000 // of one mapping
+	mostFound = 500   // of one comparison, beside the first of each level
+	mostCost  = 50_000_000
 	deepest   = 200
 )
 
 func (c *documents) add(d Difference) {
 	d.Path, d.Text = c.path, providers.Clean(d.Text)
-	if !slices.Contains(c.found, d) {
+	known := func(e Difference) bool {
+		return e == d || len(c.found) >= mostFound && e.Breaking == d.Breaking && e.Unclear == d.Unclear
+	}
+	if !slices.ContainsFunc(c.found, known) {
 		c.found = append(c.found, d)
 	}
 }
@@ -164,7 +170,12 @@ var errSeveral = errors.New("there are several documents in one file")
 
 // parseTree reads the first document of a file. One whose keys are there twice, or that merges others by reference, is no document
 // that everybody reads alike.
-func parseTree(text string) (*yaml.Node, error) {
+func parseTree(text string) (root *yaml.Node, err error) {
+	defer func() {
+		if p := recover(); p != nil { // the parser's own failure on odd text
+			root, err = nil, fmt.Errorf("it cannot be read: %v", p)
+		}
+	}()
 	var doc, more yaml.Node
 	from := yaml.NewDecoder(strings.NewReader(text))
 	if err := from.Decode(&doc); err != nil {
@@ -177,7 +188,7 @@ func parseTree(text string) (*yaml.Node, error) {
 	if len(doc.Content) == 0 {
 		return nil, errors.New("there is nothing in it")
 	}
-	root := doc.Content[0]
+	root = doc.Content[0]
 	if err := sound(root, 0); err != nil {
 		return nil, err
 	}
@@ -193,6 +204,9 @@ func sound(n *yaml.Node, depth int) error {
 	}
 	if n.Kind == yaml.AliasNode {
 		return fmt.Errorf("line %d: an alias is not followed", n.Line)
+	}
+	if n.Kind == yaml.MappingNode && len(n.Content) > 2*mostKeys {
+		return fmt.Errorf("line %d: there are more than %d keys", n.Line, mostKeys)
 	}
 	seen := map[string]bool{}
 	for i, e := range n.Content {

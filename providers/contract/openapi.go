@@ -59,8 +59,12 @@ func (c *documents) servers(was, is place, where string) {
 		had["/"], paths[""] = true, true
 	}
 	now := items(is.node)
-	if len(now) == 0 && !had["/"] {
-		c.careful(where, "is served from / by the newer description only")
+	switch {
+	case len(now) > 0 || had["/"]:
+	case paths[""]:
+		c.careful(where, "is served from /, which was not said before")
+	default:
+		c.breaking(where, "is served from /, which was not there")
 	}
 	for _, s := range now {
 		switch u := value(get(s, "url")); {

@@ -88,6 +88,7 @@ var served = []struct {
 	{"an older format", "openapi: 3.0.3", "swagger: \"2.0\"", unclear, "version"},
 	{"what is called on the way back", "info:", "webhooks: {made: {post: {}}}\ninfo:", unclear, "webhooks"},
 	{"another path in front", "shop.example/v1", "shop.example/v2", breaking, "/v2"},
+	{"nothing in front", "servers: [{url: https://shop.example/v1}]\n", "", breaking, "served from /"},
 	{"another host", "shop.example/v1", "pay.example/v1", careful, "pay.example"},
 
 	{"an operation", "    post:", "    delete: {responses: {\"204\": {description: gone}}}\n    post:", breaking, "DELETE /orders was not there"},

@@ -17,6 +17,7 @@ type side struct {
 	read    Files
 	files   map[string]*yaml.Node
 	dialect string
+	cost    int // of following references
 }
 
 // place is a node with the file that it stands in.
@@ -122,6 +123,9 @@ func (p place) pointed(fragment, ref string) (place, error) {
 	}
 	for part := range strings.SplitSeq(fragment[1:], "/") {
 		part = strings.ReplaceAll(strings.ReplaceAll(part, "~1", "/"), "~0", "~")
+		if p.side.cost += len(p.node.Content); p.side.cost > mostCost {
+			return p, errors.New("it is too large to compare")
+		}
 		next := get(p.node, part)
 		if i, err := strconv.Atoi(part); err == nil && i >= 0 && i < len(items(p.node)) {
 			next = items(p.node)[i]

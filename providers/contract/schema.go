@@ -48,7 +48,7 @@ func (c *documents) flatten(p place, depth int) (*flat, error) {
 		return nil, err
 	}
 	out := &flat{p, map[string]place{}, map[string]place{}, map[string]bool{}}
-	if depth > deepest {
+	if c.steps++; c.steps > mostSteps || depth > deepest {
 		return out, errTogether
 	}
 	if p.node.Kind != yaml.MappingNode {

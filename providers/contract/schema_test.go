@@ -1,6 +1,7 @@
 package contract_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -82,6 +83,25 @@ func TestOnlyKeysMakeADocument(t *testing.T) {
 	} {
 		if k := contract.Recognise(text); k != want {
 			t.Errorf("%q is %q", text, k)
+		}
+	}
+}
+
+// What is made to be slow ends soon, and nothing of it is called fine.
+func TestWhatIsTooLargeIsNoAnswer(t *testing.T) {
+	head := "openapi: 3.0.3\npaths: {/a: {get: {responses: {\"200\": {content: {a/b: {schema: {$ref: '#/components/schemas/A'}}}}}}}}\ncomponents: {schemas: {A: "
+	many := &strings.Builder{}
+	for i := range 6000 {
+		fmt.Fprintf(many, "k%d: {}, ", i)
+	}
+	for name, text := range map[string]string{
+		"a schema of itself":    "{allOf: [{$ref: '#/components/schemas/A'}, {$ref: '#/components/schemas/A'}]}",
+		"more names than any":   "{properties: {" + many.String() + "}}",
+		"nested without an end": strings.Repeat("{not: ", 300) + "{}" + strings.Repeat("}", 300),
+		"an alias":              "{properties: {a: &a {}, b: *a}}",
+	} {
+		if got, said := judged(head+text+"}}", head+strings.Replace(text, "{", "{x-a: 1, ", 1)+"}}"); got != unclear {
+			t.Errorf("%s is %s: %.300s", name, got, said)
 		}
 	}
 }

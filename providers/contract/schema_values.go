@@ -40,8 +40,12 @@ func (f *flat) enumOf() []*yaml.Node {
 	return items(f.word("enum"))
 }
 
-func holds(list []*yaml.Node, n *yaml.Node) bool {
-	return slices.ContainsFunc(list, func(e *yaml.Node) bool { return plain(e) == plain(n) })
+func plains(list []*yaml.Node) map[string]bool {
+	out := map[string]bool{}
+	for _, n := range list {
+		out[plain(n)] = true
+	}
+	return out
 }
 
 // values are the rules on types and on single values.
@@ -84,13 +88,15 @@ func (c *documents) enums(writes, allowed []*yaml.Node, d *direction, where stri
 		c.breaking(where, "may be any value where only some are understood")
 		return
 	}
+	set := plains(allowed)
 	for _, n := range writes {
-		if !holds(allowed, n) {
+		if !set[plain(n)] {
 			c.breaking(where, "may be %s, which is not understood", short(n))
 		}
 	}
+	set = plains(writes)
 	for _, n := range allowed {
-		if !d.request && !holds(writes, n) {
+		if !d.request && !set[plain(n)] {
 			c.careful(where, "%s was not there: what was kept with that value may not be given back", short(n))
 		}
 	}
