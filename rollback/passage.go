@@ -30,9 +30,10 @@ type passage struct {
 	migrations []crossedMigration
 	missed     []string // migrations that only the older of the two has
 	formats    []crossedFormat
-	formatErr  error // why they cannot be compared
-	contracts  bool  // there are any between the two
-	err        error // why it could not be read
+	formatErr  error           // why they cannot be compared
+	contracts  bool            // there are any between the two
+	compared   map[string]bool // the documents that were compared, with what they refer to, by their path
+	err        error           // why it could not be read
 }
 
 // crossedMigration is one version of a migration's file. Altered: it was there before the way began.
@@ -110,6 +111,9 @@ func (p *passages) fill(ctx context.Context, out *passage, b providers.Between, 
 	}
 	out.contracts = slices.ContainsFunc(b.Touched, func(t providers.Touched) bool { return strings.HasSuffix(t.Path, protobufFile) })
 	out.formats, out.formatErr = p.compare(ctx, out.source, b, older, newer)
+	described, compared, err := p.documents(ctx, out.source, b, older, newer)
+	out.formats, out.compared = append(out.formats, described...), compared
+	out.contracts, out.formatErr = out.contracts || len(compared) > 0, errors.Join(out.formatErr, err)
 	files, err := p.files(ctx, out.source, b, newer)
 	if err != nil {
 		return err

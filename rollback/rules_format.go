@@ -22,12 +22,7 @@ type crossedFormat struct {
 
 // compare holds the contracts of the two commits against each other, as far as anything between them touched their files.
 func (p *passages) compare(ctx context.Context, source string, b providers.Between, older, newer string) ([]crossedFormat, error) {
-	touched := map[string]bool{}
-	for _, t := range slices.Concat(b.Touched, b.Missed) {
-		if strings.HasSuffix(t.Path, protobufFile) {
-			touched[t.Path] = true
-		}
-	}
+	touched := touchedFiles(b, func(path string) bool { return strings.HasSuffix(path, protobufFile) })
 	if len(touched) == 0 {
 		return nil, nil
 	}
@@ -48,6 +43,17 @@ func (p *passages) compare(ctx context.Context, source string, b providers.Betwe
 		out[i] = crossedFormat{owners[d.Path], d}
 	}
 	return out, nil
+}
+
+// touchedFiles are the files of that name that anything between the commits touched, on either side.
+func touchedFiles(b providers.Between, is func(path string) bool) map[string]bool {
+	out := map[string]bool{}
+	for _, t := range slices.Concat(b.Touched, b.Missed) {
+		if is(t.Path) {
+			out[t.Path] = true
+		}
+	}
+	return out
 }
 
 // texts are the contents of those of the files that a commit has.
@@ -79,6 +85,7 @@ func (p *passages) texts(ctx context.Context, source, commit string, wanted map[
 // understanding is what a way says of formats. Read: there were contracts on it.
 type understanding struct {
 	breaking, careful []string
+	unclear           []string
 	read              bool
 	failed            error
 }
@@ -99,8 +106,11 @@ func (t *travel) understood(service string) understanding {
 				continue
 			}
 			list := &u.careful
-			if d.Breaking {
+			switch {
+			case d.Breaking:
 				list = &u.breaking
+			case d.Unclear:
+				list = &u.unclear
 			}
 			if where := providers.Clean(d.Path) + ": " + d.Text; !slices.Contains(*list, where) {
 				*list = append(*list, where)
@@ -120,18 +130,31 @@ func (w *world) formats(id UnitID, ch choice, t travel) []Finding {
 		f.Verdict = Unknown
 		f.Text = providers.Clean(fmt.Sprintf("whether %s understands what is in use since is not known: %v", target, u.failed))
 	case len(u.breaking) > 0:
+		var out []Finding
+		if len(u.unclear) > 0 {
+			out = append(out, notTold(f, target, u.unclear))
+		}
 		f.Evidence = providers.Few(u.breaking, 3)
-		return w.consumers(id, ch, f)
+		return append(out, w.consumers(id, ch, f)...)
+	case len(u.unclear) > 0:
+		return []Finding{notTold(f, target, u.unclear)}
 	case len(u.careful) > 0:
 		f.Verdict, f.Evidence = Conditional, providers.Few(u.careful, 3)
 		f.Text = fmt.Sprintf("%s reads what is in use since, but not all of it: know that nothing counts on %s", target, f.Evidence)
 	case u.read && t.whole:
 		f.Verdict, f.Broke, f.Change, f.Since = Independent, "", "", time.Time{}
-		f.Text = fmt.Sprintf("what is described in .proto files between the two, %s understands", target)
+		f.Text = fmt.Sprintf("what is described in files between the two (.proto, OpenAPI, JSON Schema), %s understands", target)
 	default:
 		return nil
 	}
 	return []Finding{f}
+}
+
+// notTold is what differs in a way that is not compared.
+func notTold(f Finding, target string, unclear []string) Finding {
+	f.Verdict, f.Evidence = Unknown, providers.Few(unclear, 3)
+	f.Text = fmt.Sprintf("whether %s understands what is in use since is not known: %s", target, f.Evidence)
+	return f
 }
 
 // consumers lays what the target does not understand to those that use it. One that has served since before what would be taken back

@@ -27,7 +27,7 @@ const (
 )
 
 var (
-	formatName = regexp.MustCompile(`\.(proto|avsc|avdl|thrift|fbs|capnp)$|\.schema\.json$`)
+	formatName = regexp.MustCompile(`\.(proto|avsc|avdl|thrift|fbs|capnp)$|\.schema\.(json|ya?ml)$|(^|[/._-])(openapi|swagger)\.(json|ya?ml)$`)
 	flagName   = regexp.MustCompile(`(^|/)(feature[-_]?)?flags?(/.*|\.(flagd\.)?)(json|ya?ml|toml)$`)
 )
 

@@ -50,13 +50,18 @@ func (t *travel) tells(rule string, files []string, commit string) bool {
 	switch rule {
 	case ruleSchema:
 	case ruleFormat:
-		if slices.ContainsFunc(files, func(f string) bool { return !strings.HasSuffix(f, protobufFile) }) {
+		if slices.ContainsFunc(files, func(f string) bool { return !strings.HasSuffix(f, protobufFile) && !t.compared(f) }) {
 			return false
 		}
 	default:
 		return false
 	}
 	return t.covers(commit)
+}
+
+// compared reports whether a file is one of a document that was compared on the way to each revision that touched it.
+func (t *travel) compared(file string) bool {
+	return slices.ContainsFunc(t.ways, func(p *passage) bool { return p != nil && p.err == nil && p.compared[file] })
 }
 
 // source is who read it, "" nobody.

@@ -17,10 +17,11 @@ import (
 )
 
 // Difference is one thing that the newer version has and the older one has not, or not so. Breaking: one of the two does not
-// understand the other. Else something is not looked at, or not there, that the other counts on.
+// understand the other. Unclear: whether they do cannot be told. Else something is not looked at, or not there, that the other counts on.
 type Difference struct {
 	Path     string // of the file that describes it, in the newer version where it is there
 	Breaking bool
+	Unclear  bool
 	Text     string
 }
 

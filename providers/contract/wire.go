@@ -13,11 +13,11 @@ import (
 type comparison struct{ found []Difference }
 
 func (c *comparison) breaking(path, format string, args ...any) {
-	c.found = append(c.found, Difference{path, true, providers.Clean(fmt.Sprintf(format, args...))})
+	c.found = append(c.found, Difference{Path: path, Breaking: true, Text: providers.Clean(fmt.Sprintf(format, args...))})
 }
 
 func (c *comparison) careful(path, format string, args ...any) {
-	c.found = append(c.found, Difference{path, false, providers.Clean(fmt.Sprintf(format, args...))})
+	c.found = append(c.found, Difference{Path: path, Text: providers.Clean(fmt.Sprintf(format, args...))})
 }
 
 func (c *comparison) message(name string, had, has described[*descriptorpb.DescriptorProto]) {
