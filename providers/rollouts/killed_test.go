@@ -40,10 +40,10 @@ func alone(j job) error {
 		return err
 	}
 	res, err := p.(rollback.Reverser).Apply(context.Background(), j.Op, j.Step)
-	if err != nil || res.Outcome != rollback.Applied {
-		return fmt.Errorf("%+v, %v", res, err)
+	if err == nil && res.Outcome != rollback.Applied {
+		return fmt.Errorf("%+v", res)
 	}
-	return nil
+	return err
 }
 
 // wire lies between a process that applies and the API server, and kills the process at one of its writes: before it arrives,
