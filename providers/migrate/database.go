@@ -32,6 +32,8 @@ type system interface {
 	busy(ctx context.Context, q querier, t table) (string, error)
 	// hold takes the locks that keep others from migrating until the transaction, or where there is none the session, ends.
 	hold(ctx context.Context, q querier, t table, session bool) error
+	// release gives back what a session holds.
+	release(ctx context.Context, q querier) error
 	// limits sets for how long a transaction, or the session, may wait and work.
 	limits(ctx context.Context, q querier, lock, statement time.Duration, session bool) error
 	// long names transactions on the tables that are open for longer, and how many there are whose age is not told.

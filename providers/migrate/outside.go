@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"time"
 
 	"github.com/backout-dev/backout/rollback"
 )
@@ -17,6 +18,7 @@ func (p *Provider) outside(ctx context.Context, conn *sql.Conn, op rollback.Oper
 	if err := p.system.hold(ctx, conn, p.table, true); err != nil {
 		return rollback.Result{}, err
 	}
+	defer p.letGo(ctx, conn)
 	s, m, err := p.fit(ctx, conn, op, step)
 	if err != nil {
 		return rollback.Result{}, err
@@ -48,6 +50,13 @@ func (p *Provider) outside(ctx context.Context, conn *sql.Conn, op rollback.Oper
 		}
 	}
 	return p.finish(ctx, conn, r, m)
+}
+
+// letGo gives the locks of the session back. The server would do that with the connection's end, but not before somebody looks.
+func (p *Provider) letGo(ctx context.Context, conn *sql.Conn) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	_ = p.system.release(ctx, conn) // where the connection is gone, they go with it
 }
 
 // mark has golang-migrate refuse to go on while a file is under way, as it would have itself. Goose knows no such mark.

@@ -105,6 +105,11 @@ func (s postgres) hold(ctx context.Context, q querier, t table, session bool) er
 	return err
 }
 
+func (postgres) release(ctx context.Context, q querier) error {
+	_, err := q.ExecContext(ctx, "SELECT pg_advisory_unlock_all()")
+	return err
+}
+
 func (postgres) limits(ctx context.Context, q querier, lock, statement time.Duration, session bool) error {
 	for name, d := range map[string]time.Duration{"lock_timeout": lock, "statement_timeout": statement} {
 		if _, err := q.ExecContext(ctx, "SELECT set_config($1, $2, $3)", name, fmt.Sprintf("%dms", max(1, d.Milliseconds())), !session); err != nil {

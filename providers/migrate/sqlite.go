@@ -55,6 +55,8 @@ func (sqlite) busy(context.Context, querier, table) (string, error) { return "",
 
 func (sqlite) hold(context.Context, querier, table, bool) error { return nil }
 
+func (sqlite) release(context.Context, querier) error { return nil }
+
 func (sqlite) limits(context.Context, querier, time.Duration, time.Duration, bool) error { return nil }
 
 func (sqlite) long(context.Context, querier, []string, time.Duration) ([]string, int, error) {
