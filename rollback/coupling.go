@@ -202,7 +202,7 @@ func (w *world) declared(a, b UnitID, kind providers.EdgeKind) (providers.Edge, 
 		if e.Kind != kind {
 			continue
 		}
-		from, to := w.named(e.From, ua.Environment), w.named(e.To, ua.Environment)
+		from, to := w.ends(e.From, ua.Environment), w.ends(e.To, ua.Environment)
 		if (slices.Contains(from, a) && slices.Contains(to, b)) || (slices.Contains(from, b) && slices.Contains(to, a)) {
 			return e, true
 		}

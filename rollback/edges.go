@@ -30,10 +30,10 @@ func (w *world) bound(id UnitID, ch choice, in []UnitID) []Finding {
 		var others []UnitID
 		var end string
 		switch {
-		case slices.Contains(w.named(e.To, u.Environment), id):
-			others, end = w.named(e.From, u.Environment), e.From
-		case e.Kind == providers.EdgeRequires && slices.Contains(w.named(e.From, u.Environment), id):
-			others, end = w.named(e.To, u.Environment), e.To
+		case slices.Contains(w.ends(e.To, u.Environment), id):
+			others, end = w.ends(e.From, u.Environment), e.From
+		case e.Kind == providers.EdgeRequires && slices.Contains(w.ends(e.From, u.Environment), id):
+			others, end = w.ends(e.To, u.Environment), e.To
 		default:
 			continue
 		}
@@ -80,7 +80,7 @@ func (w *world) precedes(a, b UnitID, calls bool) bool {
 		if !couples(e.Kind) && (!calls || e.Kind != providers.EdgeCalls) {
 			continue
 		}
-		if slices.Contains(w.named(e.From, ua.Environment), a) && slices.Contains(w.named(e.To, ua.Environment), b) {
+		if slices.Contains(w.ends(e.From, ua.Environment), a) && slices.Contains(w.ends(e.To, ua.Environment), b) {
 			return true
 		}
 	}

@@ -59,8 +59,8 @@ type moved struct {
 // flags is rule J for what flags do now: one that the target or what is served asks for, and that was altered in between.
 func (w *world) flags(id UnitID, ch choice) []Finding {
 	u, start := w.unit(id), since(ch.taken())
-	if w.obs[id].Flag != nil {
-		return nil // it is one itself
+	if w.obs[id].Flag != nil || u.Kind == KindSchema {
+		return nil // it is one itself, or asks for none: the programs on it do
 	}
 	var all []moved
 	for _, f := range w.units {

@@ -166,10 +166,10 @@ func (w *world) consumers(id UnitID, ch choice, f Finding) []Finding {
 	known := false
 	seen := map[UnitID]bool{}
 	for _, e := range w.edges {
-		if !couples(e.Kind) && e.Kind != providers.EdgeCalls || !slices.Contains(w.named(e.To, u.Environment), id) {
+		if !couples(e.Kind) && e.Kind != providers.EdgeCalls || !slices.Contains(w.ends(e.To, u.Environment), id) {
 			continue
 		}
-		others := w.named(e.From, u.Environment)
+		others := w.ends(e.From, u.Environment)
 		known = known || len(others) > 0
 		for _, v := range others {
 			if v == id || seen[v] {

@@ -2,6 +2,7 @@ package rollback
 
 import (
 	"fmt"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -75,6 +76,7 @@ func (w *world) crossing(id UnitID, ch choice) []Finding {
 	read := w.crossings(ch)
 	out := append(w.schema(id, ch, read), w.formats(id, ch, read)...)
 	schema := w.unit(id).Kind == KindSchema // its migrations are what goes back
+	flag := w.obs[id].Flag != nil           // the code stays as it is: what it can serve on and read does not change with a flag
 	for _, c := range w.crossed(id, ch) {
 		for _, k := range []struct {
 			rule    string
@@ -103,9 +105,10 @@ func (w *world) crossing(id UnitID, ch choice) []Finding {
 					files = append(files, providers.Clean(p))
 				}
 			}
-			other := len(files) == 0 && (k.kind == "" || c.Kind != k.kind)
+			other := len(files) == 0 && (k.kind == "" || c.Kind != k.kind) || flag && k.rule != ruleFlags
 			itself := c.Kind == k.kind && c.Unit == string(id) || schema && k.rule == ruleSchema
-			if other || itself || len(files) > 0 && read.tells(k.rule, files, c.Commit) {
+			told := len(files) > 0 && (read.tells(k.rule, files, c.Commit) || k.rule == ruleSchema && w.ranOne(&read, c, files))
+			if other || itself || told {
 				continue // what goes back is not crossed, and what files hold says more than what they are called
 			}
 			out = append(out, w.crossedBy(c, Finding{
@@ -114,6 +117,12 @@ func (w *world) crossing(id UnitID, ch choice) []Finding {
 		}
 	}
 	return out
+}
+
+// ranOne reports whether a change is the word of a schema that migrations ran, and all of these were read on the way: then what is in
+// them was judged. Where a tool finds them is not where the repository has them.
+func (w *world) ranOne(t *travel, c *providers.Change, files []string) bool {
+	return w.unit(UnitID(c.Unit)).Kind == KindSchema && !slices.ContainsFunc(files, func(file string) bool { return !t.read(path.Base(file)) })
 }
 
 // crossedBy lays a finding to a change.

@@ -148,8 +148,8 @@ func (w *world) readers(id UnitID, ch choice) []Finding {
 	}
 	out := w.declaredReaders(id, gone)
 	for _, v := range w.units {
-		if v.Kind == KindSchema || !sameEnvironment(v.Environment, w.unit(id).Environment) {
-			continue
+		if v.Kind == KindSchema || w.obs[v.ID].Flag != nil || !sameEnvironment(v.Environment, w.unit(id).Environment) {
+			continue // neither a schema nor a flag reads anything
 		}
 		if f := w.uses(v, gone); f.Rule != "" {
 			out = append(out, w.broken(f, id, oldest(ch)))

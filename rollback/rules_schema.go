@@ -2,6 +2,7 @@ package rollback
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -62,6 +63,13 @@ func (t *travel) tells(rule string, files []string, commit string) bool {
 // compared reports whether a file is one of a document that was compared on the way to each revision that touched it.
 func (t *travel) compared(file string) bool {
 	return slices.ContainsFunc(t.ways, func(p *passage) bool { return p != nil && p.err == nil && p.compared[file] })
+}
+
+// read reports whether a migration of that name was read on the way.
+func (t *travel) read(base string) bool {
+	return slices.ContainsFunc(t.ways, func(p *passage) bool {
+		return p != nil && p.err == nil && slices.ContainsFunc(p.migrations, func(m crossedMigration) bool { return path.Base(m.effect.File.Path) == base })
+	})
 }
 
 // source is who read it, "" nobody.

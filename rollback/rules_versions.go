@@ -94,7 +94,7 @@ func (w *world) contracts(id UnitID, ch choice) []Finding {
 			continue
 		}
 		seen[e.From+"\x00"+e.To] = true
-		from, to := w.named(e.From, environment), w.named(e.To, environment)
+		from, to := w.ends(e.From, environment), w.ends(e.To, environment)
 		switch {
 		case slices.Contains(to, id):
 			out = append(out, w.against(ruleProvider, e, id, ch, from)...)
@@ -172,7 +172,7 @@ func (w *world) minimum(id UnitID, ch choice) []Finding {
 	environment := w.unit(id).Environment
 	var out []Finding
 	for _, e := range w.edges {
-		if e.Kind != providers.EdgeMinVersion || !slices.Contains(w.named(e.To, environment), id) {
+		if e.Kind != providers.EdgeMinVersion || !slices.Contains(w.ends(e.To, environment), id) {
 			continue
 		}
 		target := ch.revs[ch.target]
@@ -194,7 +194,7 @@ func (w *world) minimum(id UnitID, ch choice) []Finding {
 
 // tooOld couples those that need more than the target to it. What is no unit here (an app on somebody's phone) stays.
 func (w *world) tooOld(e providers.Edge, id UnitID, ch choice, text string) Finding {
-	others := slices.DeleteFunc(w.named(e.From, w.unit(id).Environment), func(v UnitID) bool { return v == id })
+	others := slices.DeleteFunc(w.ends(e.From, w.unit(id).Environment), func(v UnitID) bool { return v == id })
 	if len(others) == 0 {
 		return w.edgeFinding(e, Blocked, nil, text+fmt.Sprintf("; %s is no unit here that could go back too", e.From))
 	}

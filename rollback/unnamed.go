@@ -30,6 +30,10 @@ func (w *world) unnamed(id UnitID, ch choice) Finding {
 		f.Evidence = providers.Few(near, 8)
 		f = w.broken(f, id, oldest(ch))
 		f.Text = fmt.Sprintf("%s, and others were deployed within %s of it: what else it belongs to cannot be told", what, providers.Span(shareWindow))
+		if w.obs[id].Flag != nil { // it never carries a commit, and no unit shares what it is
+			f.Verdict = Conditional
+			f.Text = fmt.Sprintf("a flag carries no commit, and others were deployed within %s of it: know whether one of them counts on it as it is", providers.Span(shareWindow))
+		}
 		return f
 	}
 	f.Verdict, f.Evidence = Independent, fmt.Sprintf("from %s to %s", first.UTC().Format(time.RFC3339), last.UTC().Format(time.RFC3339))

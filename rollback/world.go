@@ -178,6 +178,14 @@ func (w *world) named(end, environment string) []UnitID {
 	return ids
 }
 
+// ends is what one end of an edge names. A service stands for what runs: its flags and its schema, which never go back as a part of
+// something else, are ends only by their own names.
+func (w *world) ends(end, environment string) []UnitID {
+	return slices.DeleteFunc(w.named(end, environment), func(id UnitID) bool {
+		return string(id) != end && (w.unit(id).Kind == KindSchema || w.obs[id].Flag != nil)
+	})
+}
+
 // revisions are what a unit served, the newest first: Current, then its history.
 func revisions(o Observation) []Revision {
 	return append([]Revision{o.Current}, o.History...)
