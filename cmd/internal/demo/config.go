@@ -55,7 +55,8 @@ func writeConfig(path string, s scenario, addr func(service string) string) erro
 		Units   []unit
 		Extra   []string // units that nobody asks
 		PriceDB string
-	}{since, s.edges, units(addr), s.extra(), addr(shop.PriceDB)})
+		Flags   string // where the flag service is; "" there is none, and no database
+	}{since, s.edges, units(addr), s.extra(), addr(shop.PriceDB), addr(shop.Flags)})
 	if err != nil {
 		return fmt.Errorf("write the demo's configuration: %w", err)
 	}

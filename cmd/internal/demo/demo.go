@@ -40,6 +40,7 @@ type World struct {
 	repo     *repository
 	host     *host
 	cluster  *cluster // in the place of host where the scenario is one of a cluster
+	switcher string   // the token of whoever switches flags, where there are any
 	sweeper  *child   // nil where the directory is kept
 	spawn    *spawner
 
@@ -111,7 +112,7 @@ func (w *World) build(ctx context.Context) error {
 	}
 	now := w.now().UTC()
 	keys := map[string]string{}
-	for _, l := range append([]landing{first()}, harmless()...) {
+	for _, l := range w.scenario.history() {
 		at := now.Add(-l.age - w.scenario.quiet)
 		hash, err := repo.land(ctx, l, at, keys[l.reverts])
 		if err != nil {
@@ -120,12 +121,19 @@ func (w *World) build(ctx context.Context) error {
 		keys[l.key] = hash
 		for i, service := range l.releases {
 			// A release goes live a minute and a half after it landed, one service after the other.
-			if err := w.ground().release(ctx, repo, service, l, at.Add(90*time.Second+time.Duration(i)*20*time.Second)); err != nil {
+			live := at.Add(90*time.Second + time.Duration(i)*20*time.Second)
+			if err := w.migrate(ctx, repo, service, live.Add(-5*time.Second)); err != nil {
+				return err
+			}
+			if err := w.ground().release(ctx, repo, service, l, live); err != nil {
 				return w.linkHint(err)
 			}
 		}
 	}
 	if err := w.stage(ctx, now); err != nil {
+		return err
+	}
+	if err := w.writeFlags(now); err != nil {
 		return err
 	}
 	return repo.checkout(ctx)
@@ -181,6 +189,9 @@ const loadName = "load"
 func (w *World) startHere(ctx context.Context) error {
 	more, err := w.startGameDay(ctx)
 	if err != nil {
+		return err
+	}
+	if more[shop.Orders], err = w.startFlags(ctx); err != nil {
 		return err
 	}
 	for _, c := range []struct {

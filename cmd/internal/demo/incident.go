@@ -50,6 +50,9 @@ func (w *World) Break(ctx context.Context) error {
 	if err := w.goLive(ctx, hashes); err != nil {
 		return err
 	}
+	if err := w.switchOn(ctx); err != nil {
+		return err
+	}
 	if c := w.child(w.scenario.dies); c != nil {
 		c.kill()
 		truth.Cause = "the process " + c.name + " died"
@@ -63,7 +66,11 @@ func (w *World) goLive(ctx context.Context, hashes []string) error {
 	var live []string
 	for i := len(hashes) - 1; i >= 0; i-- {
 		for _, service := range w.scenario.comes[i].releases {
-			if err := w.ground().release(ctx, w.repo.at(hashes[i]), service, w.scenario.comes[i], w.now()); err != nil {
+			at := w.repo.at(hashes[i])
+			if err := w.migrate(ctx, at, service, w.now()); err != nil {
+				return err
+			}
+			if err := w.ground().release(ctx, at, service, w.scenario.comes[i], w.now()); err != nil {
 				return err
 			}
 			live = append(live, service)

@@ -22,6 +22,7 @@ type scenario struct {
 	early       *landing // goes live before all that and does no harm
 	stuck       *landing // goes live after that and never serves; the release before it goes on
 	gameDay     *gameDay // is staged and not released: a game day does that
+	stored      *stored  // orders has a database, and the shop flags
 }
 
 // edge is one entry of the catalogue's edges.
@@ -73,10 +74,17 @@ func scenarios() []scenario {
 		{
 			name: "coupled", about: "one change in two services that can only go back together",
 			comes: []landing{bystander(), cartAPI()}, culprit: 1, back: []string{shop.Orders, shop.Pricing},
-			edges: []edge{{
-				From: shop.Orders, To: shop.Pricing, Kind: "requires",
-				Evidence: "orders asks pricing in one API version only (services/orders/service.json, pricing_api)",
-			}},
+			edges: []edge{
+				{
+					From: shop.Orders, To: shop.Pricing, Kind: "requires",
+					Evidence: "orders asks pricing in one API version only (services/orders/service.json, pricing_api)",
+				},
+				{
+					From: windowUnit, To: shop.Orders, Kind: "order",
+					Evidence: "only orders from #1184 on knows what the flag switches on (docs/runbook.md): off before orders goes back",
+				},
+			},
+			stored: &stored{before: []landing{carriersTable(), noHotline()}, on: deliveryWindow, by: nadia},
 		},
 		{
 			name: "kubernetes", about: "the shop in a Kubernetes cluster: a rollout that never got ready, and the one after it that breaks three services",
@@ -126,16 +134,20 @@ func cartLimitsAndComma() landing {
 	return l
 }
 
-// cartAPI moves both ends to version 2 of the pricing API and forgets one currency of its table: the euro.
+// cartAPI moves both ends to version 2 of the pricing API and forgets one currency of its table: the euro. It also adds a column, and
+// asks for it behind a flag.
 func cartAPI() landing {
 	return landing{
 		age: 20 * time.Second, author: nadia, committer: forge, changeSet: "#1184",
-		message: "Cart totals in minor units: pricing API v2 (#1184)\n\npricing serves v2, orders asks in v2.\n\n" + claudeCode + "\n",
+		message: "Cart totals in minor units: pricing API v2 (#1184)\n\npricing serves v2, orders asks in v2. Orders also says by when a parcel comes at the latest,\n" +
+			"behind the flag " + deliveryWindow + ".\n\n" + claudeCode + "\n",
 		edits: []edit{
 			{"services/pricing/service.json", `"serves": ["v1"]`, `"serves": ["v2"]`},
 			{"services/pricing/currencies.json", `11430000, "digits": 2,`, `11430000, "digits": 2, "minor_units": 2,`},
 			{"services/pricing/currencies.json", `163200000, "digits": 0,`, `163200000, "digits": 0, "minor_units": 0,`},
 			{"services/orders/service.json", `"pricing_api": "v1"`, `"pricing_api": "v2"`},
+			{"services/orders/service.json", `"carriers": ["days"]`, `"carriers": ["days", "latest"],` + "\n  " + `"window_flag": "` + deliveryWindow + `"`},
+			{path: migrations + "/00003_latest.sql", new: latestSQL},
 		},
 		releases: []string{shop.Pricing, shop.Orders},
 	}

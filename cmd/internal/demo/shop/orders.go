@@ -2,9 +2,13 @@ package shop
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"os"
+	"strconv"
+	"strings"
 )
 
 // ordersSettings are the files of an orders release.
@@ -12,7 +16,10 @@ type ordersSettings struct {
 	PricingAPI       string `json:"pricing_api"` // the one version in which it asks pricing
 	PricingTimeoutMS int    `json:"pricing_timeout_ms"`
 	MaxLines         int    `json:"max_lines"`
-	shipping         shipping
+	// What it reads of a carrier's row; none: shipping.json says it all.
+	CarrierColumns []string `json:"carriers"`
+	WindowFlag     string   `json:"window_flag"` // the flag behind which it says the latest day
+	shipping       shipping
 }
 
 type shipping struct {
@@ -31,10 +38,23 @@ type quote struct {
 	Price   priced `json:"price"`
 	Carrier string `json:"carrier"`
 	Days    int    `json:"days"`
+	Latest  string `json:"latest,omitempty"`
 }
 
-func newOrders(o options, log *slog.Logger) http.Handler {
+func newOrders(o options, log *slog.Logger) (http.Handler, error) {
 	s := newSite(o, log, loadOrders)
+	db, err := openCarriers(o.database)
+	if err != nil {
+		return nil, err
+	}
+	flags := &asker{addr: o.upstream[Flags], client: s.client}
+	if o.sdk != "" {
+		token, err := os.ReadFile(o.sdk)
+		if err != nil {
+			return nil, fmt.Errorf("read the token for flags: %w", err)
+		}
+		flags.token = strings.TrimSpace(string(token))
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /version", s.version)
 	mux.HandleFunc("GET /quote", s.endpoint(func(r *http.Request, set ordersSettings) (any, error) {
@@ -53,7 +73,20 @@ func newOrders(o options, log *slog.Logger) http.Handler {
 		if p.API != set.PricingAPI || (p.API == "v2") != (p.TotalMinor != nil) {
 			return nil, faultf(http.StatusBadGateway, "pricing answered in %q, not in %q", p.API, set.PricingAPI)
 		}
-		return quote{Price: p, Carrier: set.shipping.Carrier, Days: set.shipping.Days}, nil
+		out := quote{Price: p, Carrier: set.shipping.Carrier, Days: set.shipping.Days}
+		if db != nil && len(set.CarrierColumns) > 0 {
+			row, err := db.read(r.Context(), set.shipping.Carrier, set.CarrierColumns)
+			if err != nil {
+				return nil, err
+			}
+			if out.Days, err = strconv.Atoi(row["days"]); err != nil {
+				return nil, fmt.Errorf("carriers: days of %s: %w", out.Carrier, err)
+			}
+			if flags.enabled(r.Context(), set.WindowFlag) {
+				out.Latest = row["latest"]
+			}
+		}
+		return out, nil
 	}))
-	return mux
+	return mux, nil
 }

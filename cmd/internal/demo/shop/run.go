@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// The services of the shop. PriceDB is the backing store that pricing asks; it has no releases.
+// The services of the shop. PriceDB is the backing store that pricing asks; it has no releases, as [Flags] has none.
 const (
 	Storefront = "storefront"
 	Login      = "login"
@@ -37,6 +37,8 @@ type options struct {
 	upstream        addresses
 	rate            int
 	switches, lease string
+	flagFile, sdk   string
+	database        string
 }
 
 // addresses is a repeatable flag of the form service=host:port.
@@ -69,6 +71,9 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	fs.IntVar(&o.rate, "rate", 20, "requests a second")
 	fs.StringVar(&o.switches, "switches", "", "the directory with the releases of the switches; none: nothing is switched")
 	fs.StringVar(&o.lease, "lease", "", "the file that has to be fresh for the price store to answer; none: it always does")
+	fs.StringVar(&o.flagFile, "flag-file", "", "what the flag service knows")
+	fs.StringVar(&o.sdk, "sdk", "", "the file with the token by which a service asks for flags")
+	fs.StringVar(&o.database, "database", "", "the database of orders; none: its files say all")
 	if err := fs.Parse(args[1:]); err != nil {
 		return fmt.Errorf("arguments of a child of the demo: %w", err)
 	}
@@ -88,6 +93,8 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return fmt.Errorf("no child of the demo is called %q: there are service, load and keeper", args[0])
 	case o.name == PriceDB:
 		return runPriceDB(ctx, o, stdout)
+	case o.name == Flags:
+		return runFlags(ctx, o, log, stdout)
 	}
 	h, err := handlerOf(o, log)
 	if err != nil {
@@ -105,7 +112,7 @@ func handlerOf(o options, log *slog.Logger) (http.Handler, error) {
 	case Pricing:
 		return newPricing(o, log), nil
 	case Orders:
-		return newOrders(o, log), nil
+		return newOrders(o, log)
 	default:
 		return nil, fmt.Errorf("the shop has no service %q", o.name)
 	}
