@@ -71,45 +71,48 @@ func (w *world) landed(commit string) time.Time {
 	return time.Time{}
 }
 
+// nameRule finds what a rule is about by the kind of a change, or by what its files are called.
+type nameRule struct {
+	rule    string
+	verdict Verdict
+	kind    providers.Kind
+	is      func(string) bool
+	text    string
+}
+
+// nameRules are the rules D, E and J for changes whose files nobody can read.
+func nameRules() []nameRule {
+	return []nameRule{
+		{
+			ruleSchema, Unknown, providers.KindMigration,
+			func(p string) bool { _, is := migration.Recognise(p, nil); return is },
+			"a migration lies between the two, and the schema does not go back: whether %s can serve on it is not known",
+		},
+		{
+			ruleFormat, Unknown, "", formatName.MatchString,
+			"a data format was altered between the two: whether %s can read what was written since is not known",
+		},
+		{
+			ruleFlags, Conditional, providers.KindFlag, flagName.MatchString,
+			"a flag was altered between the two, and flags do not go back with %s: turn off first what it does not know",
+		},
+	}
+}
+
 // crossing are the rules D, E and J: what would be taken back whose effect stays. Where nobody can read the files, their names tell.
 func (w *world) crossing(id UnitID, ch choice) []Finding {
 	read := w.crossings(ch)
 	out := append(w.schema(id, ch, read), w.formats(id, ch, read)...)
-	schema := w.unit(id).Kind == KindSchema // its migrations are what goes back
-	flag := w.obs[id].Flag != nil           // the code stays as it is: what it can serve on and read does not change with a flag
 	for _, c := range w.crossed(id, ch) {
-		for _, k := range []struct {
-			rule    string
-			verdict Verdict
-			kind    providers.Kind
-			is      func(string) bool
-			text    string
-		}{
-			{
-				ruleSchema, Unknown, providers.KindMigration,
-				func(p string) bool { _, is := migration.Recognise(p, nil); return is },
-				"a migration lies between the two, and the schema does not go back: whether %s can serve on it is not known",
-			},
-			{
-				ruleFormat, Unknown, "", formatName.MatchString,
-				"a data format was altered between the two: whether %s can read what was written since is not known",
-			},
-			{
-				ruleFlags, Conditional, providers.KindFlag, flagName.MatchString,
-				"a flag was altered between the two, and flags do not go back with %s: turn off first what it does not know",
-			},
-		} {
+		for _, k := range nameRules() {
 			var files []string
 			for _, p := range c.Paths {
 				if k.is(p) {
 					files = append(files, providers.Clean(p))
 				}
 			}
-			other := len(files) == 0 && (k.kind == "" || c.Kind != k.kind) || flag && k.rule != ruleFlags
-			itself := c.Kind == k.kind && c.Unit == string(id) || schema && k.rule == ruleSchema
-			told := len(files) > 0 && (read.tells(k.rule, files, c.Commit) || k.rule == ruleSchema && w.ranOne(&read, c, files))
-			if other || itself || told {
-				continue // what goes back is not crossed, and what files hold says more than what they are called
+			if !w.crosses(id, c, &k, files) || w.toldByFiles(&read, c, &k, files) {
+				continue
 			}
 			out = append(out, w.crossedBy(c, Finding{
 				Rule: k.rule, Verdict: k.verdict, Text: fmt.Sprintf(k.text, name(ch.revs[ch.target])), Evidence: providers.Few(files, 4),
@@ -117,6 +120,22 @@ func (w *world) crossing(id UnitID, ch choice) []Finding {
 		}
 	}
 	return out
+}
+
+// crosses reports whether a change is what a rule is about, and is not itself what goes back.
+func (w *world) crosses(id UnitID, c *providers.Change, k *nameRule, files []string) bool {
+	if len(files) == 0 && (k.kind == "" || c.Kind != k.kind) || c.Kind == k.kind && c.Unit == string(id) {
+		return false
+	}
+	if w.obs[id].Flag != nil { // the code stays as it is: what it can serve on and read does not change with a flag
+		return k.rule == ruleFlags
+	}
+	return w.unit(id).Kind != KindSchema || k.rule != ruleSchema // its migrations are what goes back
+}
+
+// toldByFiles reports whether what the files hold was judged, which says more than what they are called.
+func (w *world) toldByFiles(read *travel, c *providers.Change, k *nameRule, files []string) bool {
+	return len(files) > 0 && (read.tells(k.rule, files, c.Commit) || k.rule == ruleSchema && w.ranOne(read, c, files))
 }
 
 // ranOne reports whether a change is the word of a schema that migrations ran, and all of these were read on the way: then what is in
