@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/backout-dev/backout/rollback"
-	"github.com/backout-dev/backout/test/servers"
 )
 
 // shortages are what there is no room for, with what to do first.
@@ -67,10 +66,8 @@ rules:
 - {apiGroups: [apps], resources: ["*"], verbs: ["*"]}
 - {apiGroups: [""], resources: [pods, configmaps, events], verbs: ["*"]}
 `)
-	r.kubectl("create", "rolebinding", "deploys", "--role=deploys", "--user="+servers.Limited)
-	set := r.p.set
-	set.Context = servers.Limited
-	p, err := r.provider(set).Plan(r.Context(), obs, to)
+	r.kubectl("create", "rolebinding", "deploys", "--role=deploys", "--user="+r.user())
+	p, err := r.provider(r.limited()).Plan(r.Context(), obs, to)
 	if err != nil {
 		r.Fatal(err)
 	}

@@ -18,7 +18,6 @@ import (
 
 	"github.com/backout-dev/backout/rollback"
 	"github.com/backout-dev/backout/rollback/rollbacktest"
-	"github.com/backout-dev/backout/test/servers"
 )
 
 // environs are what is around a workload: other revisions, owners, admission, rights, and the promises of every reverser.
@@ -217,13 +216,12 @@ func rights(r *room) {
 	first := r.served(deployment("v1", "", ""))
 	r.served(deployment("v2", "", ""))
 	r.kubectl("create", "role", "look", "--verb=get,list", "--resource=deployments,replicasets,pods")
-	r.kubectl("create", "rolebinding", "look", "--role=look", "--user="+servers.Limited)
-	set := r.p.set
-	set.Context = servers.Limited
+	r.kubectl("create", "rolebinding", "look", "--role=look", "--user="+r.user())
+	set := r.limited()
 	limited := *r
 	limited.p = r.provider(set)
 	r.kubectl("create", "clusterrole", r.ns, "--verb=list", "--resource=namespaces")
-	r.kubectl("create", "clusterrolebinding", r.ns, "--clusterrole="+r.ns, "--user="+servers.Limited)
+	r.kubectl("create", "clusterrolebinding", r.ns, "--clusterrole="+r.ns, "--user="+r.user())
 	all := set
 	all.Namespaces = nil
 	found, refusals := 0, 0

@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/backout-dev/backout/rollback"
-	"github.com/backout-dev/backout/test/servers"
 )
 
 // looked is what a plan looked at, by the rule, as "yes" or "no", in their order.
@@ -33,10 +32,9 @@ func lostOnes(r *room) {
 	r.kubectl("delete", "configmap", "shop-config")
 	want("what it reads is gone", "I4 yes, I2 yes, I4 no")
 	r.kubectl("create", "configmap", "shop-config", "--from-literal=a=1")
-	r.kubectl("create", "rolebinding", "look", "--clusterrole=view", "--user="+servers.Limited)
-	admin, set := r.p, r.p.set
-	set.Context = servers.Limited
-	r.p = r.provider(set)
+	r.kubectl("create", "rolebinding", "look", "--clusterrole=view", "--user="+r.user())
+	admin := r.p
+	r.p = r.provider(r.limited())
 	want("no right", "I4 no, I2 no, I4 yes")
 	r.p = admin
 	r.kubectl("delete", "replicaset", replicaSetOf(r.T, r, "v1"))

@@ -58,6 +58,16 @@ func (r *room) provider(set settings) *Provider {
 	return p.(*Provider)
 }
 
+// limited are the settings of a user of this room alone, with the right that a test binds to [room.user].
+func (r *room) limited() settings {
+	r.Helper()
+	set := r.p.set
+	set.Kubeconfig, set.Context = r.c.As(r.T, r.user()), r.user()
+	return set
+}
+
+func (r *room) user() string { return "user-of-" + r.ns }
+
 func (r *room) kubectl(args ...string) string {
 	r.Helper()
 	return r.c.Do(r.T, "", append([]string{"-n", r.ns}, args...)...)

@@ -168,6 +168,24 @@ current-context: admin
 	return os.WriteFile(c.Kubeconfig, []byte(text), 0o600)
 }
 
+// As writes a kubeconfig whose only context, of that name too, is a user who may do what is bound to the name and nothing
+// else: tests that share a cluster do not see what each other's users may.
+func (c *Cluster) As(t testing.TB, user string) string {
+	t.Helper()
+	text := fmt.Sprintf(`apiVersion: v1
+kind: Config
+clusters: [{name: test, cluster: {server: %q, certificate-authority: %q}}]
+users: [{name: %[3]s, user: {token: admin-token, as: %[3]s}}]
+contexts: [{name: %[3]s, context: {cluster: test, user: %[3]s}}]
+current-context: %[3]s
+`, c.Server, filepath.Join(c.dir, "certs", "apiserver.crt"), user)
+	file := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
 func (c *Cluster) components(ports []string) []*process {
 	at := func(name string) string { return filepath.Join(c.dir, name) }
 	etcd, peers := "http://127.0.0.1:"+ports[0], "http://127.0.0.1:"+ports[1]
