@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -10,10 +11,13 @@ import (
 // finding is one line of the preflight. What holds for several units in the same words is one line for all of them.
 type finding struct {
 	ok             bool
-	word           string
+	word           string // one of weights
 	units          []string
 	text, evidence string
 }
+
+// weights are the words before a finding, what stands most against the plan first.
+var weights = [...]string{"REFUSED", "BLOCKED", "MISSING", "ONE-WAY", "UNKNOWN", "COUPLED", "IF", "WARN", "note", "ok"}
 
 // preflight counts what every rule found and lists what has to be known; what it gives back lists what is well.
 func (s *planScreen) preflight(p *page) (well func(p *page)) {
@@ -49,7 +53,7 @@ func (s *planScreen) findingLines(p *page, f *finding) {
 			lines = append(lines, s.c.style.faint(l))
 		}
 	}
-	p.add("  " + f.word + " " + lines[0])
+	p.add("  " + s.findingStyle(f.word)(f.word) + pad(8-width(f.word)) + lines[0])
 	for _, l := range lines[1:] {
 		p.add(pad(10) + l)
 	}
@@ -64,11 +68,14 @@ func (s *planScreen) findings() []finding {
 		}
 	}
 	for _, t := range s.planWarnings() {
-		all = append(all, finding{word: s.c.style.careful("WARN   "), text: plain(t)})
+		all = append(all, finding{word: "WARN", text: plain(t)})
 	}
 	for _, r := range s.reasons() {
 		all = append(all, finding{ok: s.plan.Decision.Allowed, word: r[0], text: r[1]})
 	}
+	slices.SortStableFunc(all, func(a, b finding) int {
+		return cmp.Compare(slices.Index(weights[:], a.word), slices.Index(weights[:], b.word))
+	})
 	return all
 }
 
@@ -98,43 +105,42 @@ func (s *planScreen) unitFindings(u *rollback.UnitPlan) []finding {
 		if strings.Contains(text, evidence) {
 			evidence = "" // said already
 		}
-		out = append(out, finding{ok, s.findingWord(f.Verdict), units, plain(f.Rule) + ": " + text, evidence})
+		out = append(out, finding{ok, findingWord(f.Verdict), units, plain(f.Rule) + ": " + text, evidence})
 	}
 	target := name(u.To)
 	switch {
 	case u.To.Digest == "" || u.Verdict == rollback.NoOp:
 	case len(u.To.Good) > 0:
-		out = append(out, finding{ok: true, word: s.findingWord(rollback.Independent), units: units, text: target + " is known good: " + plain(strings.Join(u.To.Good, "; "))})
+		out = append(out, finding{ok: true, word: "ok", units: units, text: target + " is known good: " + plain(strings.Join(u.To.Good, "; "))})
 	default:
-		out = append(out, finding{word: s.c.style.careful("WARN   "), units: units, text: target + " is not known good: nothing shows that it served well"})
+		out = append(out, finding{word: "WARN", units: units, text: target + " is not known good: nothing shows that it served well"})
 	}
 	for _, m := range u.Missing {
-		out = append(out, finding{word: s.c.style.bad("MISSING"), units: units, text: plain(m)})
+		out = append(out, finding{word: "MISSING", units: units, text: plain(m)})
 	}
-	warn := s.c.style.careful("WARN   ")
 	switch {
 	case strings.HasPrefix(u.Tested, "tested"):
-		out = append(out, finding{ok: true, word: s.findingWord(rollback.Independent), units: units, text: plain(u.Tested)})
+		out = append(out, finding{ok: true, word: "ok", units: units, text: plain(u.Tested)})
 	case u.Proof != nil && u.Proof.Proof != nil:
-		out = append(out, finding{word: warn, units: units, text: proven(u.Tested)})
+		out = append(out, finding{word: "WARN", units: units, text: proven(u.Tested)})
 	default:
 		text, then := proven(u.Tested), ": "
 		if strings.Contains(text, ";") {
 			then = "; "
 		}
-		out = append(out, finding{word: warn, units: units, text: text + then + "this way back was never proved"})
+		out = append(out, finding{word: "WARN", units: units, text: text + then + "this way back was never proved"})
 	}
 	for _, t := range u.Warnings {
-		out = append(out, finding{word: warn, units: units, text: plain(t)})
+		out = append(out, finding{word: "WARN", units: units, text: plain(t)})
 	}
 	return out
 }
 
 // reasons are what the policy says, as pairs of word and text; a warning that stands above already is left out.
 func (s *planScreen) reasons() [][2]string {
-	word := s.c.style.faint("note   ")
+	word := "note"
 	if !s.plan.Decision.Allowed {
-		word = s.c.style.bad("REFUSED")
+		word = "REFUSED"
 	}
 	var out [][2]string
 	for _, t := range s.plan.Decision.Reasons {
@@ -160,19 +166,32 @@ func (s *planScreen) planWarnings() []string {
 	return out
 }
 
-func (s *planScreen) findingWord(v rollback.Verdict) string {
+func findingWord(v rollback.Verdict) string {
 	switch v {
 	case rollback.Independent, rollback.NoOp:
-		return "ok     "
+		return "ok"
 	case rollback.Conditional:
-		return s.c.style.careful("IF     ")
+		return "IF"
 	case rollback.Coupled:
-		return s.c.style.careful("COUPLED")
+		return "COUPLED"
 	case rollback.Irreversible:
-		return s.c.style.bad("ONE-WAY")
+		return "ONE-WAY"
 	case rollback.Blocked:
-		return s.c.style.bad("BLOCKED")
+		return "BLOCKED"
 	default:
-		return s.c.style.careful("UNKNOWN")
+		return "UNKNOWN"
+	}
+}
+
+func (s *planScreen) findingStyle(word string) func(string) string {
+	switch word {
+	case "REFUSED", "BLOCKED", "MISSING", "ONE-WAY":
+		return s.c.style.bad
+	case "note":
+		return s.c.style.faint
+	case "ok":
+		return func(text string) string { return text }
+	default:
+		return s.c.style.careful
 	}
 }

@@ -205,6 +205,7 @@ func (s *planScreen) selected() {
 
 // toggle takes the unit under the cursor into the plan or out of it, and plans again.
 func (s *planScreen) toggle() tea.Cmd {
+	s.scroll.top = 0 // the units stand there: nobody selects one unseen
 	rows := s.rows()
 	id := rows[min(s.list.cursor, len(rows)-1)].id
 	s.only[id] = !s.only[id]
