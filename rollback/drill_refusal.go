@@ -101,8 +101,20 @@ func against(name DrillReason, format string, args ...any) Precondition {
 	return Precondition{Name: name, State: CheckFail, Refuse: true, Text: providers.Clean(fmt.Sprintf(format, args...))}
 }
 
+// subject is the unit that a drill was asked of. Where it goes back only together with others, those may stand before it.
+func (p *Plan) subject() *UnitPlan {
+	if p.basis != nil && len(p.basis.primary) > 0 {
+		for i := range p.Units {
+			if p.Units[i].Unit.ID == p.basis.primary[0] {
+				return &p.Units[i]
+			}
+		}
+	}
+	return &p.Units[0]
+}
+
 func (p *Plan) drillTarget() Precondition {
-	u := &p.Units[0]
+	u := p.subject()
 	switch {
 	case p.Kind != kindDrill:
 		return against(DrillNoTarget, "%s would be brought forward by this, and a drill goes back: name a revision from before what is live with --to", u.Unit.ID)
@@ -117,13 +129,14 @@ func (p *Plan) drillTarget() Precondition {
 
 func (p *Plan) drillAlone() Precondition {
 	if len(p.Units) > 1 {
-		return against(DrillNotAlone, "%s goes back only together with %s, and a drill takes one unit", p.Units[0].Unit.ID, strings.Join(p.beside(p.Units[0].Unit.ID), ", "))
+		u := p.subject().Unit.ID
+		return against(DrillNotAlone, "%s goes back only together with %s, and a drill takes one unit", u, strings.Join(p.beside(u), ", "))
 	}
 	return holds(DrillNotAlone, "one unit")
 }
 
 func (e *Engine) drillSlice(p *Plan) Precondition {
-	u := p.Units[0].Unit
+	u := p.subject().Unit
 	if is := e.sliceOf(u); p.Slice != is {
 		return against(DrillSlice, "%s is switched as a whole, which is %q: its provider cannot switch a part of it; declare a unit that is itself a %s under drills.slices", u.ID, is, p.Slice)
 	}
@@ -161,7 +174,7 @@ func (e *Engine) drillBusy(ctx context.Context, p *Plan) Precondition {
 		return against(DrillBusy, "whether another drill goes on is not known: %v", err)
 	}
 	for i := range drills {
-		if d := &drills[i]; !d.State.Final() && d.Unit.Environment == p.Units[0].Unit.Environment {
+		if d := &drills[i]; !d.State.Final() && d.Unit.Environment == p.subject().Unit.Environment {
 			return against(DrillBusy, "%s of %s is not over (%s), and one at a time is drilled in an environment: backout drill show %s", d.ID, d.Unit.ID, d.State, d.ID)
 		}
 	}
@@ -175,7 +188,7 @@ func (e *Engine) drillClosed(p *Plan) Precondition {
 		}
 	}
 	if e.cfg.DrillGuard != nil {
-		if why := e.cfg.DrillGuard.Closed(p.Units[0].Unit, e.cfg.Now()); why != "" {
+		if why := e.cfg.DrillGuard.Closed(p.subject().Unit, e.cfg.Now()); why != "" {
 			return against(DrillClosed, "%s", why)
 		}
 	}
@@ -236,7 +249,7 @@ func (e *Engine) drillBudget(ctx context.Context, p *Plan) Precondition {
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	all := e.cfg.DrillGuard.Budgets(ctx, p.Units[0].Unit)
+	all := e.cfg.DrillGuard.Budgets(ctx, p.subject().Unit)
 	for _, c := range all {
 		if c.State != CheckPass {
 			return against(DrillBudget, "error budget %s: %s (%s, goal: %s)", c.Name, c.State, c.Observed, c.Goal)

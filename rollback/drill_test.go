@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/rollback"
 	"github.com/backout-dev/backout/rollback/ledger"
 	"github.com/backout-dev/backout/rollback/policy"
@@ -233,5 +234,22 @@ func TestOneDrillAtATime(t *testing.T) {
 			t.Error(err)
 		}
 		b.sound(t)
+	})
+}
+
+// A drill speaks of the unit that it was asked of, whatever has to go back before that one.
+func TestADrillIsOfTheUnitThatItWasAskedOf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, _ := drillBench(t)
+		b.pricing()
+		b.target.add("storefront", rev("s9", "other", 9), rev("s8", "s8", 90))
+		p, before := b.drillPlan(t, rollback.Request{Edges: []providers.Edge{{From: "storefront", To: "pricing", Kind: providers.EdgeRequires}}})
+		_, err := b.Drill(t.Context(), p, yes(p))
+		if len(p.Units) != 2 || p.Units[0].Unit.Service != "storefront" || rollback.ExitCode(err) != 26 {
+			t.Fatalf("%d units, %v", len(p.Units), err)
+		}
+		if want := "fake:prod/pricing goes back only together with fake:prod/storefront, and a drill takes one unit"; before[1].Text != want || before[0].Text != "r42 to r41" {
+			t.Errorf("before it: %q, %q", before[0].Text, before[1].Text)
+		}
 	})
 }

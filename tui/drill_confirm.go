@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -105,7 +106,7 @@ func (s *drillConfirm) confirm() tea.Cmd {
 func (s *drillConfirm) Render(w, h int) string {
 	bw := min(76, w-2)
 	in := bw - 4
-	u := &s.m.plan.Units[0]
+	u := &s.m.plan.Units[max(slices.IndexFunc(s.m.plan.Units, func(u rollback.UnitPlan) bool { return u.Unit.ID == s.m.unit }), 0)]
 	lines := []string{
 		s.c.style.bold("DRILL IN " + s.c.badge()), "",
 		cut(" unit     "+plain(string(u.Unit.ID)), in),

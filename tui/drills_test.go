@@ -196,3 +196,16 @@ func TestADrillIsNotAskedForInVain(t *testing.T) {
 		t.Error(w.screen())
 	}
 }
+
+// The unit that a drill is asked of is the one that it tells of, also where another one would go back before it.
+func TestADrillTellsOfItsOwnUnit(t *testing.T) {
+	d := hall()
+	flag := d.plan.Units[0]
+	flag.Unit = rollback.Unit{ID: "unleash:prod/window", Kind: "flag", Service: "cart"}
+	d.plan.Units = append([]rollback.UnitPlan{flag}, d.plan.Units...)
+	w := drillWorld(t, d)
+	w.press("6", "D")
+	if got := w.screen(); !strings.Contains(got, "unit     releases:bakery/cart") || strings.Contains(got, "unleash:prod/window") {
+		t.Errorf("it tells of another one:\n%s", got)
+	}
+}
