@@ -133,7 +133,7 @@ func (s *confirmScreen) Render(w, h int) string {
 	}
 	lines := []string{s.c.style.bold(verb + s.where()), ""}
 	lines = append(lines, s.units(in)...)
-	lines = append(lines, " plan     "+shortHash(s.plan.Hash), " proof    "+s.c.tested(s.plan.Units[0].Tested))
+	lines = append(append(lines, " plan     "+shortHash(s.plan.Hash)), s.proofs(in)...)
 	lines = append(lines, s.leftBehind(in)...)
 	lines = append(append(lines, labelled(" command  ", s.of.line(), in)...), "")
 	question := s.question(in)
@@ -142,6 +142,28 @@ func (s *confirmScreen) Render(w, h int) string {
 	}
 	lines = append(lines, question...)
 	return strings.Join(s.c.style.box(lines, bw), "\n")
+}
+
+// proofs says of every unit whether its way back is tested, once where it is the same for all.
+func (s *confirmScreen) proofs(w int) []string {
+	var words []string
+	of := map[string][]string{}
+	for i := range s.plan.Units {
+		u := &s.plan.Units[i]
+		word := proven(u.Tested)
+		if of[word] == nil {
+			words = append(words, word)
+		}
+		of[word] = append(of[word], unitName(u.Unit.ID))
+	}
+	if len(words) == 1 {
+		return []string{cut(" proof    "+s.c.tested(words[0]), w)}
+	}
+	var out []string
+	for _, word := range words {
+		out = append(out, cut(" proof    "+strings.Join(of[word], ", ")+": "+s.c.tested(word), w))
+	}
+	return out
 }
 
 // where is the environment in a word, as the badge has it.

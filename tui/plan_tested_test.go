@@ -49,3 +49,21 @@ func TestThePlanSaysWhetherItIsTested(t *testing.T) {
 		t.Errorf("a plan that says nothing of it is %q", got)
 	}
 }
+
+// Where some of a set are tested and some are not, the confirmation does not let one speak for the others.
+func TestTheConfirmationSaysItOfEachUnit(t *testing.T) {
+	wd := newWorld(t, func(_ *Options, f *fake) {
+		second := f.plan.Units[0]
+		second.Unit.ID, second.Tested = "releases:bakery/till", "untested: the last proof is 45 days old (30 days allowed)"
+		f.plan.Units[0].Tested = "tested L4 3d ago by ana, 41s"
+		f.plan.Units = append(f.plan.Units, second)
+	})
+	wd.press("r", "R")
+	first := unitName(wd.m.top().(*planScreen).plan.Units[0].Unit.ID)
+	got := ansi.Strip(wd.screen())
+	for _, want := range []string{"proof    " + first + ": tested L4 3d ago by ana", "proof    till: untested: the last proof is 45 days"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+}

@@ -222,5 +222,5 @@ func covered(e *rollback.Engine, units []rollback.Unit, all []unitProofs) string
 			tested++
 		}
 	}
-	return fmt.Sprintf("tested: %d of %s, %.0f%% by how much depends on them", tested, many(len(units), "unit"), proof.Coverage(standings)*100)
+	return fmt.Sprintf("tested: %d of %s, %.0f%% weighed by tier", tested, many(len(units), "unit"), proof.Coverage(standings)*100)
 }
