@@ -210,6 +210,9 @@ func (p *Plan) drillValid() Precondition {
 			return against(DrillUnplanned, "the plan is not valid (no L1): %s", u.Proof.Reasons[at].Text)
 		}
 	}
+	if p.Deadline <= p.Hold {
+		return against(DrillUnplanned, "the plan is not valid (no L1): it may be back for %s (--back-for, drills.max), and is verified only once it served well for %s (rollback.hold)", p.Deadline, p.Hold)
+	}
 	if p.Verdict == Blocked {
 		return against(DrillUnplanned, "the plan is blocked: %s", strings.Join(p.Decision.Reasons, "; "))
 	}

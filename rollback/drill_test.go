@@ -253,3 +253,16 @@ func TestADrillIsOfTheUnitThatItWasAskedOf(t *testing.T) {
 		}
 	})
 }
+
+// A drill that is over before it could be verified would cost the unit its proof, whatever the way back is worth.
+func TestADrillHasTimeToBeVerified(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, _ := drillBench(t)
+		b.pricing()
+		p, _ := b.drillPlan(t, rollback.Request{Drill: &rollback.DrillAsk{Max: time.Millisecond}})
+		_, err := b.Drill(t.Context(), p, yes(p))
+		if rollback.ExitCode(err) != 23 || !strings.Contains(err.Error(), "may be back for 1ms (--back-for, drills.max)") || len(b.target.effects()) != 0 {
+			t.Errorf("%v (%d), %d effects", err, rollback.ExitCode(err), len(b.target.effects()))
+		}
+	})
+}

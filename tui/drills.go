@@ -61,6 +61,15 @@ func (u *DrillUnit) earlier() *proof.Record {
 	return &u.Records[1]
 }
 
+// told is the last drill, as long as nothing newer than it was executed: nil where a rollback came after it, or there is none.
+func (u *DrillUnit) told() *rollback.Drill {
+	d, r := u.last(), u.record()
+	if d != nil && r != nil && d.State.Final() && r.Drill != d.ID && r.At().After(d.StartedAt) {
+		return nil
+	}
+	return d
+}
+
 // The words for how the last execution of a unit's way back stands.
 const (
 	drillPass    = "pass"

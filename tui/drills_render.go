@@ -113,23 +113,32 @@ func (s *drillsScreen) result(word string, n int) string {
 // brief is what stands below the list: the last execution of the unit, and what it means for an incident.
 func (s *drillsScreen) brief(u *DrillUnit, w int) []string {
 	out := []string{s.heading(u, w)}
-	if d := u.last(); d != nil && !d.State.Final() {
-		out = append(out, labelled("  ", plain(string(d.State)+": "+d.Detail), w)...)
-		if !d.Alive {
-			out = append(out, "  "+s.c.style.bad("nobody works on it")+": "+s.c.command(CommandDrillResume, d.ID))
-		}
+	d, r := u.told(), u.record()
+	proved := d == nil || r != nil && r.Drill == d.ID
+	if !proved {
+		out = append(out, labelled("  ", plain(d.Detail), w)...)
 	}
-	out = append(out, s.halves(u)...)
-	if r := u.record(); r != nil && r.Outcome != proof.Pass {
+	if d != nil && !d.State.Final() && !d.Alive {
+		out = append(out, "  "+s.c.style.bad("nobody works on it")+": "+s.c.command(CommandDrillResume, d.ID))
+	}
+	out = append(out, s.halves(d)...)
+	if proved && r != nil && r.Outcome != proof.Pass {
 		out = append(out, labelled("  finding: ", plain(r.Detail), w)...)
 	}
 	words := plain(u.Standing.Words(s.c.now()))
 	return append(append(out, ""), labelled(" "+s.c.style.bold("EFFECT ON INCIDENTS")+"   ", "a plan for it says: "+words, w)...)
 }
 
-// heading names the last execution, and what the one before it came to.
+// heading names the last drill or execution, and what the one before it came to.
 func (s *drillsScreen) heading(u *DrillUnit, w int) string {
-	r := u.record()
+	r, d := u.record(), u.told()
+	if d != nil && (r == nil || r.Drill != d.ID) {
+		left, right := fmt.Sprintf(" %s  %s  %s  %s", s.c.style.bold(plain(d.ID)), unitName(u.Unit.ID), s.c.clock().stamp(d.StartedAt), plain(string(d.State))), ""
+		if r != nil {
+			right = fmt.Sprintf("run before: %s %s %s", called(r), r.Outcome, tookWord(r))
+		}
+		return between(left, right, w)
+	}
 	if r == nil {
 		text := " " + s.c.style.bold(unitName(u.Unit.ID)) + "  was never taken back"
 		switch {
@@ -150,9 +159,8 @@ func (s *drillsScreen) heading(u *DrillUnit, w int) string {
 	return left
 }
 
-// halves are the steps of both halves of the last drill.
-func (s *drillsScreen) halves(u *DrillUnit) []string {
-	d := u.last()
+// halves are the steps of both halves of a drill.
+func (s *drillsScreen) halves(d *rollback.Drill) []string {
 	if d == nil {
 		return nil
 	}
@@ -209,7 +217,7 @@ func (s *drillsScreen) details(w int) []string {
 		out = append(out, labelled(" done by  ", plain(crew.Why), w)...)
 	}
 	out = append(append(out, ""), s.brief(u, w)...)
-	if d := u.last(); d != nil && len(d.Before) > 0 {
+	if d := u.told(); d != nil && len(d.Before) > 0 {
 		out = append(out, "", " "+s.c.style.bold("LOOKED AT BEFORE IT"))
 		for _, b := range d.Before {
 			out = append(out, cut("  "+fit(plain(string(b.State)), 8)+" "+fit(plain(string(b.Name)), 13)+" "+plain(b.Text), w))

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/charmbracelet/x/ansi"
 	"github.com/charmbracelet/x/exp/golden"
 
 	"github.com/backout-dev/backout/rollback"
@@ -83,7 +84,7 @@ func hall() *drillHall {
 	search.Standing = proof.Standing{Level: proof.L1, Proof: &old, Tier: 1, Reasons: []proof.Reason{{Rule: "age", Cap: proof.L1, Text: "the last proof is 31 days old (30 days allowed)"}}}
 	mailer := DrillUnit{Unit: unit("mailer", "deployment"), Owner: "growth", Standing: proof.Standing{Level: proof.L1, Tier: 1}}
 	left := DrillUnit{Unit: unit("gateway", "deployment"), Owner: "edge", Standing: proof.Standing{Tier: 1}, Drills: []rollback.Drill{{
-		ID: "DRILL-0076", State: rollback.DrillLeft, Detail: "gateway serves r3 and not r4: going forward did not work: the disk is full",
+		ID: "DRILL-0076", StartedAt: at("13:50:00"), State: rollback.DrillLeft, Detail: "gateway serves r3 and not r4: going forward did not work: the disk is full",
 	}}}
 	db := DrillUnit{Unit: unit("oven-db", "migration"), Owner: "bakers", OneWay: "drops column old_heat", Standing: proof.Standing{Tier: 1}}
 	first := DrillUnit{Unit: unit("loaf", "deployment"), Owner: "bakers", NoTarget: true, Standing: proof.Standing{Tier: 1}}
@@ -207,5 +208,29 @@ func TestADrillTellsOfItsOwnUnit(t *testing.T) {
 	w.press("6", "D")
 	if got := w.screen(); !strings.Contains(got, "unit     releases:bakery/cart") || strings.Contains(got, "unleash:prod/window") {
 		t.Errorf("it tells of another one:\n%s", got)
+	}
+}
+
+// What stands below the list is of one thing: the drill that goes on, or the rollback that came after the last one.
+func TestBelowTheListIsOneThing(t *testing.T) {
+	d := hall()
+	cart := &d.book.Units[0]
+	cart.Drills[0].ID, cart.Drills[0].State, cart.Drills[0].Alive, cart.Drills[0].Detail = "DRILL-0090", rollback.DrillBack, true, "going back from r18 to r17"
+	w := drillWorld(t, d)
+	w.press("6")
+	got := ansi.Strip(w.screen())
+	if !strings.Contains(got, "DRILL-0090  cart") || !strings.Contains(got, "run before: DRILL-0077 fail") || strings.Contains(got, "finding:") || strings.Contains(got, "going back: going back") {
+		t.Errorf("a drill that goes on:\n%s", got)
+	}
+
+	d = hall()
+	cart = &d.book.Units[0]
+	incident := executed("", "cart", 1, proof.Pass)
+	incident.Run, cart.Drills[0].StartedAt = "RUN-0200", incident.At().Add(-time.Hour)
+	cart.Records = append([]proof.Record{incident}, cart.Records...)
+	w = drillWorld(t, d)
+	w.press("6")
+	if got := ansi.Strip(w.screen()); !strings.Contains(got, "RUN-0200  cart") || strings.Contains(got, "forward  ") {
+		t.Errorf("a rollback after the last drill:\n%s", got)
 	}
 }
