@@ -10,7 +10,8 @@ import (
 	"github.com/backout-dev/backout/rollback/ledger"
 )
 
-// Both halves of a drill are drills, so that no ranking takes them for a cause; what it leaves is an alert once its time is over.
+// Both halves of a drill are drills, so that no ranking takes them for a cause; what it leaves is an alert once its time
+// is over, and the way forward had a minute.
 func TestDrillsAreTheirOwnKind(t *testing.T) {
 	db := open(t)
 	half := func(run, kind, from, to string, at int) ledger.Entry {
@@ -31,6 +32,10 @@ func TestDrillsAreTheirOwnKind(t *testing.T) {
 		if c := changes[i]; c.Kind != providers.KindDrill || c.Title != want || c.ChangeSet != "DRILL-0001" {
 			t.Errorf("%+v, want %s", c, want)
 		}
+	}
+	onItsWay := record.New("ledger", db, func() time.Time { return minute(5).Add(59 * time.Second) })
+	if alerts := alertsAt(t, onItsWay, providers.Window{}); len(alerts) != 0 {
+		t.Errorf("it is on its way forward since less than a minute: %+v", alerts)
 	}
 	alerts := alertsAt(t, p, providers.Window{})
 	if len(alerts) != 1 || alerts[0].Name != "measure expired" || !strings.Contains(alerts[0].Summary, "checkout is rolled back") {

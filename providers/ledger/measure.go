@@ -20,6 +20,10 @@ const (
 	eventSet      = "set"
 )
 
+// drillGrace is how long after its deadline a drill may be on its way forward before that is an alert: going forward begins at
+// the deadline, and a drill that does so as it should is nobody's incident.
+const drillGrace = time.Minute
+
 // trouble is one thing that is wrong with a measure, from when the record first tells of it until it does not any more.
 type trouble struct {
 	id       string
@@ -114,7 +118,11 @@ func (v *view) alerts(now time.Time) []providers.Alert {
 	for _, id := range v.measureOrder {
 		m := v.measures[id]
 		all := slices.Clone(m.troubles)
-		if end := m.body.Expires; !end.IsZero() && !now.Before(end) && (m.closedAt.IsZero() || !m.closedAt.Before(end)) {
+		end := m.body.Expires
+		if m.body.Drill != "" && !end.IsZero() {
+			end = end.Add(drillGrace)
+		}
+		if !end.IsZero() && !now.Before(end) && (m.closedAt.IsZero() || !m.closedAt.Before(end)) {
 			all = append(all, trouble{id: "measure-" + id + "-expired", kind: troubleExpired, from: end.UTC(), to: m.closedAt})
 		}
 		for _, t := range all {
