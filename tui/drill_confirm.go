@@ -115,7 +115,7 @@ func (s *drillConfirm) Render(w, h int) string {
 		" plan     " + shortHash(s.m.plan.Hash),
 	}
 	lines = append(lines, labelled(" command  ", s.c.command(CommandDrill, string(s.m.unit)), in)...)
-	for _, b := range s.m.before {
+	for _, b := range s.speaking() {
 		word := s.c.style.good(fit("ok", 8))
 		if b.Refuse {
 			word = s.c.style.bad(fit("REFUSED", 8))
@@ -129,6 +129,26 @@ func (s *drillConfirm) Render(w, h int) string {
 		lines = append(lines[:max(room-1, 1)], " more with the command above and --dry-run")
 	}
 	return strings.Join(s.c.style.box(append(lines, question...), bw), "\n")
+}
+
+// speaking are the preconditions, those that somebody has to know of first: a small screen does not have room for all.
+func (s *drillConfirm) speaking() []rollback.Precondition {
+	out := slices.Clone(s.m.before)
+	slices.SortStableFunc(out, func(a, b rollback.Precondition) int {
+		return cmp.Compare(rank(a), rank(b))
+	})
+	return out
+}
+
+func rank(b rollback.Precondition) int {
+	switch {
+	case b.Refuse:
+		return 0
+	case b.State != rollback.CheckPass:
+		return 1
+	default:
+		return 2
+	}
 }
 
 func (s *drillConfirm) question(w int) []string {

@@ -53,6 +53,10 @@ func (s *drillsScreen) Render(w, h int) string {
 
 // coverage is the first line: how many of how many.
 func (s *drillsScreen) coverage(p *page) {
+	if !s.read || s.err != nil && len(s.book.Units) == 0 {
+		p.add(" " + s.c.style.bold("COVERAGE") + "   not known")
+		return
+	}
 	t := s.book.tally(s.c.now())
 	text := fmt.Sprintf("units %d   drilled in 30d %d (%s)   passing %d   failing %d   never tried %d   no way back %d", t.units, t.lately, t.share(), t.passing, t.failing, t.never, t.oneWay)
 	if p.w < wideWidth {

@@ -47,7 +47,7 @@ type drillPlannedMsg struct {
 
 func newDrillsScreen(c *console) (*drillsScreen, tea.Cmd) {
 	s := &drillsScreen{c: c}
-	none := func() string { return whyIf(len(s.rows()) == 0, "there is no unit") }
+	none := func() string { return whyIf(len(s.rows()) == 0, s.noUnit()) }
 	s.actions = []action{
 		{keys: moveKeys(), label: "j/k", desc: "move"},
 		{keys: []string{"enter"}, label: "enter", desc: "details", brief: true, why: none, do: func() tea.Cmd {
@@ -117,13 +117,21 @@ func (s *drillsScreen) back() bool {
 	return was
 }
 
+// noUnit says why there is no unit under the cursor.
+func (s *drillsScreen) noUnit() string {
+	if !s.read {
+		return "the units are being looked at"
+	}
+	return "there is no unit"
+}
+
 func (s *drillsScreen) whyNoDrill() string {
 	u := s.shown()
 	switch {
 	case s.c.readOnly() != "":
 		return s.c.readOnly()
 	case u == nil:
-		return "there is no unit"
+		return s.noUnit()
 	case s.c.opts.Runs == nil:
 		return "nothing here can start a drill"
 	case u.OneWay != "":

@@ -234,3 +234,34 @@ func TestBelowTheListIsOneThing(t *testing.T) {
 		t.Errorf("a rollback after the last drill:\n%s", got)
 	}
 }
+
+// As long as nobody has looked at the units, there are not none of them.
+func TestUnitsThatNobodyLookedAtAreNotNone(t *testing.T) {
+	d := &drillHall{err: errors.New("the store is away")}
+	w := drillWorld(t, d)
+	w.press("6")
+	if got := ansi.Strip(w.screen()); !strings.Contains(got, "COVERAGE   not known") || !strings.Contains(got, "the store is away") || strings.Contains(got, "0%") {
+		t.Errorf("an error:\n%s", got)
+	}
+	w.m.top().(*drillsScreen).read = false
+	w.press("D")
+	if got := ansi.Strip(w.screen()); !strings.Contains(got, "the units are being looked at") {
+		t.Errorf("before it was read:\n%s", got)
+	}
+}
+
+// What speaks against a drill, and what is not known, is seen on a small screen too.
+func TestWhatSpeaksAgainstADrillStandsFirst(t *testing.T) {
+	d := hall()
+	var all []rollback.Precondition
+	for range 9 {
+		all = append(all, rollback.Precondition{Name: rollback.DrillClosed, State: rollback.CheckPass, Text: "no freeze"})
+	}
+	d.before = append(all, d.before[1])
+	w := drillWorld(t, d)
+	w.size(80, 24)
+	w.press("6", "D")
+	if got := ansi.Strip(w.screen()); !strings.Contains(got, "no source of alerts is configured") || !strings.Contains(got, "more with the command above") {
+		t.Errorf("it is not seen:\n%s", got)
+	}
+}

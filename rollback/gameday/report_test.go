@@ -117,6 +117,14 @@ func TestNothingFound(t *testing.T) {
 	if !r.Held || len(r.Findings) != 0 || r.Headline() != "Cured by the people; the hypothesis held." {
 		t.Errorf("%q %q", r.Headline(), kinds(&r))
 	}
+	// Nobody's console is known to have shown it: the plan is timed from the page, and called so.
+	var written strings.Builder
+	if err := r.Markdown(&written); err != nil {
+		t.Fatal(err)
+	}
+	if md := written.String(); !strings.Contains(md, "| page to first look | not known") || !strings.Contains(md, "| page to plan |") || strings.Contains(md, "| look to plan |") {
+		t.Errorf("from when the plan is timed:\n%s", md)
+	}
 	// 90 days after Monday, 23 November 2026 is a Sunday: the Tuesday after it.
 	if got := r.Due(); got != "Tuesday, 23 February 2027" {
 		t.Errorf("next: %s", got)

@@ -103,6 +103,9 @@ func Segments(g *Game, runs []RunFact) []Segment {
 	}
 	var out []Segment
 	for i, o := range g.Scenario.Expect.objectives() {
+		if o.key == "plan" && !run.PlannedAt.IsZero() && !fromLook.Equal(look) {
+			o.name = "page to plan" // no look is known that came before it
+		}
 		s := Segment{Key: o.key, Name: o.name, From: ends[i][0], To: ends[i][1], Objective: o.limit}
 		if !s.From.IsZero() && !s.To.IsZero() && !s.To.Before(s.From) {
 			s.Known, s.Took = true, s.To.Sub(s.From)
