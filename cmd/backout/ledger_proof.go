@@ -81,13 +81,15 @@ func entryNumber(text string) (int64, error) {
 }
 
 func (a *app) checkProofCmd() *cobra.Command {
-	var held string
+	var held []string
 	cmd := &cobra.Command{
 		Use: "check-proof FILE", Short: "Check a proof without the record",
 		Long: `Check a proof that 'backout ledger prove' printed; - reads it from the input. Neither the record nor a configuration is read.
-A proof is worth as much as its checkpoint: --checkpoint names the one that you hold, and the proof has to be by that one.
+A proof is worth as much as its checkpoint: --checkpoint names the one that you hold, and the proof has to be by that one. A proof
+that the record only grew has two of them: the earlier one is the one to hold, and --checkpoint can be given for both.
 Exit codes: 0 it holds; 1 it does not, or is by another checkpoint.`,
-		Example: "  backout ledger check-proof entry-14.json --checkpoint friday.txt",
+		Example: `  backout ledger check-proof entry-14.json --checkpoint friday.txt
+  backout ledger check-proof grown.json --checkpoint friday.txt --checkpoint monday.txt`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return usage("%s takes one FILE", cmd.CommandPath())
@@ -96,7 +98,7 @@ Exit codes: 0 it holds; 1 it does not, or is by another checkpoint.`,
 		},
 		RunE: func(_ *cobra.Command, args []string) error { return a.checkProof(args[0], held) },
 	}
-	cmd.Flags().StringVar(&held, "checkpoint", "", "the file with the checkpoint that you hold")
+	cmd.Flags().StringArrayVar(&held, "checkpoint", nil, "the file with the checkpoint that you hold (repeatable)")
 	return cmd
 }
 
@@ -104,13 +106,52 @@ Exit codes: 0 it holds; 1 it does not, or is by another checkpoint.`,
 type checked struct {
 	OK         bool               `json:"ok"`
 	Shows      string             `json:"shows"`
-	Held       bool               `json:"held"` // by a checkpoint that the caller holds
+	Held       bool               `json:"held"`                // the caller holds its checkpoint
+	FromHeld   *bool              `json:"from_held,omitempty"` // the caller holds the earlier one
 	Checkpoint ledger.Checkpoint  `json:"checkpoint"`
 	From       *ledger.Checkpoint `json:"from,omitempty"`
 	Entry      json.RawMessage    `json:"entry,omitempty"`
 }
 
-func (a *app) checkProof(path, held string) error {
+// hold compares the checkpoints of a proof with one that the caller holds: it has to be one of them.
+func (c *checked) hold(path string) error {
+	mine, err := readCheckpoint(path)
+	if err != nil {
+		return err
+	}
+	same := func(of *ledger.Checkpoint) bool {
+		return of != nil && mine.Origin == of.Origin && mine.Head.Seq == of.Head.Seq && mine.Head.Root == of.Head.Root
+	}
+	newer, older := same(&c.Checkpoint), same(c.From)
+	c.Held = c.Held || newer
+	if older {
+		*c.FromHeld = true
+	}
+	switch {
+	case newer || older:
+		return nil
+	case c.From != nil:
+		return fmt.Errorf("the proof is by other checkpoints than %s: ask for one with --from or --checkpoint %s", path, path)
+	default:
+		return fmt.Errorf("the proof is by another checkpoint than %s: ask for one with --checkpoint %s", path, path)
+	}
+}
+
+// doubts says which checkpoint was not compared with one that the caller holds.
+func (c *checked) doubts() string {
+	switch {
+	case c.From != nil && !*c.FromHeld:
+		return "the earlier checkpoint is the one in the proof itself: whoever rewrote the record could make it up; compare it with one that you hold (--checkpoint)"
+	case c.From != nil && !c.Held:
+		return fmt.Sprintf("the later checkpoint is the one in the proof itself, with the root %s: what it is compared with next has to be that one", c.Checkpoint.Head.Root)
+	case !c.Held:
+		return "by the checkpoint in the proof itself: whoever made up the one could make up the other; compare it with one that you hold (--checkpoint)"
+	default:
+		return ""
+	}
+}
+
+func (a *app) checkProof(path string, held []string) error {
 	proof, err := readProof(a.in, path)
 	if err != nil {
 		return err
@@ -119,14 +160,13 @@ func (a *app) checkProof(path, held string) error {
 	if err != nil {
 		return fmt.Errorf("the proof does not hold: %w", err)
 	}
-	c := checked{OK: true, Checkpoint: shown.Checkpoint, From: shown.From, Entry: shown.Line, Held: held != ""}
-	if held != "" {
-		mine, err := readCheckpoint(held)
-		if err != nil {
+	c := checked{OK: true, Checkpoint: shown.Checkpoint, From: shown.From, Entry: shown.Line}
+	if shown.From != nil {
+		c.FromHeld = new(bool)
+	}
+	for _, mine := range held {
+		if err := c.hold(mine); err != nil {
 			return err
-		}
-		if mine.Origin != shown.Checkpoint.Origin || mine.Head.Seq != shown.Checkpoint.Head.Seq || mine.Head.Root != shown.Checkpoint.Head.Root {
-			return fmt.Errorf("the proof is by another checkpoint than %s: ask for one with --checkpoint %s", held, held)
 		}
 	}
 	switch {
@@ -146,8 +186,8 @@ func (a *app) checkProof(path, held string) error {
 	case shown.Entry > 0:
 		fmt.Fprintf(a.out, "  its line is not in the proof (redacted, or left out): only that a line with the digest %s is there\n", proof.Digest)
 	}
-	if !c.Held {
-		fmt.Fprintln(a.out, "  by the checkpoint in the proof itself: whoever made up the one could make up the other; compare it with one that you hold (--checkpoint)")
+	if d := c.doubts(); d != "" {
+		fmt.Fprintf(a.out, "  %s\n", d)
 	}
 	return nil
 }
