@@ -47,7 +47,7 @@ wherever it should be; 1 somewhere it is not.`,
 		},
 	}
 	cmd.Flags().StringVar(&f.out, "out", "", "the file to write it to; one that is there stays as it is")
-	cmd.Flags().StringVar(&f.key, "sign", "", "the SSH key to sign it with: a key without a passphrase, or the public half of one that the agent holds")
+	cmd.Flags().StringVar(&f.key, "sign", "", "the SSH key to sign it with, instead of ledger.signing_key: a key without a passphrase, or the public half of one that the agent holds")
 	cmd.Flags().StringArrayVar(&f.anchors, "anchor", nil, "where to keep it: file:PATH, git-note:REPO, git-tag:REPO, command or configured (repeatable)")
 	return cmd
 }
@@ -71,6 +71,8 @@ func (a *app) checkpoint(ctx context.Context, s *opened, f checkpointFlags) erro
 		if c.Signature, err = a.sign(ctx, f.key, c.Body()); err != nil {
 			return fmt.Errorf("sign the checkpoint: %w", err)
 		}
+	} else if c.Signature, err = s.SignCheckpoint(ctx, c.Body()); err != nil {
+		a.warn("the checkpoint is unsigned: %v; --sign KEY waits longer for a key", err)
 	}
 	if f.out != "" {
 		if err := writeCheckpoint(f.out, c); err != nil {

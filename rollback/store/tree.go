@@ -86,12 +86,16 @@ func verifyOrigin(ctx context.Context, tx *sql.Tx, held []ledger.Checkpoint) (he
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return nil, nil, "", err
 	}
+	told := map[ledger.Head]bool{} // several anchors keep the same one
 	for _, c := range held {
 		if c.Origin != "" && c.Origin != origin {
 			foreign = append(foreign, c)
 			continue
 		}
-		heads = append(heads, c.Head)
+		if !told[c.Head] {
+			told[c.Head] = true
+			heads = append(heads, c.Head)
+		}
 	}
 	return heads, foreign, origin, nil
 }

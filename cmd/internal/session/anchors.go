@@ -142,7 +142,7 @@ func (s *Session) AnchorRun(ctx context.Context, runID string) {
 		}
 		if c.Origin == "" && err == nil {
 			if c, err = s.Checkpoint(ctx); err == nil {
-				c.Signature = s.signCheckpoint(ctx, c.Body())
+				c.Signature = s.signedOrNot(ctx, runID, c)
 			}
 		}
 		failed := err
@@ -174,21 +174,29 @@ func (s *Session) AnchorRun(ctx context.Context, runID string) {
 	}
 }
 
-// signCheckpoint signs by the configured key where that answers at once; "" is unsigned.
-func (s *Session) signCheckpoint(ctx context.Context, body string) string {
+// signedOrNot is the signature of a checkpoint after a run, which waits for no key.
+func (s *Session) signedOrNot(ctx context.Context, runID string, c ledger.Checkpoint) string {
+	signature, err := s.SignCheckpoint(ctx, c.Body())
+	if err != nil {
+		s.opts.Log.Warn("the checkpoint stays unsigned", "run", runID, "error", err)
+	}
+	return signature
+}
+
+// SignCheckpoint signs by the configured key where that answers at once; "" is unsigned, also where no key is configured.
+func (s *Session) SignCheckpoint(ctx context.Context, body string) (string, error) {
 	if s.signing == nil {
-		return ""
+		return "", nil
 	}
 	key, err := openKey(ctx, s.signing.path, s.signing.sock, agentWait)
-	if err == nil {
-		var blob []byte
-		blob, err = ledger.Sign(key, CheckpointNamespace, []byte(body))
-		if err = errors.Join(err, key.Close()); err == nil {
-			return ledger.Armored(blob)
-		}
+	if err != nil {
+		return "", err
 	}
-	s.opts.Log.Warn("the checkpoint stays unsigned", "error", err)
-	return ""
+	blob, err := ledger.Sign(key, CheckpointNamespace, []byte(body))
+	if err = errors.Join(err, key.Close()); err != nil {
+		return "", err
+	}
+	return ledger.Armored(blob), nil
 }
 
 func appendTo(path, text string) error {
