@@ -11,12 +11,12 @@ import (
 // their exit condition, or that expired. The record tells of what was seen when somebody looked last.
 func (p *Provider) Alerts(ctx context.Context, w providers.Window) iter.Seq2[providers.Alert, error] {
 	return func(yield func(providers.Alert, error) bool) {
-		v, err := p.read(ctx)
-		if err != nil {
+		var all []providers.Alert
+		if err := p.read(ctx, func(v *view) { all = v.alerts(p.now()) }); err != nil {
 			yield(providers.Alert{}, err)
 			return
 		}
-		for _, a := range v.alerts(p.now()) {
+		for _, a := range all {
 			if overlaps(w, &a) && !yield(a, nil) {
 				return
 			}
@@ -32,13 +32,13 @@ func overlaps(w providers.Window, a *providers.Alert) bool {
 
 // AlertStates implements providers.AlertStates.
 func (p *Provider) AlertStates(ctx context.Context, asked []providers.AlertQuery) (map[string]providers.AlertStatus, error) {
-	v, err := p.read(ctx)
-	if err != nil {
+	now := p.now().UTC()
+	var all []providers.Alert
+	if err := p.read(ctx, func(v *view) { all = v.alerts(now) }); err != nil {
 		return nil, err
 	}
-	now := p.now().UTC()
 	known := map[string]providers.Alert{}
-	for _, a := range v.alerts(now) {
+	for _, a := range all {
 		known[a.ID] = a
 	}
 	out := make(map[string]providers.AlertStatus, len(asked))
@@ -51,18 +51,6 @@ func (p *Provider) AlertStates(ctx context.Context, asked []providers.AlertQuery
 		out[q.ID] = providers.AlertStatus{State: a.State, SeenAt: now, Detail: a.Summary}
 	}
 	return out, nil
-}
-
-// read folds the whole record.
-func (p *Provider) read(ctx context.Context) (*view, error) {
-	v := newView(p.name)
-	for e, err := range p.entries(ctx, 0) {
-		if err != nil {
-			return nil, err
-		}
-		v.take(e)
-	}
-	return v, nil
 }
 
 // news are the alerts that are not as they were when they were told last.

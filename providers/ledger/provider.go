@@ -30,11 +30,12 @@ type Provider struct {
 	db     Reader
 	now    func() time.Time
 	vitals *providers.Vitals
+	fold   *fold
 }
 
 // New makes the provider of a record.
 func New(name string, db Reader, now func() time.Time) *Provider {
-	return &Provider{name: name, db: db, now: now, vitals: providers.NewVitals(name, now, slow)}
+	return &Provider{name: name, db: db, now: now, vitals: providers.NewVitals(name, now, slow), fold: newFold(name)}
 }
 
 // Name implements providers.Provider.
@@ -46,12 +47,12 @@ func (p *Provider) Health() providers.Health { return p.vitals.Health() }
 // Changes implements providers.ChangeSource. It keeps one small value per run in memory.
 func (p *Provider) Changes(ctx context.Context, w providers.Window) iter.Seq2[providers.Change, error] {
 	return func(yield func(providers.Change, error) bool) {
-		v, err := p.read(ctx)
-		if err != nil {
+		var all []providers.Change
+		if err := p.read(ctx, func(v *view) { all = v.all() }); err != nil {
 			yield(providers.Change{}, err)
 			return
 		}
-		for _, c := range v.all() {
+		for _, c := range all {
 			if w.Contains(c.At()) && !yield(c, nil) {
 				return
 			}
