@@ -279,13 +279,15 @@ func auditQuery(text string, now time.Time) (ledger.Query, error) {
 		}
 	}
 	q.Text = strings.Join(words, " ")
-	return q, nil
+	return q, q.Check()
 }
 
-// auditTime reads how long ago ("7d", "90m") or a day ("2026-10-09").
+// auditTime reads how long ago ("7d", "90m"), a day ("2026-10-09"), or a time as a record has it ("2026-10-09T14:02:00Z").
 func auditTime(value string, now time.Time) (time.Time, error) {
-	if t, err := time.Parse(time.DateOnly, value); err == nil {
-		return t, nil
+	for _, form := range []string{time.DateOnly, time.RFC3339, "2006-01-02T15:04"} {
+		if t, err := time.Parse(form, value); err == nil {
+			return t.UTC(), nil
+		}
 	}
 	var days int
 	if n, err := fmt.Sscanf(value, "%dd", &days); err == nil && n == 1 && value == fmt.Sprintf("%dd", days) {
@@ -293,7 +295,7 @@ func auditTime(value string, now time.Time) (time.Time, error) {
 	}
 	d, err := time.ParseDuration(value)
 	if err != nil || d < 0 {
-		return time.Time{}, fmt.Errorf("%q is no time: since:7d, since:90m or since:2026-10-09", value)
+		return time.Time{}, fmt.Errorf("%q is no time: 7d, 90m, 2026-10-09 or 2026-10-09T14:02 (UTC)", value)
 	}
 	return now.UTC().Add(-d), nil
 }

@@ -289,7 +289,14 @@ func TestAuditQuery(t *testing.T) {
 	if err != nil || q != want {
 		t.Errorf("%+v, %v", q, err)
 	}
-	if _, err := auditQuery("since:yesterday", now); err == nil {
-		t.Error("yesterday is no time here")
+	for _, odd := range []string{"since:yesterday", "until:2026-13-01", "kind:plna", "ai:robot"} {
+		if _, err := auditQuery(odd, now); err == nil {
+			t.Errorf("%s is taken, and nothing would be found", odd)
+		}
+	}
+	for text, want := range map[string]string{"since:2026-10-09T14:02:00Z": "14:02:00", "since:2026-10-09T14:02": "14:02:00", "since:2026-10-09T16:02:00+02:00": "14:02:00"} {
+		if q, err := auditQuery(text, now); err != nil || !q.Since.Equal(at(want)) {
+			t.Errorf("%s: %v, %v", text, q.Since, err)
+		}
 	}
 }

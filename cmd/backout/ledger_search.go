@@ -35,18 +35,22 @@ Entries of a record from before there was an index are put into it by the first 
 				return usage("--limit is 1 to %d, not %d", maxFound, s.Limit)
 			}
 			s.Text, s.Kind = strings.Join(args, " "), ledger.Kind(kind)
+			if err := s.Check(); err != nil {
+				return usage("%v", err)
+			}
 			return a.record(cmd.Context(), func(ctx context.Context, o *opened) error { return a.search(ctx, o, s) })
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&s.Actor, "actor", "", "who: the whole name")
 	f.StringVar(&s.Unit, "unit", "", "the id of a unit that it is about, alone or among others")
-	f.StringVar(&kind, "kind", "", "plan, confirmation, intent, result, verification, outcome, refusal, abort, pause, measure, proof, note, suspect, incident, redaction")
+	f.StringVar(&kind, "kind", "", ledger.KindList())
 	f.StringVar(&s.Outcome, "outcome", "", "how it ended, as the entry says it: succeeded, failed, refused, pass, ...")
-	f.StringVar(&s.Assistance, "assistance", "", "what was known of AI in the change that went back: agent, assisted, possible, automation, none")
+	f.StringVar(&s.Assistance, "assistance", "", "what was known of AI in the change that went back: "+strings.Join(ledger.Assistances(), ", "))
 	f.IntVar(&s.Limit, "limit", 50, "how many at most")
 	f.Int64Var(&s.Before, "before", 0, "only entries before this number, to go on where the last answer ended")
-	_ = cmd.RegisterFlagCompletionFunc("assistance", cobra.FixedCompletions([]string{"agent", "assisted", "possible", "automation", "none"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("assistance", cobra.FixedCompletions(ledger.Assistances(), cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("kind", cobra.FixedCompletions(strings.Split(ledger.KindList(), ", "), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 

@@ -50,3 +50,11 @@ const (
 	KindAttribution  Kind = "attribution" // what was known of AI assistance in a change
 	KindGameDay      Kind = "gameday"     // a fault made on purpose: announced, made, seen, cured or undone
 )
+
+// Kinds are all kinds, in the order in which a record has them.
+func Kinds() []Kind {
+	return []Kind{
+		KindPlan, KindConfirmation, KindIntent, KindResult, KindVerification, KindOutcome, KindRefusal, KindAbort, KindPause, KindMeasure, KindProof,
+		KindDrill, KindLoss, KindNote, KindSuspect, KindIncident, KindRedaction, KindAttribution, KindGameDay,
+	}
+}
