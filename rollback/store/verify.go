@@ -165,13 +165,19 @@ func verifyRuns(ctx context.Context, tx *sql.Tx, seen []claim, r *ledger.Report)
 	if err != nil {
 		return err
 	}
+	told := map[string]*claim{} // the first outcome of each run
+	for i := range seen {
+		if c := &seen[i]; c.Kind == ledger.KindOutcome && told[c.Run] == nil {
+			told[c.Run] = c
+		}
+	}
 	for _, e := range ends {
-		at := slices.IndexFunc(seen, func(c claim) bool { return c.Kind == ledger.KindOutcome && c.Run == e.id })
+		c := told[e.id]
 		switch {
-		case at < 0 && e.state != "":
+		case c == nil && e.state != "":
 			r.Add(r.Head.Seq, ledger.Disputed, "the journal says that %s ended %q, and the record does not", e.id, e.state)
-		case at >= 0 && seen[at].Body.State != e.state:
-			r.Add(seen[at].Seq, ledger.Disputed, "entry %d says that %s ended %q, the journal says %q", seen[at].Seq, e.id, seen[at].Body.State, or(e.state, "not yet"))
+		case c != nil && c.Body.State != e.state:
+			r.Add(c.Seq, ledger.Disputed, "entry %d says that %s ended %q, the journal says %q", c.Seq, e.id, c.Body.State, or(e.state, "not yet"))
 		}
 	}
 	return nil
