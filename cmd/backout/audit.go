@@ -20,7 +20,19 @@ func (r audit) Search(ctx context.Context, q ledger.Query) (ledger.Found, error)
 	return r.s.DB.Search(ctx, q)
 }
 
-func (r audit) Verify(ctx context.Context) (ledger.Report, error) { return r.s.DB.Verify(ctx) }
+// Verify looks at what 'backout ledger verify' looks at, the signatures too.
+func (r audit) Verify(ctx context.Context) (ledger.Report, error) {
+	signers, err := r.s.signers("")
+	if err != nil {
+		return ledger.Report{}, err
+	}
+	report, err := r.s.DB.Verify(ctx)
+	if err != nil {
+		return ledger.Report{}, err
+	}
+	_, err = r.s.DB.VerifySignatures(ctx, signers, r.s.settings.Ledger.Require, &report)
+	return report, err
+}
 
 func (r audit) Signed(ctx context.Context, seq int64) ([]string, error) {
 	_, shown, err := r.s.entry(ctx, seq)
