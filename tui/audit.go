@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -17,7 +18,8 @@ type Audit interface {
 	Search(ctx context.Context, q ledger.Query) (ledger.Found, error)
 	// Index goes on for a moment with making the index that searches use, and says how many entries are left.
 	Index(ctx context.Context) (left int64, err error)
-	Verify(ctx context.Context) (ledger.Report, error)
+	// Verify tells now and then how many entries it has read.
+	Verify(ctx context.Context, tell func(read int64)) (ledger.Report, error)
 	// Signed says who signed an entry, in words, or that nobody did.
 	Signed(ctx context.Context, seq int64) ([]string, error)
 }
@@ -45,6 +47,7 @@ type auditScreen struct {
 
 	stop     context.CancelFunc // of the verification that is under way; nil: none is
 	began    time.Time
+	read     atomic.Int64   // entries, by the verification that is under way
 	report   *ledger.Report // of the last verification that ended
 	ended    time.Time
 	checkErr error
@@ -188,9 +191,10 @@ func (s *auditScreen) verify() tea.Cmd {
 	c := s.c
 	ctx, cancel := context.WithTimeout(c.ctx, longTimeout)
 	s.stop, s.began = cancel, c.now()
+	s.read.Store(0)
 	return func() tea.Msg {
 		defer cancel()
-		report, err := c.opts.Audit.Verify(ctx)
+		report, err := c.opts.Audit.Verify(ctx, s.read.Store)
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}

@@ -73,7 +73,11 @@ func (s *auditScreen) standing() string {
 	st := s.c.style
 	switch {
 	case s.stop != nil:
-		return "verifying for " + elapsed(s.c.now().Sub(s.began)) + ", v ends it"
+		far := "verifying"
+		if n := s.read.Load(); n > 0 {
+			far = "verifying, " + count(int(n)) + " read"
+		}
+		return far + " for " + elapsed(s.c.now().Sub(s.began)) + ", v ends it"
 	case errors.Is(s.checkErr, context.Canceled):
 		return st.careful("not verified: it was ended before it was through")
 	case s.checkErr != nil:

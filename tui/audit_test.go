@@ -29,7 +29,9 @@ func (k *kept) Search(ctx context.Context, q ledger.Query) (ledger.Found, error)
 	return k.DB.Search(ctx, q)
 }
 
-func (k *kept) Verify(ctx context.Context) (ledger.Report, error) { return k.DB.Verify(ctx) }
+func (k *kept) Verify(ctx context.Context, _ func(int64)) (ledger.Report, error) {
+	return k.DB.Verify(ctx)
+}
 
 func (k *kept) Signed(context.Context, int64) ([]string, error) {
 	return []string{"signed by ana@acme, SHA256:lVh5bH0ZQ7Yd0uXv2mJq9W8c3rTn6sKfGx1aPzEoBiM"}, nil
@@ -217,7 +219,8 @@ func TestAuditFindsDamage(t *testing.T) {
 // slow answers a verification when its context ends: a real one is over before a key could be pressed.
 type slow struct{ *kept }
 
-func (s slow) Verify(ctx context.Context) (ledger.Report, error) {
+func (s slow) Verify(ctx context.Context, tell func(int64)) (ledger.Report, error) {
+	tell(430_000)
 	<-ctx.Done()
 	return ledger.Report{}, errors.Join(errors.New("cut short"), ctx.Err())
 }
@@ -235,8 +238,15 @@ func TestVerificationIsEndedByAKey(t *testing.T) {
 	if got := w.screen(); !strings.Contains(got, "verifying for 1:30, v ends it") {
 		t.Errorf("it is not told how long:\n%s", got)
 	}
+	w.m.audit.read.Store(20_000)
+	if got := ansiFree(w.m.Render(80, 24)); !strings.Contains(got, "verifying, 20,000 read for 1:30, v ends it") {
+		t.Errorf("it is not told how far:\n%s", got)
+	}
 	w.press("esc")
 	w.send(verify())
+	if w.m.audit.read.Load() != 430_000 {
+		t.Error("how far it came was told to nobody")
+	}
 	if got := w.screen(); !strings.Contains(got, "AUDIT") || !strings.Contains(got, "ended before it was through") {
 		t.Errorf("after esc:\n%s", got)
 	}

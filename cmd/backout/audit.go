@@ -21,12 +21,12 @@ func (r audit) Search(ctx context.Context, q ledger.Query) (ledger.Found, error)
 }
 
 // Verify looks at what 'backout ledger verify' looks at, the signatures too.
-func (r audit) Verify(ctx context.Context) (ledger.Report, error) {
+func (r audit) Verify(ctx context.Context, tell func(read int64)) (ledger.Report, error) {
 	signers, err := r.s.signers("")
 	if err != nil {
 		return ledger.Report{}, err
 	}
-	report, err := r.s.DB.Verify(ctx)
+	report, err := r.s.DB.VerifyTelling(ctx, tell)
 	if err != nil {
 		return ledger.Report{}, err
 	}

@@ -26,14 +26,14 @@ func TestTheScreenVerifiesSignaturesToo(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := &opened{Session: &session.Session{DB: db}, settings: &settings{Config: &config.Config{}}}
-	if r, err := (audit{o}).Verify(t.Context()); err != nil || !r.OK {
+	if r, err := (audit{o}).Verify(t.Context(), func(int64) {}); err != nil || !r.OK {
 		t.Fatalf("where nobody asks for signatures: %+v, %v", r, err)
 	}
 	o.settings.Ledger.Require, o.settings.Ledger.AllowedSigners = 1, filepath.Join(dir, "signers")
 	if err := os.WriteFile(o.settings.Ledger.AllowedSigners, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if r, err := (audit{o}).Verify(t.Context()); err != nil || r.OK {
+	if r, err := (audit{o}).Verify(t.Context(), func(int64) {}); err != nil || r.OK {
 		t.Fatalf("an entry is unsigned that has to be signed: %+v, %v", r, err)
 	}
 }

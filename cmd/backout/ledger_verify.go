@@ -73,7 +73,7 @@ func (a *app) verifyLedger(ctx context.Context, s *opened, f verifyFlags) error 
 			all = append(all, v.Anchors[i].kept...)
 		}
 	}
-	if v.Report, err = s.DB.Verify(ctx, all...); err != nil {
+	if v.Report, err = s.DB.VerifyTelling(ctx, a.readSoFar, all...); err != nil {
 		return fmt.Errorf("verify the record: %w", err)
 	}
 	v.compare(signers)
@@ -84,6 +84,13 @@ func (a *app) verifyLedger(ctx context.Context, s *opened, f verifyFlags) error 
 	v.Signed = &signed
 	v.checkpointsBy(f, checkpoints, signers)
 	return a.printVerification(&v)
+}
+
+// readSoFar says how far it is, in a record that takes a while.
+func (a *app) readSoFar(n int64) {
+	if n%250_000 == 0 {
+		a.warn("%d entries are read", n)
+	}
 }
 
 // checkpointsBy says who signed the checkpoints that were given.

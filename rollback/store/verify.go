@@ -15,6 +15,14 @@ import (
 // were kept elsewhere, every payload with the digest in its entry, and how each run ended, where each measure stands what was
 // proved and how drills ended with what the journal says of it.
 func (d *DB) Verify(ctx context.Context, held ...ledger.Checkpoint) (ledger.Report, error) {
+	return d.VerifyTelling(ctx, func(int64) {}, held...)
+}
+
+// often is after how many lines it is told how far a verification is.
+const often = 10_000
+
+// VerifyTelling is [DB.Verify] that tells now and then how many entries it has read: a long record takes a while.
+func (d *DB) VerifyTelling(ctx context.Context, tell func(read int64), held ...ledger.Checkpoint) (ledger.Report, error) {
 	var r ledger.Report
 	err := d.view(ctx, func(tx *sql.Tx) error {
 		head, headErr := headOf(ctx, tx)
@@ -24,8 +32,12 @@ func (d *DB) Verify(ctx context.Context, held ...ledger.Checkpoint) (ledger.Repo
 		var beside besides
 		var walk error
 		lines := func(yield func([]byte) bool) {
+			read := int64(0)
 			walk = eachRow(ctx, tx, func(r row) bool {
 				beside.look(r)
+				if read++; read%often == 0 {
+					tell(read)
+				}
 				return yield(r.line)
 			})
 		}
