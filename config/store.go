@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -64,6 +65,9 @@ func (c *checker) store(n *yaml.Node, key string) {
 		return
 	}
 	if u, err := url.Parse(at.Value); err == nil {
+		if strings.Contains(at.Value, "://") && u.Scheme != "postgres" && u.Scheme != "postgresql" {
+			c.report(at, join(key, "url"), "is neither the path of a file nor postgres://USER@HOST:PORT/DATABASE")
+		}
 		if _, has := u.User.Password(); has || u.Query().Has("password") {
 			c.report(at, join(key, "url"), "holds a password: leave it out, and give it as store.password, in PGPASSWORD or in ~/.pgpass")
 		}

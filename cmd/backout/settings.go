@@ -71,7 +71,7 @@ func (a *app) load() (*settings, error) {
 		}
 	}
 	s.stateDir = s.resolve(cfg.StateDir, filepath.Join(xdg.StateHome, "backout"))
-	if a.flags.store == "" && cfg.Store.URL != "" && !store.Shared(cfg.Store.URL) {
+	if a.flags.store == "" && cfg.Store.URL != "" && store.IsFile(cfg.Store.URL) {
 		cfg.Store.URL = s.resolve(cfg.Store.URL, "")
 	}
 	s.cacheDir = s.resolve(cfg.CacheDir, filepath.Join(xdg.CacheHome, "backout"))

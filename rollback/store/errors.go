@@ -13,7 +13,7 @@ import (
 // What can be wrong with a database, beside an error of the caller's context.
 var (
 	ErrNewer    = errors.New("the database was made by a newer backout: update this one, or point --store elsewhere")
-	ErrForeign  = errors.New("the file is a database of another program: point --store elsewhere")
+	ErrForeign  = errors.New("it is a database of another program: point --store elsewhere")
 	ErrCorrupt  = errors.New("the database is damaged: put its newest backup (*.bak) in its place, or move it away to begin a new record; it is left as it is")
 	ErrReadOnly = errors.New("the database cannot be written: check the rights of the file and its directory, or point state_dir or --store elsewhere")
 	ErrFull     = errors.New("no room left to write the database: free some space, nothing was lost")
@@ -35,6 +35,10 @@ var (
 	ErrRole = errors.New("this role may not do that in the database: use another one, or grant it the right")
 	// ErrLogin is a server that does not let the role in.
 	ErrLogin = errors.New("the PostgreSQL server does not let this role in: check the user, the password and the name of the database")
+	// ErrTLS is a server that cannot be talked to as safely as the URL asks for.
+	ErrTLS = errors.New("no connection to the PostgreSQL server that is encrypted and trusted as asked for: check sslmode, sslrootcert and the name of the host")
+	// ErrPlace is what is neither a file nor a server that is known.
+	ErrPlace = errors.New("the store is neither the path of a file nor postgres://USER@HOST:PORT/DATABASE")
 	// ErrQuery refuses a search that asks for nothing that could be found.
 	ErrQuery = errors.New("nothing to search for")
 

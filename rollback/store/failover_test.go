@@ -104,6 +104,7 @@ func TestRoles(t *testing.T) {
 	}
 	writer := openAt(t, as("backout_writer"), store.Options{})
 	over(t, writer, lived(t, writer, "two"))
+	tellsWhatToGrant(t, admin, as)
 	if _, err := writer.Redact(t.Context(), 1, []string{"text"}, "why", ledger.Entry{Actor: "ana"}); !errors.Is(err, store.ErrRole) {
 		t.Errorf("who may append took something out: %v", err)
 	}
@@ -127,6 +128,28 @@ func TestRoles(t *testing.T) {
 	}
 	if rep, err := owner.Verify(t.Context()); err != nil || !rep.OK {
 		t.Errorf("%+v %v", rep, err)
+	}
+}
+
+// tellsWhatToGrant looks at what is said to a role that lacks a right that its owner can give, or use.
+func tellsWhatToGrant(t *testing.T, admin *pgx.Conn, as func(string) string) {
+	t.Helper()
+	for _, c := range []struct{ before, role, says, after string }{
+		{"CREATE ROLE stranger LOGIN", "stranger", "is there, and this role has no right to use it", "DROP ROLE stranger"},
+		{
+			"ALTER TABLE backout.probe RENAME TO probe0; DELETE FROM backout.backout_schema WHERE version_id = 10", "backout_writer",
+			"have the owner of its tables run 'backout store status' once", "ALTER TABLE backout.probe0 RENAME TO probe; INSERT INTO backout.backout_schema (version_id, is_applied) VALUES (10, true)",
+		},
+	} {
+		if _, err := admin.Exec(t.Context(), c.before); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := store.Open(t.Context(), as(c.role), store.Options{}); !errors.Is(err, store.ErrRole) || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v", c.role, err)
+		}
+		if _, err := admin.Exec(t.Context(), c.after); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -35,6 +37,13 @@ var ErrPassword = errors.New("the URL of the store holds a password: leave it ou
 func Shared(place string) bool {
 	return strings.HasPrefix(place, "postgres://") || strings.HasPrefix(place, "postgresql://")
 }
+
+// IsFile reports whether place is the path of a file, and not the URL of something, or what PostgreSQL's programs take instead of one.
+func IsFile(place string) bool {
+	return !strings.Contains(place, "://") && !keywords.MatchString(place)
+}
+
+var keywords = regexp.MustCompile(`^\s*(host|hostaddr|port|dbname|user|password|service)\s*=`)
 
 // server is a PostgreSQL server, and what is known of whether it answers.
 type server struct {
@@ -76,8 +85,13 @@ func newServer(place, password string, now func() time.Time) (*server, error) {
 			cfg.RuntimeParams[name] = value
 		}
 	}
-	at := net.JoinHostPort(cfg.Host, strconv.Itoa(int(cfg.Port)))
-	return &server{cfg: cfg, place: (&url.URL{Scheme: "postgres", User: url.User(cfg.User), Host: at, Path: "/" + cfg.Database}).String(), patience: patience, now: now}, nil
+	at := []string{net.JoinHostPort(cfg.Host, strconv.Itoa(int(cfg.Port)))}
+	for _, other := range cfg.Fallbacks { // each way to a host is one
+		if a := net.JoinHostPort(other.Host, strconv.Itoa(int(other.Port))); !slices.Contains(at, a) {
+			at = append(at, a)
+		}
+	}
+	return &server{cfg: cfg, place: (&url.URL{Scheme: "postgres", User: url.User(cfg.User), Host: strings.Join(at, ","), Path: "/" + cfg.Database}).String(), patience: patience, now: now}, nil
 }
 
 func millis(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }

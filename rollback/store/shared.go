@@ -90,11 +90,14 @@ func (d *DB) migrateShared(ctx context.Context) (err error) {
 		return err
 	}
 	return alone(ctx, plain, func() error {
-		var there bool
-		if err := plain.QueryRowContext(ctx, "SELECT current_schema() IS NOT NULL").Scan(&there); err != nil {
+		var there, hidden bool
+		if err := plain.QueryRowContext(ctx, "SELECT current_schema() IS NOT NULL, EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = ?)", schemaName).Scan(&there, &hidden); err != nil {
 			return err
 		}
 		if !there {
+			if hidden {
+				return fmt.Errorf("%w (the schema %s is there, and this role has no right to use it: docs/store.md, Roles)", ErrRole, schemaName)
+			}
 			if _, err := plain.ExecContext(ctx, "CREATE SCHEMA IF NOT EXISTS "+schemaName); err != nil {
 				return fmt.Errorf("make the schema %s: %w", schemaName, err)
 			}
@@ -108,6 +111,9 @@ func (d *DB) migrateShared(ctx context.Context) (err error) {
 			return fmt.Errorf("migrate: %w", err)
 		}
 		if _, err := p.UpTo(ctx, latest); err != nil {
+			if err = classify(err); have > 0 && errors.Is(err, ErrRole) {
+				return fmt.Errorf("the schema is %d and this backout needs %d: have the owner of its tables run 'backout store status' once: %w", have, latest, err)
+			}
 			return fmt.Errorf("migrate from schema %d to %d: %w", have, latest, err)
 		}
 		return nil
@@ -188,6 +194,9 @@ func (d *DB) beginShared(ctx context.Context, id string) (*Tx, error) {
 			_ = tx.Rollback() // nothing was written, and what is wrong is told already
 		}
 		if since, _ := d.server.away(); ctx.Err() != nil && !since.IsZero() {
+			if errors.Is(err, ErrAway) {
+				return nil, err
+			}
 			return nil, fmt.Errorf("%w (%w)", ErrAway, err) // the caller had less time than the wait for it takes
 		}
 		if typed := classify(err); !errors.Is(typed, ErrAway) && !errors.Is(typed, ErrBusy) {

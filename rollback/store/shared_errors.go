@@ -1,6 +1,7 @@
 package store
 
 import (
+	"crypto/tls"
 	"database/sql/driver"
 	"errors"
 	"io"
@@ -15,7 +16,7 @@ const (
 	lockNotAvailable    = "55P03"
 )
 
-var classified = [...]error{ErrAway, ErrUncertain, ErrStandby, ErrRole, ErrLogin, ErrBusy, ErrFull, ErrCorrupt, ErrNewer, ErrForeign}
+var classified = [...]error{ErrAway, ErrUncertain, ErrStandby, ErrRole, ErrLogin, ErrTLS, ErrBusy, ErrFull, ErrCorrupt, ErrNewer, ErrForeign}
 
 // classifyShared is the typed error for what PostgreSQL or the way to it says; nil where it is neither, or has one already.
 func classifyShared(err error) error {
@@ -27,6 +28,10 @@ func classifyShared(err error) error {
 	var said *pgconn.PgError
 	if errors.As(err, &said) {
 		return classifyCode(said.Code)
+	}
+	var untrusted *tls.CertificateVerificationError
+	if errors.As(err, &untrusted) || strings.Contains(err.Error(), "server refused TLS connection") {
+		return ErrTLS // it answers, so that waiting for it helps nobody
 	}
 	var lost *pgconn.ConnectError
 	var network *net.OpError // and not any net.Error: the end of the caller's own time is one, too

@@ -63,6 +63,9 @@ func Open(ctx context.Context, path string, opts Options) (*DB, error) {
 	if Shared(path) {
 		return openShared(ctx, path, opts)
 	}
+	if !IsFile(path) {
+		return nil, ErrPlace // not repeated: it may hold a password
+	}
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)

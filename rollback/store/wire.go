@@ -151,6 +151,13 @@ func (w *wire) ResetSession(ctx context.Context) error {
 // IsValid implements driver.Validator.
 func (w *wire) IsValid() bool { return !w.worn.Load() && !w.Conn.Conn().IsClosed() }
 
+// Close ends the connection. What was acknowledged is written, and the rest the server undoes by itself: that one which is gone cannot be
+// told so is no error of the work that was done.
+func (w *wire) Close() error {
+	_ = w.Conn.Close()
+	return nil
+}
+
 // numbered writes the placeholders of a query as PostgreSQL wants them: ? is $1, $2 and on, ?1 is $1. What stands in quotes
 // or comments is left as it is.
 func numbered(query string) string {
