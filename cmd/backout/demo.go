@@ -128,6 +128,11 @@ func (a *app) moveInto(w *demo.World, headless bool) {
 	if headless { // nobody sits there, whoever started it
 		a.env = append(a.env, "BACKOUT_IDENTITY_NAME=demo", "BACKOUT_IDENTITY_KIND=automation")
 	}
+	for _, flag := range []string{"config", "context", "store"} {
+		if a.flags.set != nil && a.flags.set.Changed(flag) && !a.inDemo {
+			a.warn("--%s is not used: the demo has its own configuration, and keeps its record in its own directory", flag)
+		}
+	}
 	a.inDemo = true
 	a.flags.config, a.flags.context, a.flags.store = w.ConfigPath(), "", ""
 }
