@@ -30,7 +30,7 @@ func preparedness() posture.Report {
 		Records: []proofs.Record{took(20, 4*time.Minute+10*time.Second, proofs.Pass), took(3, 40*time.Second, proofs.Pass), took(2, time.Minute, proofs.Fail)},
 		Runs: []posture.Run{
 			{ID: "RUN-1", At: at("14:00:00").AddDate(0, 0, -20), Over: true, Verified: true},
-			{ID: "RUN-2", At: at("14:00:00").AddDate(0, 0, -3), Over: true, Verified: true, Tested: true, Change: "c05"},
+			{ID: "RUN-2", At: at("14:00:00").AddDate(0, 0, -3), Over: true, Verified: true, Tested: true, Changes: []string{"c05"}},
 			{ID: "RUN-3", At: at("14:00:00").AddDate(0, 0, -2), Over: true},
 		},
 		Changes: []posture.Change{{ID: "c05", Assistance: "agent"}, {ID: "c06", Assistance: "none"}, {ID: "c07"}},

@@ -70,9 +70,11 @@ func (a *app) postureFacts(ctx context.Context, s *opened) (posture.Facts, []pro
 	if err != nil {
 		return f, nil, err
 	}
-	f.Records, f.Runs = records, incidentRuns(runs)
+	changes := s.Timeline.Snapshot().Changes(providers.Window{Since: f.Since, Until: f.Now})
+	f.Records, f.Runs = records, incidentRuns(runs, changes)
 	deployed := map[string]int{}
-	for _, c := range s.Timeline.Snapshot().Changes(providers.Window{Since: f.Since, Until: f.Now}) {
+	for i := range changes {
+		c := &changes[i]
 		if c.Kind != providers.KindRollback && c.Kind != providers.KindDrill && c.Status != providers.StatusNote {
 			f.Changes = append(f.Changes, posture.Change{ID: c.ID, Assistance: string(c.Assistance.State)})
 		}
@@ -130,14 +132,14 @@ func (a *app) postureUnits(ctx context.Context, s *opened, records []proof.Recor
 }
 
 // incidentRuns are the rollbacks of incidents that touched their targets.
-func incidentRuns(runs []rollback.Run) []posture.Run {
+func incidentRuns(runs []rollback.Run, changes []providers.Change) []posture.Run {
 	var out []posture.Run
 	for i := range runs {
 		r := &runs[i]
 		if r.Plan.Kind != "incident" || r.AppliedAt.IsZero() {
 			continue
 		}
-		p := posture.Run{ID: r.ID, At: r.AppliedAt, Tested: true, Over: r.State.Final(), Verified: r.State == rollback.RunSucceeded, Change: r.Plan.Change}
+		p := posture.Run{ID: r.ID, At: r.AppliedAt, Tested: true, Over: r.State.Final(), Verified: r.State == rollback.RunSucceeded, Changes: tookBack(r, changes)}
 		for k := range r.Plan.Units {
 			if s := r.Plan.Units[k].Proof; s == nil || !s.Tested() {
 				p.Tested = false

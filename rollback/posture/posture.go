@@ -25,7 +25,7 @@ type Run struct {
 	Tested   bool
 	Verified bool
 	Over     bool
-	Change   string
+	Changes  []string // that it took back
 }
 
 // Change is one change on the timeline, with what is known of AI in it.
@@ -190,7 +190,9 @@ func (r *Report) losses(f *Facts) {
 func (r *Report) assistance(f *Facts) {
 	back := map[string]bool{}
 	for _, run := range f.Runs {
-		back[run.Change] = true
+		for _, id := range run.Changes {
+			back[id] = true
+		}
 	}
 	var tagged, untagged int
 	for _, c := range f.Changes {
