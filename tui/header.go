@@ -264,7 +264,24 @@ func (c *console) troubled() string {
 	if worst < 0 {
 		return ""
 	}
-	h := &c.st.Health[worst]
+	return c.sentence(&c.st.Health[worst])
+}
+
+// recordOld says that the record is away and a copy of it is shown, "" where it is not: every run, drill and entry comes from it.
+func (c *console) recordOld() string {
+	for i := range c.st.Health {
+		if h := &c.st.Health[i]; h.Provider == record && h.State == providers.HealthStale {
+			return c.sentence(h)
+		}
+	}
+	return ""
+}
+
+// record is what the source is called that the record is on the timeline.
+const record = "backout"
+
+// sentence is what is wrong with a source, in a sentence.
+func (c *console) sentence(h *providers.Health) string {
 	// Of when what is shown is comes first: where the line is too short, the reason is what is cut.
 	text := plain(h.Provider) + " " + string(h.State)
 	if h.LastOK.IsZero() {
@@ -302,6 +319,9 @@ func (c *console) footer(w int) []string {
 		status = s.status(w - 1)
 	} else if status != "" {
 		status = c.style.bold(cut(status, w-2))
+	}
+	if status == "" {
+		status = c.style.careful(c.recordOld())
 	}
 	return []string{cut(" "+status, w), c.style.rule(w), keyLine(c.style, c.top().keys(), c.everyKeys(), w)}
 }

@@ -64,3 +64,24 @@ func TestWhatAWellSourceSaysIsThereWhereThereIsRoom(t *testing.T) {
 		}
 	}
 }
+
+// Where the record is a copy, every screen that shows it says so: at 80 columns there is no line of the sources.
+func TestARecordThatIsACopySaysSoOnItsScreens(t *testing.T) {
+	w := newWorld(t, func(_ *Options, f *fake) {
+		f.run = pausedRun()
+		f.st.Health = []providers.Health{{
+			Provider: "backout", State: providers.HealthStale, LastOK: at("14:08:31"), Detail: "the shared store is away since 14:08:40: nothing can be recorded or begun",
+		}}
+	})
+	says := func(screen string) {
+		t.Helper()
+		if want := "backout stale, showing its data from 14:08:31 UTC: the shared"; !strings.Contains(plain(w.screen()), want) {
+			t.Errorf("%s does not say that it is a copy:\n%s", screen, w.screen())
+		}
+	}
+	toRun(w)
+	w.size(80, 24)
+	says("the run")
+	w.press("4")
+	says("the list of runs")
+}
