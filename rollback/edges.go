@@ -59,6 +59,11 @@ func (w *world) across(e providers.Edge, id, v UnitID, ch choice) Finding {
 		f.Evidence = fmt.Sprintf("%s has served %s since %s", v, name(theirs), theirs.Since.UTC().Format("2006-01-02T15:04:05Z"))
 		return f
 	}
+	if f := w.obs[v].Flag; f != nil && !f.On && slices.Contains(w.ends(e.From, w.unit(id).Environment), v) {
+		out := w.edgeFinding(e, Conditional, nil, fmt.Sprintf("%s cannot serve without the change of %s, and is off for everybody: it has to stay off", v, id))
+		out.Since, out.SeenAt = theirs.Since, w.obs[v].At
+		return out
+	}
 	f := w.edgeFinding(e, Coupled, []UnitID{v}, fmt.Sprintf("%s cannot serve without the change of %s: they go back together, %s first", e.From, e.To, e.From))
 	f = w.broken(f, id, oldest(ch))
 	f.Since = bothSince(f.Since, theirs.Since)

@@ -145,3 +145,22 @@ func (b *bench) versions() {
 	u := b.target.units[pricingUnit]
 	u.current.Label, u.history[0].Label, u.history[1].Label = "2.0.0", "1.9.0", "1.8.0"
 }
+
+// A flag that counts on the newer program goes back first while it is on. Once it is off there is nothing to switch: it has to stay so.
+func TestAFlagThatIsOffAlreadyDoesNotGoBackToo(t *testing.T) {
+	for _, on := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			b, flag := withFlag(t, rollback.FlagState{On: on}, 5000, nil)
+			edge := providers.Edge{From: string(flag.unit.ID), To: "pricing", Kind: providers.EdgeOrder, Source: "config", Evidence: "the runbook"}
+			p := b.plan(t, rollback.Request{Unit: pricingUnit, Edges: []providers.Edge{edge}})
+			f := finding(t, p, "pricing", "edge order")
+			want, text := rollback.Coupled, "fake:prod/new-cart first"
+			if !on {
+				want, text = rollback.Conditional, "it has to stay off"
+			}
+			if f.Verdict != want || !strings.Contains(f.Text, text) || on != (len(p.Units) == 2) {
+				t.Errorf("on %v: %v, %+v", on, labels(p), f)
+			}
+		})
+	}
+}
