@@ -17,25 +17,30 @@ const shareWindow = 24 * time.Hour
 type identity struct {
 	commits, sets []string
 	partial       bool // some revision does not say what it carries
+	each          []identity
+	at            time.Time // of one of each: since when its revision served
 }
 
 func (w *world) identify(id UnitID, ch choice, c *providers.Change) identity {
 	var n identity
 	if c != nil {
 		n.commits, n.sets = append(n.commits, c.Commit), append(n.sets, c.ChangeSet)
+		n.each = []identity{{commits: []string{c.Commit}, sets: []string{c.ChangeSet}, at: ch.revs[ch.culprit].Since}}
 	}
 	u := w.unit(id)
 	for _, r := range ch.taken() {
-		n.commits = append(n.commits, r.Commit)
+		one := identity{commits: []string{r.Commit}, at: r.Since}
 		known := r.Commit != "" || (c != nil && r.Digest == ch.revs[ch.culprit].Digest && (c.Commit != "" || c.ChangeSet != ""))
 		for j := range w.changes {
 			x := &w.changes[j]
 			if (x.Unit == string(id) || (x.Service != "" && x.Service == u.Service)) && carries(r, x) {
-				n.commits, n.sets = append(n.commits, x.Commit), append(n.sets, x.ChangeSet)
+				one.commits, one.sets = append(one.commits, x.Commit), append(one.sets, x.ChangeSet)
 				known = known || x.Commit != "" || x.ChangeSet != ""
 			}
 		}
 		n.partial = n.partial || !known
+		n.commits, n.sets = append(n.commits, one.commits...), append(n.sets, one.sets...)
+		n.each = append(n.each, one)
 	}
 	n.commits, n.sets = compact(n.commits), compact(n.sets)
 	return n
@@ -110,18 +115,13 @@ func (w *world) partOf(whole UnitID) Finding {
 // sharedWith compares one other unit. Silent: it does not say what it carries, and time does not clear it either.
 func (w *world) sharedWith(id UnitID, ch choice, n identity, v Unit) (out []Finding, silent bool) {
 	revs := revisions(w.obs[v.ID])
-	at := w.bears(v, n)
-	start := since(ch.taken())
-	if at < 0 {
-		from := revs[0].Since
+	if w.bears(v, n) < 0 {
+		from, start := revs[0].Since, since(ch.taken())
 		before := !from.IsZero() && !start.IsZero() && from.Before(start)
 		return nil, revs[0].Commit == "" && !before
 	}
-	theirs := choice{revs: revs, culprit: at}
-	if w.isGone(v.ID, theirs) {
-		return nil, false
-	}
-	if when := revs[at].Since; !when.IsZero() && !start.IsZero() && when.Sub(start).Abs() > shareWindow {
+	at := w.together(v, n)
+	if at < 0 {
 		return nil, false
 	}
 	// Both units get the same sentence, so that it has to be read only once.
@@ -144,6 +144,22 @@ func (w *world) sharedWith(id UnitID, ch choice, n identity, v Unit) (out []Find
 		f.Text = fmt.Sprintf("the same change is live on %s, which is declared to be independent of it: %s", v.ID, e.Evidence)
 	}
 	return []Finding{f}, false
+}
+
+// together is the index of the revision of v that carries a change which would be taken back, still is on it, and was deployed at about
+// the same time on both; or -1. Each change counts by its own time: a way back that is long has many.
+func (w *world) together(v Unit, n identity) int {
+	revs := revisions(w.obs[v.ID])
+	for _, one := range n.each {
+		at := w.bears(v, one)
+		if at < 0 || w.isGone(v.ID, choice{revs: revs, culprit: at}) {
+			continue
+		}
+		if when := revs[at].Since; when.IsZero() || one.at.IsZero() || when.Sub(one.at).Abs() <= shareWindow {
+			return at
+		}
+	}
+	return -1
 }
 
 // bears is the index of the revision of v that carries one of the named changes, or -1.
