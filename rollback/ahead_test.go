@@ -63,6 +63,18 @@ func TestRunIsUndoneAsAWhole(t *testing.T) {
 	})
 }
 
+// What one went forward from served well: when that goes wrong again, the next plan leads there and not further back.
+func TestTheWayBackAfterGoingForwardLeadsToTheSame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, run, edges := tookBack(t)
+		b.does(t, rollback.Request{Run: run.ID, Edges: edges})
+		p := b.plan(t, rollback.Request{Unit: "fake:prod/pricing", Edges: edges})
+		if got := labels(p); p.Kind != "incident" || !slices.Equal(got, []string{"storefront s9>s8", "pricing r42>r41"}) {
+			t.Errorf("%s: %v", p.Kind, got)
+		}
+	})
+}
+
 // The rollback itself stands on the timeline: taking it back is going forward, not further back.
 func TestTakingARollbackBackGoesForward(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -101,8 +101,8 @@ func (w *world) choose(id UnitID, ch *choice, to string) error {
 
 func (w *world) offers(id UnitID, ch choice, i int) bool {
 	r := ch.revs[i]
-	newer := slices.ContainsFunc(ch.revs[:ch.culprit+1], func(n Revision) bool { return n.Digest == r.Digest })
-	return len(r.Good) > 0 && !r.Staged && !newer && w.left[id][r.Digest] == ""
+	leaves := r.Digest != ch.revs[0].Digest && r.Digest != ch.revs[ch.culprit].Digest
+	return len(r.Good) > 0 && !r.Staged && leaves && w.left[id][r.Digest] == ""
 }
 
 // others are the revisions that a person could choose instead, each content once.

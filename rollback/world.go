@@ -115,7 +115,9 @@ func (e *Engine) journaled(ctx context.Context, w *world) error {
 		for id, s := range r.switches() {
 			w.did[id] = append(w.did[id], s)
 		}
-		w.leave(&r)
+		if r.Plan.Kind != kindForward { // what one went forward from served well: it is where the way back leads
+			w.leave(&r)
+		}
 	}
 	if w.undo != nil {
 		w.leave(w.undo)
