@@ -259,3 +259,14 @@ func TestWhatIsProbed(t *testing.T) {
 		t.Errorf("unasked: %+v", p)
 	}
 }
+
+// How a unit goes back is proved with the directories that it has: a configuration that is named from another place means the same ones.
+func TestProvidersStandAtTheRootHoweverTheFileIsNamed(t *testing.T) {
+	dir := t.TempDir()
+	path := write(t, dir, "backout.yaml", "providers:\n  git: {path: repo}\n")
+	t.Chdir(dir)
+	relative, absolute := load(t, config.Options{Path: "backout.yaml"}), load(t, config.Options{Path: path})
+	if got, want := relative.Providers[0].Dir, absolute.Providers[0].Dir; got != want || !filepath.IsAbs(got) {
+		t.Errorf("%q and %q", got, want)
+	}
+}

@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"path/filepath"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -56,7 +55,7 @@ func (c *Config) gameDaysOf(layers []layer) error {
 		}
 		for i := range c.GameDays {
 			g := &c.GameDays[i]
-			g.File, g.Dir = l.file, filepath.Dir(l.file)
+			g.File, g.Dir = l.file, dirOf(l.file)
 			at, key := k, fmt.Sprintf("gamedays[%d]", i)
 			if i < len(n.Content) {
 				at = n.Content[i]

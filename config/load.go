@@ -147,6 +147,15 @@ func contexts(sources []source) []string {
 }
 
 // mergeProviders takes each provider whole from the strongest layer that names it, in the order of the files.
+// dirOf is the directory of a file, from the root: how a unit goes back is the same however the file was named, and from wherever.
+func dirOf(file string) string {
+	dir := filepath.Dir(file)
+	if abs, err := filepath.Abs(dir); err == nil {
+		return abs
+	}
+	return dir
+}
+
 func mergeProviders(layers []layer, schemas []ProviderSchema, env map[string]string) []Provider {
 	var out []Provider
 	for _, l := range layers {
@@ -156,7 +165,7 @@ func mergeProviders(layers []layer, schemas []ProviderSchema, env map[string]str
 			if slices.ContainsFunc(out, func(p Provider) bool { return p.Name == k.Value }) {
 				continue
 			}
-			p := Provider{Name: k.Value, Type: k.Value, File: l.file, Line: k.Line, Dir: filepath.Dir(l.file), context: l.context}
+			p := Provider{Name: k.Value, Type: k.Value, File: l.file, Line: k.Line, Dir: dirOf(l.file), context: l.context}
 			settings, enabled := splitSettings(v, &p)
 			at := slices.IndexFunc(schemas, func(s ProviderSchema) bool { return s.Type == p.Type })
 			if !enabled || at < 0 {

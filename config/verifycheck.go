@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"net/url"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -153,7 +152,7 @@ func (c *Config) verifyOf(layers []layer) error {
 			return &Error{Problems: []Problem{{File: l.file, Line: k.Line, Column: k.Column, Key: "verify", Message: err.Error()}}}
 		}
 		for i := range c.Verify {
-			c.Verify[i].File, c.Verify[i].Dir = l.file, filepath.Dir(l.file)
+			c.Verify[i].File, c.Verify[i].Dir = l.file, dirOf(l.file)
 		}
 		break
 	}

@@ -97,7 +97,12 @@ func (a *app) farewell(ctx context.Context, s *opened, since time.Time) error {
 // commandLine is the command that does the same as a key, from any directory: with what this one was told of where its
 // settings and its record are.
 func (a *app) commandLine(kind string, args ...string) string {
-	line, path := tui.CommandLine(kind, args...), a.flags.config
+	return tui.CommandLine(kind, args...) + a.toldWhere(kind)
+}
+
+// toldWhere are the flags that this command was told by where its settings and its record are.
+func (a *app) toldWhere(kind string) string {
+	line, path := "", a.flags.config
 	if abs, err := filepath.Abs(path); err == nil && path != "" {
 		path = abs
 	}

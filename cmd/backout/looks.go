@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/backout-dev/backout/rollback"
+	"github.com/backout-dev/backout/tui"
 )
 
 // pause lets a run wait, and says how it goes on: nothing else would.
@@ -18,7 +19,8 @@ func (a *app) pause(ctx context.Context, s *opened, id string) error {
 	if err != nil {
 		return err
 	}
-	a.warn("%s waits before its next step, for %s at the longest. go on: backout runs resume %s   stop: backout runs abort %s", id, run.Plan.Deadline, id, id)
+	a.warn("%s waits before its next step, for %s at the longest. go on: %s   stop: %s",
+		id, run.Plan.Deadline, a.commandLine(tui.CommandResume, id), a.commandLine(tui.CommandAbort, id))
 	return a.printRun(run)
 }
 

@@ -78,7 +78,7 @@ func (a *app) printPlan(p rollback.Plan, name string, f planFlags) error {
 		fmt.Fprintf(a.out, "NOT ALLOWED: %s\n", strings.Join(p.Decision.Reasons, "; "))
 		return nil
 	}
-	fmt.Fprintf(a.out, "\nrun it:  %s\n", runIt(&p, name, f))
+	fmt.Fprintf(a.out, "\nrun it:  %s\n", a.runIt(&p, name, f))
 	return nil
 }
 
@@ -98,7 +98,7 @@ func lookedAt(p *rollback.Plan) string {
 }
 
 // runIt is the command line that makes this plan again and runs it.
-func runIt(p *rollback.Plan, name string, f planFlags) string {
+func (a *app) runIt(p *rollback.Plan, name string, f planFlags) string {
 	line := []string{"backout rollback", name}
 	if f.to != "" {
 		line = append(line, "--to "+f.to)
@@ -110,7 +110,7 @@ func runIt(p *rollback.Plan, name string, f planFlags) string {
 	if p.Decision.NeedsReason {
 		line = append(line, "--reason WHY")
 	}
-	return strings.Join(line, " ") + destroyFlags(p)
+	return strings.Join(line, " ") + destroyFlags(p) + a.toldWhere("")
 }
 
 // destroyFlags name what a plan destroys, as a confirmation of it has to.

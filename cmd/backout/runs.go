@@ -12,6 +12,7 @@ import (
 
 	"github.com/backout-dev/backout/cmd/internal/session"
 	"github.com/backout-dev/backout/rollback"
+	"github.com/backout-dev/backout/tui"
 )
 
 // attachEvery is how often an attached command reads the journal.
@@ -199,9 +200,9 @@ func (a *app) attach(ctx context.Context, s *opened, id string, patience time.Du
 		select {
 		case <-ctx.Done():
 			if run.Alive {
-				a.warn("the run goes on: backout runs attach %s", id)
+				a.warn("the run goes on: %s", a.commandLine(tui.CommandAttach, id))
 			} else {
-				a.warn("nobody works on it: backout runs resume %s", id)
+				a.warn("nobody works on it: %s", a.commandLine(tui.CommandResume, id))
 			}
 			return ended(codeInterrupted)
 		case <-tick.C:
@@ -214,7 +215,7 @@ func (a *app) printStarted(r rollback.Run) error {
 	if a.jsonOut() {
 		return a.printRun(r)
 	}
-	_, err := fmt.Fprintf(a.out, "%s  %s: %s\nfollow it: backout runs attach %s\n", r.ID, r.State, r.Detail, r.ID)
+	_, err := fmt.Fprintf(a.out, "%s  %s: %s\nfollow it: %s\n", r.ID, r.State, r.Detail, a.commandLine(tui.CommandAttach, r.ID))
 	return err
 }
 
@@ -232,10 +233,10 @@ func (a *app) printRun(r rollback.Run) error {
 	}
 	a.printLooks(&r)
 	if r.Paused {
-		fmt.Fprintf(a.out, "%s paused it at %s: it begins no step. go on: backout runs resume %s\n", r.PauseBy, r.PausedAt.UTC().Format(time.RFC3339), r.ID)
+		fmt.Fprintf(a.out, "%s paused it at %s: it begins no step. go on: %s\n", r.PauseBy, r.PausedAt.UTC().Format(time.RFC3339), a.commandLine(tui.CommandResume, r.ID))
 	}
 	if !r.State.Final() && !r.Alive {
-		fmt.Fprintf(a.out, "nobody works on it: backout runs resume %s\n", r.ID)
+		fmt.Fprintf(a.out, "nobody works on it: %s\n", a.commandLine(tui.CommandResume, r.ID))
 	}
 	for _, l := range r.Log {
 		if session.AboutAnchor(l.Text) {
