@@ -35,7 +35,7 @@ func (w *world) identify(id UnitID, ch choice, c *providers.Change) identity {
 			x := &w.changes[j]
 			if (x.Unit == string(id) || (x.Service != "" && x.Service == u.Service)) && carries(r, x) {
 				one.commits, one.sets = append(one.commits, x.Commit), append(one.sets, x.ChangeSet)
-				known = known || x.Commit != "" || x.ChangeSet != ""
+				known = known || x.Commit != "" || x.ChangeSet != "" && !backouts(x.Kind)
 			}
 		}
 		n.partial = n.partial || !known
@@ -197,7 +197,7 @@ func (w *world) homeless(u Unit, n identity) []Finding {
 		if c.Service == "" || c.Service == u.Service || seen[c.Service] || !n.names(c) || !sameEnvironment(c.Environment, u.Environment) {
 			continue
 		}
-		if c.Kind == providers.KindRollback || c.Kind == providers.KindDrill || c.Kind == providers.KindOperation {
+		if backouts(c.Kind) {
 			continue
 		}
 		if len(w.named(c.Service, u.Environment)) > 0 {
@@ -210,6 +210,11 @@ func (w *world) homeless(u Unit, n identity) []Finding {
 		})
 	}
 	return out
+}
+
+// backouts reports what backout itself did: which run switched something says nothing of what that carries.
+func backouts(k providers.Kind) bool {
+	return k == providers.KindRollback || k == providers.KindDrill || k == providers.KindOperation
 }
 
 func (w *world) declared(a, b UnitID, kind providers.EdgeKind) (providers.Edge, bool) {

@@ -155,3 +155,19 @@ func (hanging) Observe(ctx context.Context, _ rollback.UnitID) (rollback.Observa
 	<-ctx.Done()
 	return rollback.Observation{}, ctx.Err()
 }
+
+// Which run put a content there says nothing of the commit that it is from.
+func TestARunDoesNotSayWhatTheContentCarries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.target.add("shop", rev("s2", "", 60), rev("s1", "", 900))
+		b.target.add("cart", rev("c2", "x", 58), rev("c1", "y", 900))
+		p := b.plan(t, rollback.Request{Unit: "fake:prod/shop", Context: []providers.Change{{
+			ID: "its entry", Kind: providers.KindRollback, Unit: "fake:prod/shop", Service: "shop", Environment: "prod", To: "s2", ChangeSet: "RUN-0001",
+			EffectiveFrom: t0.Add(-time.Hour),
+		}}})
+		if f := finding(t, p, "shop", "H"); f.Verdict != rollback.Unknown {
+			t.Errorf("%+v", f)
+		}
+	})
+}
