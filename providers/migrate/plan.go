@@ -142,6 +142,9 @@ func (p *Provider) Plan(ctx context.Context, obs rollback.Observation, to rollba
 	prop.Warnings = p.warnings(s, way)
 	if tables := s.shape.touched(way.ways()); len(tables) > 0 {
 		prop.Blast = "tables " + providers.Clean(providers.Few(tables, 4))
+		if len(tables) == 1 {
+			prop.Blast = "table " + providers.Clean(tables[0])
+		}
 		found, err := p.others(ctx, tables)
 		if err != nil {
 			return rollback.Proposal{}, err
@@ -264,7 +267,7 @@ func (p *Provider) warnings(s *state, m path) []string {
 		fmt.Sprintf("no statement waits longer than %s for a lock or works longer than %s", p.set.LockTimeout, p.set.StatementTimeout),
 	}
 	if m.down {
-		out = append(out, "whether a program that runs now reads what goes is not looked at here: it would fail at once")
+		out = append(out, "a program that still uses what goes fails at once")
 	}
 	if !m.whole() {
 		out = append(out, "a file of it runs without a transaction: half of it may stay when it fails, and what came of it is judged by the live schema")
