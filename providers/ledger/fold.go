@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/rollback/ledger"
 )
 
@@ -18,10 +19,15 @@ type fold struct {
 	began time.Time
 	last  ledger.Entry // zero: nothing was read yet
 	known int64        // redactions up to this one were there when the fold began
+
+	followers map[*follower]struct{}
 }
 
+// follower collects what changed since its owner looked last.
+type follower struct{ changed []providers.Change }
+
 func newFold(provider string) *fold {
-	return &fold{free: make(chan struct{}, 1), view: newView(provider)}
+	return &fold{free: make(chan struct{}, 1), view: newView(provider), followers: map[*follower]struct{}{}}
 }
 
 // read brings the fold up to date and lets use see it.
@@ -65,7 +71,10 @@ func (p *Provider) grow(ctx context.Context, f *fold) (same bool, err error) {
 			f.known = e.Seq
 			return false, nil
 		}
-		f.view.take(e)
+		changed := f.view.take(e)
+		for w := range f.followers {
+			w.changed = append(w.changed, changed...)
+		}
 		f.last = e
 	}
 	return !again, nil

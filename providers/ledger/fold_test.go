@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/backout-dev/backout/providers"
@@ -15,6 +18,7 @@ import (
 
 // longRecord counts how many entries are read, and stops answering whoever has read so many.
 type longRecord struct {
+	mu      sync.Mutex
 	entries []ledger.Entry
 	read    int
 	patient int // 0: without end
@@ -22,6 +26,8 @@ type longRecord struct {
 }
 
 func (r *longRecord) Entries(ctx context.Context, afterSeq int64, limit int) ([]ledger.Entry, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	from := min(int(afterSeq), len(r.entries))
 	out := r.entries[from:min(from+limit, len(r.entries))]
 	if r.read += len(out); r.patient > 0 && r.read > r.patient {
@@ -85,4 +91,34 @@ func TestARecordThatIsNotWhatItWasIsReadAnew(t *testing.T) {
 			t.Fatalf("another record of %d entries: %v %v", n, all, err)
 		}
 	}
+}
+
+// Whoever follows the record does not read it a second time, is told what is new whoever read it first, and what is not what it was.
+func TestALongRecordIsFollowedWithoutReadingItAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db := &longRecord{entries: notes(2000, "note")}
+		p := record.New("backout", db, time.Now)
+		if _, err := titles(t.Context(), p); err != nil {
+			t.Fatal(err)
+		}
+		db.read = 0
+		next, stop := iter.Pull2(p.Watch(t.Context()))
+		defer stop()
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			time.Sleep(10*time.Second + time.Millisecond)
+			db.mu.Lock()
+			db.entries = append(db.entries, ledger.Entry{Seq: 2001, Kind: ledger.KindNote, Actor: "ana", At: time.Now(), Text: "new"})
+			db.mu.Unlock()
+			if _, err := titles(t.Context(), p); err != nil { // reads it before the watch does
+				t.Error(err)
+			}
+		}()
+		e, err, _ := next()
+		<-done
+		if err != nil || e.Change == nil || e.Change.Title != "new" || db.read > 100 {
+			t.Fatalf("%+v %v after %d entries more", e, err, db.read)
+		}
+	})
 }

@@ -64,38 +64,51 @@ func (p *Provider) Changes(ctx context.Context, w providers.Window) iter.Seq2[pr
 // it begins and ends, be it by the clock.
 func (p *Provider) Watch(ctx context.Context) iter.Seq2[providers.Event, error] {
 	return func(yield func(providers.Event, error) bool) {
-		v := newView(p.name)
-		started, after, told := false, int64(0), news{}
+		w, told := &follower{}, news{}
+		defer p.leave(w)
 		for {
-			for e, err := range p.entries(ctx, after) {
-				if ctx.Err() != nil {
-					return
-				}
-				if err != nil {
-					if !yield(providers.Event{}, err) {
-						return
-					}
-					break
-				}
-				changed := v.take(e)
-				after = e.Seq
-				for i := range changed {
-					if started && !yield(providers.Event{Change: &changed[i]}, nil) {
-						return
-					}
-				}
-			}
-			for _, a := range told.of(v.alerts(p.now())) {
-				if started && !yield(providers.Event{Alert: &a}, nil) {
+			changed, alerts, err := p.follow(ctx, w, told)
+			switch {
+			case ctx.Err() != nil:
+				return
+			case err != nil:
+				if !yield(providers.Event{}, err) {
 					return
 				}
 			}
-			started = true
+			for i := range changed {
+				if !yield(providers.Event{Change: &changed[i]}, nil) {
+					return
+				}
+			}
+			for i := range alerts {
+				if !yield(providers.Event{Alert: &alerts[i]}, nil) {
+					return
+				}
+			}
 			if sleep(ctx, poll) != nil {
 				return
 			}
 		}
 	}
+}
+
+// follow gives what is new to the follower. What stood in the record before its first look is not.
+func (p *Provider) follow(ctx context.Context, w *follower, told news) (changed []providers.Change, alerts []providers.Alert, err error) {
+	err = p.read(ctx, func(v *view) {
+		changed, w.changed = w.changed, nil
+		alerts = told.of(v.alerts(p.now()))
+		if _, ok := p.fold.followers[w]; !ok {
+			alerts, p.fold.followers[w] = nil, struct{}{}
+		}
+	})
+	return changed, alerts, err
+}
+
+func (p *Provider) leave(w *follower) {
+	p.fold.free <- struct{}{}
+	delete(p.fold.followers, w)
+	<-p.fold.free
 }
 
 func (p *Provider) entries(ctx context.Context, after int64) iter.Seq2[ledger.Entry, error] {
