@@ -8,12 +8,20 @@ import (
 	"io"
 	"math"
 	"slices"
+	"sync"
 
 	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/providers/incident"
 )
 
-// document is what is kept of an incident file: its events stand in Provider.events from first on.
+// shelf holds the events of incident files. Its lock is the innermost: nothing is waited for while it is held, since those who
+// read a file hold that file's lock, and those who look which files there are wait for that one.
+type shelf struct {
+	mu     sync.Mutex
+	events []providers.Event // by ref
+}
+
+// document is what is kept of an incident file: its events stand on the shelf from first on.
 type document struct {
 	first, n int
 	services []providers.Service
@@ -22,27 +30,39 @@ type document struct {
 }
 
 // keep takes a decoded document in.
-func (p *Provider) keep(d *incident.Document) *document {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	k := &document{first: len(p.events), services: d.Services, edges: d.Edges, signals: d.Signals}
+func (s *shelf) keep(d *incident.Document) *document {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k := &document{first: len(s.events), services: d.Services, edges: d.Edges, signals: d.Signals}
 	for i := range d.Changes {
-		p.events = append(p.events, providers.Event{Change: &d.Changes[i]})
+		s.events = append(s.events, providers.Event{Change: &d.Changes[i]})
 	}
 	for i := range d.Alerts {
-		p.events = append(p.events, providers.Event{Alert: &d.Alerts[i]})
+		s.events = append(s.events, providers.Event{Alert: &d.Alerts[i]})
 	}
-	k.n = len(p.events) - k.first
+	k.n = len(s.events) - k.first
 	return k
+}
+
+func (s *shelf) of(d *document) []providers.Event {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.events[d.first : d.first+d.n]
+}
+
+func (s *shelf) at(i uint64) (providers.Event, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i >= uint64(len(s.events)) {
+		return providers.Event{}, false
+	}
+	return s.events[i], true
 }
 
 // rowsOf are the rows of a document's events.
 func (p *Provider) rowsOf(d *document, s span) []providers.Row {
-	p.mu.Lock()
-	events := p.events[d.first : d.first+d.n]
-	p.mu.Unlock()
 	var rows []providers.Row
-	for i, ev := range events {
+	for i, ev := range p.shelf.of(d) {
 		r := rowOf(ev)
 		r.Ref = docRef | uint64(d.first+i)
 		if s.holds(r.At, r.End, r.Alert) {
@@ -68,7 +88,7 @@ func (p *Provider) documentAt(g *generation, off int64, line []byte) (*document,
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if d = g.docs[off]; d == nil {
-		d = p.keep(&doc)
+		d = p.shelf.keep(&doc)
 		g.docs[off] = d
 	}
 	return d, nil
@@ -88,7 +108,7 @@ func (p *Provider) wholeFile(ctx context.Context, g *generation) ([]*document, e
 				return nil, providers.Permanent(fmt.Errorf("%s: %w", g.path, err))
 			}
 			if g.docs[i] == nil {
-				g.docs[i] = p.keep(&doc)
+				g.docs[i] = p.shelf.keep(&doc)
 			}
 			i++
 		}

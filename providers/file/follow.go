@@ -150,10 +150,7 @@ func (f *follower) document(g *generation) (bool, error) {
 }
 
 func (f *follower) events(d *document) bool {
-	f.p.mu.Lock()
-	events := f.p.events[d.first : d.first+d.n]
-	f.p.mu.Unlock()
-	for _, ev := range events {
+	for _, ev := range f.p.shelf.of(d) {
 		if !f.yield(ev, nil) {
 			return false
 		}

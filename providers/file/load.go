@@ -14,14 +14,13 @@ const loadSize = 1 << 10
 
 // Load implements providers.Indexer. A line of a file that was rotated or truncated several times since is not found.
 func (p *Provider) Load(ref uint64) (providers.Event, error) {
-	p.mu.Lock()
 	if ref&docRef != 0 {
-		defer p.mu.Unlock()
-		if i := ref &^ docRef; i < uint64(len(p.events)) {
-			return p.events[i], nil
+		if ev, ok := p.shelf.at(ref &^ docRef); ok {
+			return ev, nil
 		}
 		return providers.Event{}, fmt.Errorf("event %d: %w", ref&^docRef, providers.ErrNotFound)
 	}
+	p.mu.Lock()
 	n, off := ref>>offsetBits, int64(ref&maxOffset)
 	var g *generation
 	if n < uint64(len(p.all)) {

@@ -54,10 +54,11 @@ type Provider struct {
 	env providers.Environment
 	set settings
 
-	mu      sync.Mutex
+	shelf shelf
+
+	mu      sync.Mutex             // outside of a generation's: never taken while one of those is held
 	all     []*generation          // by number; closed ones are nil
 	current map[string]*generation // by path
-	events  []providers.Event      // of incident files, by ref
 	bad     map[string]badLines
 }
 
