@@ -27,23 +27,29 @@ func (w *world) identify(id UnitID, ch choice, c *providers.Change) identity {
 		n.commits, n.sets = append(n.commits, c.Commit), append(n.sets, c.ChangeSet)
 		n.each = []identity{{commits: []string{c.Commit}, sets: []string{c.ChangeSet}, at: ch.revs[ch.culprit].Since}}
 	}
-	u := w.unit(id)
 	for _, r := range ch.taken() {
-		one := identity{commits: []string{r.Commit}, at: r.Since}
-		known := r.Commit != "" || (c != nil && r.Digest == ch.revs[ch.culprit].Digest && (c.Commit != "" || c.ChangeSet != ""))
-		for j := range w.changes {
-			x := &w.changes[j]
-			if (x.Unit == string(id) || (x.Service != "" && x.Service == u.Service)) && carries(r, x) {
-				one.commits, one.sets = append(one.commits, x.Commit), append(one.sets, x.ChangeSet)
-				known = known || x.Commit != "" || x.ChangeSet != "" && !backouts(x.Kind)
-			}
-		}
-		n.partial = n.partial || !known
+		one, known := w.carried(id, r)
+		named := c != nil && r.Digest == ch.revs[ch.culprit].Digest && (c.Commit != "" || c.ChangeSet != "")
+		n.partial = n.partial || !known && !named
 		n.commits, n.sets = append(n.commits, one.commits...), append(n.sets, one.sets...)
 		n.each = append(n.each, one)
 	}
 	n.commits, n.sets = compact(n.commits), compact(n.sets)
 	return n
+}
+
+// carried is what names the changes that a revision brought, by itself and by what was reported of it; known: something does.
+func (w *world) carried(id UnitID, r Revision) (n identity, known bool) {
+	n, known = identity{commits: []string{r.Commit}, at: r.Since}, r.Commit != ""
+	service := w.unit(id).Service
+	for i := range w.changes {
+		x := &w.changes[i]
+		if (x.Unit == string(id) || (x.Service != "" && x.Service == service)) && carries(r, x) {
+			n.commits, n.sets = append(n.commits, x.Commit), append(n.sets, x.ChangeSet)
+			known = known || x.Commit != "" || x.ChangeSet != "" && !backouts(x.Kind)
+		}
+	}
+	return n, known
 }
 
 // shared is rule H: which other units did the same change touch.

@@ -42,7 +42,7 @@ func (a *app) printDrillPlan(p rollback.Plan, before []rollback.Precondition, na
 		if p.Decision.NeedsReason {
 			line = append(line, "--reason WHY")
 		}
-		fmt.Fprintf(a.out, "\ndrill it:  %s\n", strings.Join(line, " "))
+		fmt.Fprintf(a.out, "\ndrill it:  %s\n", strings.Join(line, " ")+a.toldWhere(""))
 	}
 	return nil
 }

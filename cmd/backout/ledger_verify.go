@@ -49,6 +49,7 @@ type anchorState struct {
 	Newest      int64     `json:"newest,omitempty"` // over how many entries
 	At          time.Time `json:"at,omitzero"`
 	Agrees      bool      `json:"agrees"`
+	Unsigned    int       `json:"unsigned,omitempty"` // of the checkpoints
 	Error       string    `json:"error,omitempty"`
 
 	kept []ledger.Checkpoint
@@ -186,7 +187,11 @@ func (v *verification) compare(signers *ledger.Signers) {
 			st.Agrees = st.Agrees && !slices.ContainsFunc(v.Problems, func(p ledger.Problem) bool {
 				return p.Seq == c.Head.Seq && (p.Damage == ledger.Rewritten || p.Damage == ledger.Truncated)
 			})
-			if signers == nil || c.Signature == "" {
+			switch {
+			case c.Signature == "":
+				st.Unsigned++
+				continue
+			case signers == nil:
 				continue
 			}
 			if _, err := signer(signers, c); err != nil {
@@ -206,6 +211,10 @@ func (st *anchorState) text() string {
 	case !st.Agrees:
 		return fmt.Sprintf("anchor %s: this is not the record that its %d checkpoints are of", st.Anchor, st.Checkpoints)
 	default:
-		return fmt.Sprintf("anchor %s: agrees, by %d checkpoints, the newest over %d entries of %s", st.Anchor, st.Checkpoints, st.Newest, st.At.Format(time.RFC3339))
+		text := fmt.Sprintf("anchor %s: agrees, by %d checkpoints, the newest over %d entries of %s", st.Anchor, st.Checkpoints, st.Newest, st.At.Format(time.RFC3339))
+		if st.Unsigned > 0 {
+			text += fmt.Sprintf("; %d of them are not signed, and whoever may write there could have put others in their place", st.Unsigned)
+		}
+		return text
 	}
 }

@@ -106,6 +106,13 @@ func storeRemarks(st *store.Status, now time.Time) []string {
 	} else if !st.CopyBeside.IsZero() {
 		out = append(out, fmt.Sprintf("a copy beside, %s old, is read while it is away", now.Sub(st.CopyBeside).Round(time.Second)))
 	}
+	switch st.Connection {
+	case "":
+	case store.NotEncrypted:
+		out = append(out, "the connection is not encrypted: whoever is on the way can read and change it; sslmode=verify-full in its address ends that")
+	default:
+		out = append(out, "connection: "+st.Connection)
+	}
 	if st.Standby {
 		out = append(out, fmt.Sprintf("a standby, %s behind at most", st.Lag.Round(time.Second)))
 	}
