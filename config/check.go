@@ -62,6 +62,8 @@ func (c *checker) root(n *yaml.Node, inContext bool, prefix string) {
 			c.ledger(v, key)
 		case "store":
 			c.store(v, key)
+		case "policy":
+			c.policy(v, key)
 		}
 	})
 }

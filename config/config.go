@@ -29,6 +29,7 @@ type Config struct {
 	Rollback    Rollback
 	Proofs      Proofs
 	Ledger      Ledger
+	Policy      Policy
 	Drills      Drills
 	Security    Security
 	Services    []Service

@@ -78,6 +78,7 @@ func Fields() []Field {
 			{Name: "owners", Type: Map, Help: "the people behind the owner of a service: {team-web: [ana, bob]}"},
 		}},
 		{Name: "ledger", Type: Object, Help: "how the record is signed, and where its checkpoints are kept", Fields: ledgerFields()},
+		{Name: "policy", Type: Object, Help: "who may do what, and what is asked for before it is done", Fields: policyFields()},
 		{Name: "drills", Type: Object, Help: "what limits drills, and which are made by themselves", Fields: drillFields()},
 		{Name: "security", Type: Object, Help: "what must not come back unseen", Fields: []Field{
 			{Name: "advisories", Type: Strings, Help: "files, or patterns of them: OSV (JSON), the catalogue of exploited vulnerabilities of CISA (JSON), or a list of {id, digest or package, versions, exploited}"},

@@ -74,18 +74,33 @@ func (e *Engine) permit(ctx context.Context, p Plan, c Confirmation) error {
 	}
 	known, listErr := e.Units(ctx)
 	d := e.decide(p, c.By, known)
-	switch {
-	case !d.Allowed:
-		return errors.Join(fmt.Errorf("%w: %s", ErrRefused, strings.Join(d.Reasons, "; ")), listErr)
-	case d.Confirm == policy.ConfirmName && c.Typed != d.Name && c.Typed != string(p.Units[0].Unit.ID): // the whole id always does
-		return fmt.Errorf("%w: type %q to confirm", ErrRefused, d.Name)
-	case d.NeedsReason && strings.TrimSpace(c.Reason) == "" && strings.TrimSpace(p.Reason) == "":
-		return fmt.Errorf("%w: something about this plan is unknown, give a reason", ErrRefused)
+	if c.Drill == "" || p.Kind != kindForward { // the way forward of a drill was agreed to with the drill: nothing may leave a unit behind
+		if d, err = e.ruled(ctx, p, d, c.By); err != nil {
+			return err
+		}
+	}
+	if err := p.confirmedAs(d, c); err != nil {
+		return errors.Join(err, listErr)
 	}
 	if err := errors.Join(agreed(d.Destroys, c.Destroys), p.round(c.By), p.whole()); err != nil {
 		return err
 	}
 	return e.still(ctx, p, known, listErr)
+}
+
+// confirmedAs refuses a confirmation that is not the one which was decided to be needed.
+func (p Plan) confirmedAs(d policy.Decision, c Confirmation) error {
+	switch {
+	case !d.Allowed:
+		return fmt.Errorf("%w: %s", ErrRefused, strings.Join(d.Reasons, "; "))
+	case len(d.Waiting) > 0:
+		return fmt.Errorf("%w: %s", ErrWaiting, strings.Join(d.Waiting, "; "))
+	case d.Confirm == policy.ConfirmName && c.Typed != d.Name && c.Typed != string(p.Units[0].Unit.ID): // the whole id always does
+		return fmt.Errorf("%w: type %q to confirm", ErrRefused, d.Name)
+	case d.NeedsReason && strings.TrimSpace(c.Reason) == "" && strings.TrimSpace(p.Reason) == "":
+		return fmt.Errorf("%w: %s", ErrRefused, wantsReason(d))
+	}
+	return nil
 }
 
 // whole refuses a plan that leaves out what its own findings say has to come along.

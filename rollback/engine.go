@@ -13,6 +13,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/rollback/policy"
 	"github.com/backout-dev/backout/rollback/proof"
 	"github.com/backout-dev/backout/rollback/store"
 )
@@ -60,6 +61,10 @@ type Config struct {
 	// Mentions gives those of some names that the files of a service have at a commit; an error that matches [providers.ErrNotFound]:
 	// nobody has the commit. Nil: nobody can read files.
 	Mentions func(ctx context.Context, service, commit string, names []string) ([]string, error)
+
+	Rules Rules // of the policy file, over the ground rules; nil: there are none
+	// Approved says what is missing for a plan to have what a need asks for, "" nothing. Nil: nobody can approve here, so all is missing.
+	Approved func(ctx context.Context, p Plan, need policy.Need) (missing string, err error)
 }
 
 // Engine is the only door to the Reversers: read-only mode, policy, confirmation, locks and the journal are enforced

@@ -65,6 +65,9 @@ func (e *Engine) mayLift(ctx context.Context, m MeasureRun, req LiftRequest) (Me
 	if err := req.refuse(m); err != nil {
 		return m, err
 	}
+	if err := e.ruledLift(m, req); err != nil {
+		return m, err
+	}
 	if m.Provider == drillKeeper {
 		id := m.Args[drillArg]
 		return m, fmt.Errorf("%w: %s is lifted by going forward: backout drill resume %s", ErrRefused, m.ID, id)

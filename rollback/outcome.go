@@ -13,6 +13,7 @@ const (
 	exitUnknown     = 8
 	exitSuperseded  = 9
 	exitLocked      = 11
+	exitWaiting     = 13
 )
 
 // ExitCode is the exit code of a command that followed a run until this state. Only a verified run is 0: what somebody
@@ -48,6 +49,8 @@ func ExitCode(err error) int {
 		return exitPlanChanged
 	case errors.Is(err, ErrLocked):
 		return exitLocked
+	case errors.Is(err, ErrWaiting):
+		return exitWaiting
 	case errors.Is(err, ErrReadOnly), errors.Is(err, ErrRefused), errors.Is(err, ErrNotAlone), errors.Is(err, ErrNoTarget):
 		return exitRefused
 	default:

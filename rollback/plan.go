@@ -25,7 +25,8 @@ type Request struct {
 	Unread     []string
 	Advisories []Advisory // what was mended since, and must not come back unseen
 	Reason     string
-	Drill      *DrillAsk // it is to be a drill; see [Engine.PlanDrill]
+	For        policy.Principal // who looks at the plan, for the rules of the policy file; nobody named: any person
+	Drill      *DrillAsk        // it is to be a drill; see [Engine.PlanDrill]
 }
 
 // Verdict says whether a unit can be taken back alone; the worst of its findings.

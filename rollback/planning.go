@@ -62,8 +62,11 @@ func (e *Engine) planIn(ctx context.Context, w *world, req Request, primary []Un
 		return Plan{}, err
 	}
 	p.basis = &basis{req: req, primary: primary, undo: w.undo, obs: w.obs, errs: w.errs}
-	p.Decision = e.decide(p, policy.Principal{ID: "anybody", Kind: policy.Human}, w.units)
-	p.Hash, err = HashPlan(p)
+	if p.Hash, err = HashPlan(p); err != nil {
+		return p, err
+	}
+	anybody := policy.Principal{ID: "anybody", Kind: policy.Human}
+	p.Decision, err = e.ruled(ctx, p, e.decide(p, anybody, w.units), req.For)
 	return p, err
 }
 

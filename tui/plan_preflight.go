@@ -17,7 +17,7 @@ type finding struct {
 }
 
 // weights are the words before a finding, what stands most against the plan first.
-var weights = [...]string{"REFUSED", "BLOCKED", "MISSING", "ONE-WAY", "UNKNOWN", "COUPLED", "IF", "WARN", "note", "ok"}
+var weights = [...]string{"REFUSED", "BLOCKED", "MISSING", "ONE-WAY", "WAITS", "UNKNOWN", "COUPLED", "IF", "WARN", "note", "ok"}
 
 // preflight counts what every rule found and lists what has to be known; what it gives back lists what is well.
 func (s *planScreen) preflight(p *page) (well func(p *page)) {
@@ -73,6 +73,7 @@ func (s *planScreen) findings() []finding {
 	for _, r := range s.reasons() {
 		all = append(all, finding{ok: s.plan.Decision.Allowed, word: r[0], text: r[1]})
 	}
+	all = append(all, s.rulings()...)
 	slices.SortStableFunc(all, func(a, b finding) int {
 		return cmp.Compare(slices.Index(weights[:], a.word), slices.Index(weights[:], b.word))
 	})
@@ -144,6 +145,9 @@ func (s *planScreen) reasons() [][2]string {
 	}
 	var out [][2]string
 	for _, t := range s.plan.Decision.Reasons {
+		if s.ruled(t) {
+			continue
+		}
 		if !s.plan.Decision.Allowed || !slices.Contains(s.plan.Warnings, t) {
 			out = append(out, [2]string{word, "policy: " + plain(t)})
 		}

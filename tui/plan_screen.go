@@ -317,6 +317,8 @@ func (s *planScreen) whyNoRun() string {
 		return plain(strings.Join(p.Decision.Reasons, "; "))
 	case !p.Decision.Allowed:
 		return "refused by policy"
+	case len(p.Decision.Waiting) > 0:
+		return "waits for approval: " + plain(strings.Join(p.Decision.Waiting, "; "))
 	default:
 		return missing(p)
 	}

@@ -25,6 +25,7 @@ const (
 	codeConfig      = 10
 	codeLocked      = 11
 	codeAuth        = 12
+	codeWaiting     = 13
 	codeInterrupted = 130
 )
 
@@ -71,6 +72,8 @@ func exitCode(ctx context.Context, err error) int {
 		return codePlanChanged
 	case errors.Is(err, rollback.ErrLocked):
 		return codeLocked
+	case errors.Is(err, rollback.ErrWaiting):
+		return codeWaiting
 	case errors.Is(err, rollback.ErrReadOnly), errors.Is(err, rollback.ErrRefused), errors.Is(err, rollback.ErrNotAlone), errors.Is(err, rollback.ErrNoTarget):
 		return codeRefused
 	case providers.ClassOf(err) == providers.ClassAuth:

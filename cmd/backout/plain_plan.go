@@ -26,7 +26,7 @@ func (p *plain) plan(ctx context.Context, name string) error {
 		return err
 	}
 	p.tell(plan, name)
-	if !plan.Decision.Allowed {
+	if !plan.Decision.Ready() {
 		return nil
 	}
 	reason := ""
@@ -78,9 +78,13 @@ func (p *plain) tell(plan rollback.Plan, name string) {
 		fmt.Fprintf(p.out, "warning: %s\n", harmless(w))
 	}
 	fmt.Fprintf(p.out, "verified by: %s\n", lookedAt(&plan))
+	p.printRulings(plan.Decision.Rules)
 	if !plan.Decision.Allowed {
 		fmt.Fprintf(p.out, "not allowed: %s\n", harmless(strings.Join(plan.Decision.Reasons, "; ")))
 		return
+	}
+	for _, w := range plan.Decision.Waiting {
+		fmt.Fprintf(p.out, "waits for approval: %s\n", harmless(w))
 	}
 	fmt.Fprintf(p.out, "the same as a command: %s%s\n", p.commandLine(tui.CommandRollback, name, short(plan.Hash)), destroyFlags(&plan))
 }

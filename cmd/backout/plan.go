@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/backout-dev/backout/rollback"
+	"github.com/backout-dev/backout/rollback/policy"
 )
 
 func (a *app) planCmd() *cobra.Command {
@@ -74,12 +75,38 @@ func (a *app) printPlan(p rollback.Plan, name string, f planFlags) error {
 		fmt.Fprintf(a.out, "WARN  %s\n", w)
 	}
 	fmt.Fprintf(a.out, "verify: %s\n", lookedAt(&p))
+	a.printRulings(p.Decision.Rules)
 	if !p.Decision.Allowed {
 		fmt.Fprintf(a.out, "NOT ALLOWED: %s\n", strings.Join(p.Decision.Reasons, "; "))
 		return nil
 	}
+	for _, w := range p.Decision.Waiting {
+		fmt.Fprintf(a.out, "WAITS FOR APPROVAL: %s\n", w)
+	}
 	fmt.Fprintf(a.out, "\nrun it:  %s\n", a.runIt(&p, name, f))
 	return nil
+}
+
+// printRulings says what the rules of the policy file said, and what they read to say so.
+func (a *app) printRulings(rulings []policy.Ruling) {
+	for _, r := range rulings {
+		fmt.Fprintf(a.out, "policy: %s\n", harmless(rulingLine(r)))
+		if why := r.Because(); why != "" {
+			fmt.Fprintf(a.out, "        because %s\n", harmless(why))
+		}
+	}
+}
+
+// rulingLine is a ruling with how much it counts and whose it is.
+func rulingLine(r policy.Ruling) string {
+	line := r.String()
+	if r.Layer != "" {
+		line = r.Layer + " " + line
+	}
+	if r.Mode != policy.ModeDeny {
+		line += fmt.Sprintf(" (%s only)", r.Mode)
+	}
+	return line
 }
 
 // lookedAt is what a verification of the plan rests on.

@@ -110,11 +110,11 @@ type question struct {
 
 // confirmBy gives the text that the policy asks for: typed at the terminal, or stood for by flags. The engine decides.
 func (a *app) confirmBy(ctx context.Context, plan *rollback.Plan, f rollbackFlags, q question) (string, error) {
-	if !plan.Decision.Allowed {
+	if !plan.Decision.Ready() {
 		return "", nil // the engine refuses it, and the record keeps that
 	}
 	if plan.Decision.NeedsReason && f.reason == "" {
-		return "", usage("something about this plan is unknown: say with --reason why it is right all the same (see '%s')", q.look)
+		return "", usage("something about this plan is unknown, or a rule wants a reason: say with --reason why it is right all the same (see '%s')", q.look)
 	}
 	byName := plan.Decision.Confirm == policy.ConfirmName
 	switch {
@@ -149,7 +149,7 @@ func (a *app) confirmBy(ctx context.Context, plan *rollback.Plan, f rollbackFlag
 
 // destroys is what may be destroyed: as the flags name it, and where a person was asked for the name, as they type it.
 func (a *app) destroys(ctx context.Context, plan *rollback.Plan, f rollbackFlags) ([]string, error) {
-	asked := !f.yes && f.confirm == "" && a.interactive() && plan.Decision.Allowed
+	asked := !f.yes && f.confirm == "" && a.interactive() && plan.Decision.Ready()
 	named := slices.Clone(f.destroy)
 	for _, name := range plan.Decision.Destroys {
 		given := slices.ContainsFunc(named, func(n string) bool { return rollback.DestroyedName(n) == rollback.DestroyedName(name) })

@@ -51,6 +51,7 @@ var rules = []rule{
 	{"rollback/store", []string{"rollback/ledger", "rollback/store/..."}, "the database keeps rows; what they mean is the engine's", []string{"test/servers"}},
 	{"rollback/ledger", nil, "the record must be verifiable without anything else", nil},
 	{"rollback/policy", nil, "policy decides from facts alone", nil},
+	{"rollback/policy/file", []string{"rollback/policy"}, "a policy is read from its text and asked by facts alone", nil},
 	{"rollback/proof", nil, "whether a proof counts is decided from facts alone", nil},
 	{"rollback/gameday", []string{"rollback/proof"}, "a game day is decided and reported from facts alone", nil},
 	{"rollback/posture", []string{"rollback/proof"}, "the numbers come from facts alone", nil},

@@ -19,6 +19,7 @@ const ruleWindow = 14 * 24 * time.Hour
 func (s *Session) Prepare(_ context.Context, r *rollback.Request) error {
 	snap := s.Timeline.Snapshot()
 	now := s.opts.Now()
+	r.For = s.opts.Principal
 	about := now
 	if r.Change != nil && !r.Change.At().IsZero() {
 		about = r.Change.At()

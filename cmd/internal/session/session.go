@@ -86,13 +86,21 @@ func Open(ctx context.Context, o Options) (*Session, error) {
 	if err := s.makeProviders(ctx); err != nil {
 		return nil, errors.Join(err, s.DB.Close())
 	}
-	engine, err := rollback.New(rollback.Config{
+	rules, err := Policies(o.Config.Policy)
+	if err != nil {
+		return nil, errors.Join(err, s.DB.Close())
+	}
+	cfg := rollback.Config{
 		Store: s.DB, Reversers: s.reversers, Contents: s.contents, Symptoms: s, Checks: s.outsideChecks, CheckNames: s.outsideNames, Verifier: s, Now: o.Now, ReadOnly: o.Config.ReadOnly || s.NoRecord != nil, Tier: o.Config.Tier,
 		DrillGuard: s, DrillMax: o.Config.Drills.Max, DrillGrace: o.Config.Drills.Grace, SliceOf: s.sliceOf,
 		Criticality: s.criticality, OwnersOf: s.ownersOf, Proofs: proofRules(o.Config.Proofs), Probed: s.probed, Mentions: s.mentions,
 		Hold: o.Config.Rollback.Hold, Deadline: o.Config.Rollback.Deadline, Poll: o.Config.Rollback.Poll, Cap: o.Config.Rollback.Cap,
 		Executor: executor(), HolderDead: holderDead, Log: o.Log,
-	})
+	}
+	if rules != nil {
+		cfg.Rules = rules
+	}
+	engine, err := rollback.New(cfg)
 	if err != nil {
 		return nil, errors.Join(err, s.DB.Close())
 	}
