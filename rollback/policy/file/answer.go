@@ -33,7 +33,7 @@ func (s *Set) Answer(at policy.Situation) policy.Answer {
 		// A group of the team's is none to the organisation's rules: one that excepts a group by name would be opened by it.
 		who := (&Set{layers: s.layers[:i+1]}).asker(at.Actor.ID, at.Groups, at.Roles)
 		facts["actor.groups"], facts["actor.roles"] = who.groups, who.roles
-		a := p.answer(&at, facts, who)
+		a := p.answer(&at, newView(facts), who)
 		if len(s.layers) > 1 {
 			for j := range a.Rulings {
 				a.Rulings[j].Layer = []string{"organisation", "team"}[i]
@@ -66,7 +66,7 @@ func (s *Set) asker(id string, groups, roles []string) asker {
 	return out
 }
 
-func (p *Policy) answer(s *policy.Situation, v map[string]any, who asker) policy.Answer {
+func (p *Policy) answer(s *policy.Situation, v *view, who asker) policy.Answer {
 	var out policy.Answer
 	p.granted(&out, s, v, who)
 	for i := range p.Freezes {
@@ -87,7 +87,7 @@ func (p *Policy) answer(s *policy.Situation, v map[string]any, who asker) policy
 }
 
 // granted refuses what nobody has the right to, where the policy gives rights at all.
-func (p *Policy) granted(out *policy.Answer, s *policy.Situation, v map[string]any, who asker) {
+func (p *Policy) granted(out *policy.Answer, s *policy.Situation, v *view, who asker) {
 	refuse := func(rule, text string) {
 		reads := Condition{tests: []test{{path: "actor.id"}, {path: "actor.kind"}, {path: "actor.groups"}, {path: "actor.roles"}, {path: "action"}, {path: "units"}, {path: "env"}, {path: "direction"}}}
 		out.Add(policy.Ruling{Rule: rule, Effect: policy.EffectRefuse, Mode: policy.ModeDeny, Text: text, Facts: reads.reads(v)}, nil)
@@ -110,7 +110,7 @@ func (p *Policy) granted(out *policy.Answer, s *policy.Situation, v map[string]a
 }
 
 // answer adds what the rule asks for where it holds; ends is its end where it is temporary.
-func (r *Rule) answer(out *policy.Answer, s *policy.Situation, v map[string]any, ends *Ends) {
+func (r *Rule) answer(out *policy.Answer, s *policy.Situation, v *view, ends *Ends) {
 	if !r.When.holds(v) {
 		return
 	}
@@ -131,6 +131,6 @@ func (r *Rule) answer(out *policy.Answer, s *policy.Situation, v map[string]any,
 		say(policy.EffectReason, "a reason has to be given", nil)
 	}
 	if r.Need != nil && (s.Action.Scope() == "run" || s.Action == policy.ActionDrill) { // approvals are of plans
-		say(policy.EffectNeed, "needs "+r.Need.String(), r.Need)
+		say(policy.EffectNeed, r.needs, r.Need)
 	}
 }

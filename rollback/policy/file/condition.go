@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"cel.dev/cel-go/cel"
+	celast "cel.dev/cel-go/common/ast"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/backout-dev/backout/rollback/policy"
@@ -32,8 +33,12 @@ type expression struct {
 	reads []string
 }
 
-// most is how much one expression may cost to evaluate; more counts as not evaluated.
-const most = 50_000
+// mostLoops and mostText bound what one expression can cost before it is ever evaluated. Counting the cost while it is
+// evaluated would make every decision twice as slow.
+const (
+	mostLoops = 2
+	mostText  = 1024
+)
 
 // conditions makes expressions. The environment of CEL costs milliseconds, so it is made when the first one is read.
 type conditions struct {
@@ -43,7 +48,7 @@ type conditions struct {
 
 func newConditions() *conditions {
 	c := &conditions{facts: map[string]policy.Fact{}}
-	opts := []cel.EnvOption{cel.ParserExpressionSizeLimit(4096), cel.ParserRecursionLimit(64)}
+	opts := []cel.EnvOption{cel.ParserExpressionSizeLimit(mostText), cel.ParserRecursionLimit(64)}
 	types := map[policy.FactType]*cel.Type{
 		policy.FactString: cel.StringType, policy.FactList: cel.ListType(cel.StringType), policy.FactInt: cel.IntType,
 		policy.FactBool: cel.BoolType, policy.FactTime: cel.TimestampType,
@@ -135,7 +140,11 @@ func (r *reader) compile(n *yaml.Node, key string) *expression {
 		r.report(n, key, "is %s, and has to be true or false: compare it with something", ast.OutputType())
 		return nil
 	}
-	run, err := env.Program(ast, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(most))
+	if loops(ast.NativeRep().Expr()) > mostLoops {
+		r.report(n, key, "has more than %d loops (all, exists, map, filter) in each other: write it flat", mostLoops)
+		return nil
+	}
+	run, err := env.Program(ast, cel.EvalOptions(cel.OptOptimize))
 	if err != nil {
 		r.report(n, key, "cannot be evaluated: %v", err)
 		return nil
@@ -148,6 +157,18 @@ func (r *reader) compile(n *yaml.Node, key string) *expression {
 	}
 	slices.Sort(out.reads)
 	return out
+}
+
+// loops is how many loops lie in each other.
+func loops(e celast.Expr) int {
+	deepest := 0
+	for _, c := range celast.NavigateAST(celast.NewAST(e, nil)).Children() {
+		deepest = max(deepest, loops(c))
+	}
+	if e.Kind() == celast.ComprehensionKind {
+		deepest++
+	}
+	return deepest
 }
 
 // place is where in the file a place of an expression is.

@@ -32,6 +32,7 @@ type Rule struct {
 	Need   *policy.Need // approvals, nil none
 	Drill  int          // level that every unit's proof has to have; 0 none
 	Reason bool
+	needs  string // the need in words
 }
 
 // Grant says who may do what. Where a file has any, nobody may do what none of them grants.

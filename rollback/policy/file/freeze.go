@@ -67,8 +67,8 @@ func (p *Policy) stops(s *policy.Situation, who asker) bool {
 	return len(p.Responders) > 0 && !slices.ContainsFunc(p.Responders, who.is)
 }
 
-func (f *Freeze) ruling(until time.Time, stops bool, v map[string]any) policy.Ruling {
-	out := policy.Ruling{Rule: f.Name, Effect: policy.EffectNote, Mode: policy.ModeWarn, Facts: append(f.When.reads(v), policy.Read{Path: "now", Value: show(v["now"])})}
+func (f *Freeze) ruling(until time.Time, stops bool, v *view) policy.Ruling {
+	out := policy.Ruling{Rule: f.Name, Effect: policy.EffectNote, Mode: policy.ModeWarn, Facts: append(f.When.reads(v), policy.Read{Path: "now", Value: show(v.facts["now"])})}
 	out.Text = fmt.Sprintf("a freeze stands until %s: %s (%s)", until.UTC().Format(time.RFC3339), f.Ends.Reason, f.Ends.Owner)
 	if stops {
 		out.Effect, out.Mode = policy.EffectRefuse, policy.ModeDeny

@@ -6,12 +6,39 @@ import (
 	"strings"
 	"time"
 
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+
 	"github.com/backout-dev/backout/rollback/policy"
 )
 
+// view is a situation that was read once for all rules of a policy: as it is, and as CEL wants it.
+type view struct {
+	facts map[string]any
+	cel   map[string]ref.Val
+}
+
+func newView(facts map[string]any) *view {
+	v := &view{facts: facts, cel: make(map[string]ref.Val, len(facts))}
+	for name, f := range facts {
+		v.cel[name] = types.DefaultTypeAdapter.NativeToValue(f)
+	}
+	return v
+}
+
+// ResolveName gives CEL a fact.
+func (v *view) ResolveName(name string) (any, bool) {
+	f, ok := v.cel[name]
+	return f, ok
+}
+
+// Parent says that there is nothing behind the facts.
+func (v *view) Parent() cel.Activation { return nil }
+
 // holds reports whether the condition is true of what is seen. One that cannot be evaluated counts as true, because a rule
 // only ever takes away.
-func (c *Condition) holds(v map[string]any) bool {
+func (c *Condition) holds(v *view) bool {
 	for i := range c.tests {
 		if c.tests[i].holds(v) == c.tests[i].not {
 			return false
@@ -20,7 +47,7 @@ func (c *Condition) holds(v map[string]any) bool {
 	return c.expr == nil || c.expr.holds(v, true)
 }
 
-func (x *expression) holds(v map[string]any, unknown bool) bool {
+func (x *expression) holds(v *view, unknown bool) bool {
 	out, _, err := x.run.Eval(v)
 	if err != nil {
 		return unknown
@@ -32,8 +59,8 @@ func (x *expression) holds(v map[string]any, unknown bool) bool {
 	return b
 }
 
-func (t *test) holds(v map[string]any) bool {
-	switch f := v[t.path].(type) {
+func (t *test) holds(v *view) bool {
+	switch f := v.facts[t.path].(type) {
 	case string:
 		return t.fits(f)
 	case []string:
@@ -53,7 +80,7 @@ func (t *test) fits(text string) bool {
 }
 
 // reads are the facts that the condition rests on, with their values.
-func (c *Condition) reads(v map[string]any) []policy.Read {
+func (c *Condition) reads(v *view) []policy.Read {
 	var paths []string
 	for i := range c.tests {
 		paths = append(paths, c.tests[i].path)
@@ -64,7 +91,7 @@ func (c *Condition) reads(v map[string]any) []policy.Read {
 	slices.Sort(paths)
 	var out []policy.Read
 	for _, p := range slices.Compact(paths) {
-		out = append(out, policy.Read{Path: p, Value: show(v[p])})
+		out = append(out, policy.Read{Path: p, Value: show(v.facts[p])})
 	}
 	return out
 }

@@ -47,6 +47,7 @@ func (s section) asks(names map[string]bool, thresholds string) Rule {
 	}
 	if s.of[thresholds] != nil {
 		out.Need = s.approvals(out.Name, thresholds)
+		out.needs = "needs " + out.Need.String()
 		return out
 	}
 	for _, k := range []string{"not", "deny", "approval_expires", "execution_expires"} {

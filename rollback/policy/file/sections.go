@@ -117,7 +117,7 @@ func (s section) ends(dated bool) Ends {
 }
 
 // over reports whether a temporary measure has ended. A condition that cannot be evaluated does not end it.
-func (e *Ends) over(now time.Time, v map[string]any) bool {
+func (e *Ends) over(now time.Time, v *view) bool {
 	return !e.At.IsZero() && !now.Before(e.At) || e.Until != nil && e.Until.expr.holds(v, false)
 }
 
