@@ -8,6 +8,7 @@ import (
 	"github.com/charmbracelet/x/exp/golden"
 
 	"github.com/backout-dev/backout/rollback"
+	"github.com/backout-dev/backout/rollback/policy"
 )
 
 // shots are the ways to every screen.
@@ -45,6 +46,18 @@ func shots() map[string]func(w *world) {
 		"refused": func(w *world) {
 			w.f.plan.Verdict, w.f.plan.Units[0].Verdict = rollback.Blocked, rollback.Blocked
 			w.f.plan.Decision.Allowed, w.f.plan.Decision.Reasons = false, []string{"the plan is blocked"}
+			w.press("r", "R")
+		},
+		"ruled": func(w *world) {
+			d := &w.f.plan.Decision
+			read := []policy.Read{{Path: "env", Value: "prod"}, {Path: "plan.level", Value: "1"}}
+			d.Rules = []policy.Ruling{
+				{Rule: "prod-two-person", Effect: policy.EffectNeed, Mode: policy.ModeDeny, Text: "needs 2 approvals of group sre, or 1 approval of role incident-commander", Facts: read},
+				{Rule: "black-friday", Effect: policy.EffectNote, Mode: policy.ModeWarn, Text: "a freeze stands until 2026-11-30T11:00:00Z: sales (ana)"},
+				{Rule: "quietly", Effect: policy.EffectRefuse, Mode: policy.ModeAudit, Text: "only watched"},
+			}
+			d.Reasons = []string{d.Rules[0].String(), d.Rules[1].String() + " (only warns)"}
+			d.Waiting = []string{"rule prod-two-person: 1 more approval of group sre"}
 			w.press("r", "R")
 		},
 		"confirm": func(w *world) {
