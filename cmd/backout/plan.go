@@ -103,7 +103,7 @@ func rulingLine(r policy.Ruling) string {
 	if r.Layer != "" {
 		line = r.Layer + " " + line
 	}
-	if r.Mode != policy.ModeDeny {
+	if r.Mode != policy.ModeDeny && r.Effect != policy.EffectNote {
 		line += fmt.Sprintf(" (%s only)", r.Mode)
 	}
 	return line

@@ -105,7 +105,7 @@ func (d Decision) With(a Answer) Decision {
 	for _, r := range a.Rulings {
 		switch {
 		case r.Mode == ModeAudit:
-		case r.Mode == ModeWarn:
+		case r.Mode == ModeWarn && r.Effect != EffectNote:
 			if d.Allowed {
 				d.Reasons = append(d.Reasons, r.String()+" (only warns)")
 			}
