@@ -14,6 +14,7 @@ import (
 	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/rollback"
 	"github.com/backout-dev/backout/rollback/policy"
+	"github.com/backout-dev/backout/rollback/policy/file"
 	"github.com/backout-dev/backout/rollback/store"
 	"github.com/backout-dev/backout/timeline"
 )
@@ -86,9 +87,12 @@ func Open(ctx context.Context, o Options) (*Session, error) {
 	if err := s.makeProviders(ctx); err != nil {
 		return nil, errors.Join(err, s.DB.Close())
 	}
-	rules, err := Policies(o.Config.Policy)
-	if err != nil {
-		return nil, errors.Join(err, s.DB.Close())
+	var rules *file.Set
+	if !o.Executes { // what was confirmed goes on, whatever becomes of the policy meanwhile: no unit stays half switched for it
+		var err error
+		if rules, err = Policies(o.Config.Policy); err != nil {
+			return nil, errors.Join(err, s.DB.Close())
+		}
 	}
 	cfg := rollback.Config{
 		Store: s.DB, Reversers: s.reversers, Contents: s.contents, Symptoms: s, Checks: s.outsideChecks, CheckNames: s.outsideNames, Verifier: s, Now: o.Now, ReadOnly: o.Config.ReadOnly || s.NoRecord != nil, Tier: o.Config.Tier,
