@@ -132,3 +132,26 @@ func TestCasesAndWhatTheyLeaveOut(t *testing.T) {
 		t.Errorf("untouched %q, want %q", untouched, want)
 	}
 }
+
+func TestMembersAreThoseOfTheFilesAndThoseKnownAnyway(t *testing.T) {
+	org := parse(t, head)
+	team, err := file.ParseOver("team.yaml", []byte("version: 1\ngroups: {web: [will]}\n"), org)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := file.NewSet(org, team)
+	for _, c := range []struct {
+		id    string
+		roles []string
+		who   policy.Who
+		want  bool
+	}{
+		{"ana", nil, policy.Who{Group: "sre"}, true}, {"will", nil, policy.Who{Group: "web"}, true}, {"will", nil, policy.Who{Group: "sre"}, false},
+		{"ana", nil, policy.Who{Group: "sre", Role: "commander"}, false}, {"ana", []string{"commander"}, policy.Who{Group: "sre", Role: "commander"}, true},
+		{"cleo", nil, policy.Who{Principal: "cleo"}, true}, {"", nil, policy.Who{Group: "sre"}, false}, {"anybody", nil, policy.Who{}, true},
+	} {
+		if got := set.Member(c.id, nil, c.roles, c.who); got != c.want {
+			t.Errorf("%s %v as %s: %v", c.id, c.roles, c.who, got)
+		}
+	}
+}
