@@ -173,6 +173,9 @@ func loops(e celast.Expr) int {
 
 // place is where in the file a place of an expression is.
 func place(n *yaml.Node, line, column int) *yaml.Node {
+	if line < 1 || column < 0 {
+		return n // the parser does not say where
+	}
 	p := &yaml.Node{Line: n.Line + line - 1, Column: n.Column + column}
 	switch {
 	case n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0:
