@@ -146,9 +146,14 @@ func TestMembersAreThoseOfTheFilesAndThoseKnownAnyway(t *testing.T) {
 		who   policy.Who
 		want  bool
 	}{
-		{"ana", nil, policy.Who{Group: "sre"}, true}, {"will", nil, policy.Who{Group: "web"}, true}, {"will", nil, policy.Who{Group: "sre"}, false},
-		{"ana", nil, policy.Who{Group: "sre", Role: "commander"}, false}, {"ana", []string{"commander"}, policy.Who{Group: "sre", Role: "commander"}, true},
-		{"cleo", nil, policy.Who{Principal: "cleo"}, true}, {"", nil, policy.Who{Group: "sre"}, false}, {"anybody", nil, policy.Who{}, true},
+		{"ana", nil, policy.Who{Group: "sre"}, true},
+		{"will", nil, policy.Who{Group: "web"}, true},
+		{"will", nil, policy.Who{Group: "sre"}, false},
+		{"ana", nil, policy.Who{Group: "sre", Role: "commander"}, false},
+		{"ana", []string{"commander"}, policy.Who{Group: "sre", Role: "commander"}, true},
+		{"cleo", nil, policy.Who{Principal: "cleo"}, true},
+		{"", nil, policy.Who{Group: "sre"}, false},
+		{"anybody", nil, policy.Who{}, true},
 	} {
 		if got := set.Member(c.id, nil, c.roles, c.who); got != c.want {
 			t.Errorf("%s %v as %s: %v", c.id, c.roles, c.who, got)
