@@ -40,9 +40,6 @@ type Config struct {
 	values      []Value
 }
 
-// Identity is who acts; empty fields are left to the command.
-type Identity struct{ Name, Kind string }
-
 // TUI holds the console's settings.
 type TUI struct {
 	TimeZone   string

@@ -25,6 +25,7 @@ const (
 	codeConfig      = 10
 	codeLocked      = 11
 	codeAuth        = 12
+	codeWaiting     = 13
 	codeInterrupted = 130
 )
 
