@@ -25,6 +25,8 @@ type Config struct {
 	Store       Store
 	LogLevel    string
 	Identity    Identity
+	Principals  []Person
+	OnCall      OnCall
 	TUI         TUI
 	Rollback    Rollback
 	Proofs      Proofs

@@ -112,7 +112,7 @@ func assemble(v *viper.Viper, layers []layer) (*Config, error) {
 	if err := errors.Join(c.drillsOf(layers), nested(layers, "proofs", "owners", &c.Proofs.Owners)); err != nil {
 		return nil, err
 	}
-	if err := c.agentsOf(layers); err != nil {
+	if err := errors.Join(c.agentsOf(layers), c.peopleOf(layers)); err != nil {
 		return nil, err
 	}
 	c.Security.Advisories = v.GetStringSlice("security.advisories")

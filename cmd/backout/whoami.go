@@ -17,6 +17,7 @@ import (
 type whoami struct {
 	caller.Caller
 	May        string            `json:"may"`
+	Member     caller.Membership `json:"member"`
 	Key        *session.KeyFacts `json:"key,omitempty"`
 	Protection []finding         `json:"protection"`
 }
@@ -45,7 +46,7 @@ func (a *app) sayWho(ctx context.Context, s *settings) error {
 	if err != nil {
 		return err
 	}
-	w := whoami{Caller: c, May: may(c.Principal.Kind)}
+	w := whoami{Caller: c, May: may(c.Principal.Kind), Member: a.member(s, c.Principal.ID)}
 	w.Protection, w.Key = a.protection(ctx, s, c.Principal)
 	if a.jsonOut() {
 		return a.printJSON("backout.whoami/v1", w)
@@ -59,6 +60,9 @@ func (a *app) sayWho(ctx context.Context, s *settings) error {
 		}
 		fmt.Fprintf(tw, "seen\t%s\t%s%s\n", e.From, harmless(e.What), harmless(from))
 	}
+	for _, line := range memberLines(&w.Member) {
+		fmt.Fprintf(tw, "%s\t\t%s\n", line[0], harmless(line[1]))
+	}
 	for _, u := range c.Unseen {
 		fmt.Fprintf(tw, "not seen\t\t%s\n", harmless(u))
 	}
@@ -66,6 +70,22 @@ func (a *app) sayWho(ctx context.Context, s *settings) error {
 		fmt.Fprintf(tw, "%s\t%s\t%s\n", f.State, f.What, harmless(f.Text))
 	}
 	return tw.Flush()
+}
+
+// memberLines tell what a principal belongs to, as far as anything is configured.
+func memberLines(m *caller.Membership) [][2]string {
+	var out [][2]string
+	if len(m.Groups) > 0 {
+		out = append(out, [2]string{"groups", strings.Join(m.Groups, ", ")})
+	}
+	if len(m.Roles) > 0 {
+		out = append(out, [2]string{"roles", strings.Join(m.Roles, ", ")})
+	}
+	on := string(m.OnCall)
+	if m.Why != "" {
+		on += ": " + m.Why
+	}
+	return append(out, [2]string{"on call", on})
 }
 
 func kindWord(k policy.PrincipalKind) string {

@@ -42,11 +42,13 @@ type Configured struct {
 	Name, Kind string
 	Login      string // who acts where nothing says so: user@host
 	Agents     []Agent
+	People     People
+	Key        string // the fingerprint of the key that would sign, "" none
 }
 
 // Evidence is one thing that was seen and what it says.
 type Evidence struct {
-	From    string   `json:"from"` // environment, ancestor, configuration, terminal, login
+	From    string   `json:"from"` // environment, ancestor, configuration, key, terminal, login
 	What    string   `json:"what"`
 	Agent   string   `json:"agent,omitempty"`   // the entry of the table that it fits
 	Sources []string `json:"sources,omitempty"` // where it is written that this is so
@@ -79,9 +81,10 @@ func Recognise(table []Agent, seen Sight, says Configured) Caller {
 	}
 	env := variables(seen.Env)
 	c.marks(slices.Concat(table, says.Agents), env, seen.Ancestors)
+	c.registered(&says)
 	c.said(says.Kind, env)
 	switch agent := c.agent(); {
-	case agent == itself && says.Name != "":
+	case agent == says.Name && agent != "", agent == itself && says.Name != "":
 		c.Principal = policy.Principal{ID: says.Name, Kind: policy.Agent, OnBehalfOf: says.Login}
 	case agent != "":
 		c.Principal = policy.Principal{ID: agent, Kind: policy.Agent, OnBehalfOf: c.Principal.ID}
@@ -116,6 +119,22 @@ func (c *Caller) marks(table []Agent, env map[string]string, ancestors []Process
 	}
 }
 
+// registered takes in what the configuration says of who has that name, and whose key would sign: an AI agent's name or key makes one.
+func (c *Caller) registered(says *Configured) {
+	if p, ok := says.People.Holder(says.Key); ok && says.Key != "" && p.Kind == policy.Agent {
+		c.see(Evidence{From: "key", What: "the signing key " + says.Key + " is registered to it", Agent: p.Name})
+	}
+	p, ok := says.People.Named(c.Principal.ID)
+	switch {
+	case !ok:
+	case p.Kind == policy.Agent:
+		c.see(Evidence{From: "configuration", What: "principals has " + p.Name + " as an AI agent", Agent: p.Name})
+	default:
+		c.Principal.Kind = p.Kind
+		c.see(Evidence{From: "configuration", What: fmt.Sprintf("principals has %s as %s", p.Name, p.Kind)})
+	}
+}
+
 // said takes in what the configuration says of the kind, and where nothing does, whether this is a job of CI.
 func (c *Caller) said(kind string, env map[string]string) {
 	ci := strings.TrimSpace(env["CI"])
@@ -124,6 +143,8 @@ func (c *Caller) said(kind string, env map[string]string) {
 		c.see(Evidence{From: "configuration", What: "identity.kind is agent", Agent: itself})
 	case kind != "" && c.agent() != "":
 		c.see(Evidence{From: "configuration", What: "identity.kind is " + kind + ", which counts for nothing where an agent was seen"})
+	case kind == string(policy.Human) && c.Principal.Kind == policy.Automation:
+		c.see(Evidence{From: "configuration", What: "identity.kind is human, which counts for nothing: it is registered as an automation"})
 	case kind != "":
 		c.Principal.Kind = policy.PrincipalKind(kind)
 		c.see(Evidence{From: "configuration", What: "identity.kind is " + kind})
