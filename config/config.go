@@ -25,6 +25,8 @@ type Config struct {
 	Store       Store
 	LogLevel    string
 	Identity    Identity
+	Principals  []Person
+	OnCall      OnCall
 	TUI         TUI
 	Rollback    Rollback
 	Proofs      Proofs
@@ -40,9 +42,6 @@ type Config struct {
 	Files       []string // that were read, the strongest first
 	values      []Value
 }
-
-// Identity is who acts; empty fields are left to the command.
-type Identity struct{ Name, Kind string }
 
 // TUI holds the console's settings.
 type TUI struct {

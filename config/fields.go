@@ -47,10 +47,9 @@ func Fields() []Field {
 		{Name: "store", Type: Object, Help: "where the record is kept", Fields: storeFields()},
 		{Name: "cache_dir", Type: String, Default: "", Help: "directory of what was known last (default: the user's cache directory)"},
 		{Name: "log_level", Type: String, Default: "info", Enum: []string{"debug", "info", "warn", "error"}, Help: "of the log file"},
-		{Name: "identity", Type: Object, Help: "who acts", Fields: []Field{
-			{Name: "name", Type: String, Default: "", Help: "default: user@host"},
-			{Name: "kind", Type: String, Default: "", Enum: []string{"", "human", "automation", "agent"}, Help: "default: human at a terminal, else automation"},
-		}},
+		{Name: "identity", Type: Object, Help: "who acts", Fields: identityFields()},
+		{Name: "principals", Type: Objects, Help: "who there is: people, automations, AI agents", Fields: peopleFields()},
+		{Name: "on_call", Type: Object, Help: "who is on call", Fields: onCallFields()},
 		{Name: "tui", Type: Object, Help: "the console", Fields: []Field{
 			{Name: "time_zone", Type: String, Default: "utc", Enum: []string{"utc", "local", "relative"}, Help: "T changes it"},
 			{Name: "ascii", Type: Bool, Default: false, Help: "plain ASCII instead of lines and blocks"},

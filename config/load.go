@@ -65,6 +65,7 @@ func Load(o Options) (*Config, error) {
 	cfg.Context = o.Context
 	cfg.Ledger = ledgerOf(v, layers, o.Dir)
 	cfg.Policy = policyOf(v, layers, o.Dir)
+	cfg.OnCall = onCallOf(v, layers, o.Dir)
 	cfg.storePassword(layers)
 	if cfg.Ledger.Anchors, err = anchorsOf(layers); err != nil {
 		return nil, err

@@ -112,6 +112,9 @@ func assemble(v *viper.Viper, layers []layer) (*Config, error) {
 	if err := errors.Join(c.drillsOf(layers), nested(layers, "proofs", "owners", &c.Proofs.Owners)); err != nil {
 		return nil, err
 	}
+	if err := errors.Join(c.agentsOf(layers), c.peopleOf(layers)); err != nil {
+		return nil, err
+	}
 	c.Security.Advisories = v.GetStringSlice("security.advisories")
 	for key, into := range map[string]any{"tiers": &c.Tiers, "services": &c.Services, "edges": &c.Edges} {
 		if err := strongest(layers, key, into); err != nil {

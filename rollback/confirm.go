@@ -72,6 +72,9 @@ func (e *Engine) permit(ctx context.Context, p Plan, c Confirmation) error {
 	if err := e.free(ctx, p); err != nil {
 		return err
 	}
+	if err := e.taken(ctx, c.Proposal, c.By); err != nil {
+		return err
+	}
 	known, listErr := e.Units(ctx)
 	d := e.decide(p, c.By, known)
 	if c.Drill == "" || p.Kind != kindForward { // the way forward of a drill was agreed to with the drill: nothing may leave a unit behind
@@ -335,7 +338,7 @@ func runUnits(p Plan) []ledger.RunUnit {
 func confirmationBody(p Plan, c Confirmation, at time.Time) ledger.RunBody {
 	b := ledger.RunBody{
 		PlanHash: p.Hash, Kind: p.Kind, Reason: c.Reason, Via: c.Via, OnBehalfOf: c.By.OnBehalfOf, Units: runUnits(p), ConfirmedAt: at,
-		Destroys: c.Destroys, Drill: c.Drill, Assistance: string(p.Assistance),
+		Destroys: c.Destroys, Drill: c.Drill, Proposal: c.Proposal, Assistance: string(p.Assistance),
 	}
 	for _, a := range p.Alerts {
 		b.Alerts = append(b.Alerts, a.ID)

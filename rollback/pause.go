@@ -23,6 +23,9 @@ func (e *Engine) Pause(ctx context.Context, runID string, by policy.Principal, o
 	if e.cfg.ReadOnly {
 		return ErrReadOnly
 	}
+	if by.Kind == policy.Agent {
+		return fmt.Errorf("%w: an AI agent may not hold back a run: a person has to, in a terminal of their own", ErrRefused)
+	}
 	err := e.journal(ctx, "pause", func(tx *store.Tx) error {
 		row, err := tx.Run(runID)
 		if err != nil {

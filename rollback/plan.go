@@ -114,6 +114,7 @@ type Confirmation struct {
 	Typed    string           `json:"typed,omitempty"`
 	Destroys []string         `json:"destroys,omitempty"` // each thing that may go, by its name; see [Plan.Destroyed]
 	Reason   string           `json:"reason,omitempty"`
-	Via      string           `json:"via"`             // console, command line
-	Drill    string           `json:"drill,omitempty"` // that it is a half of; the engine sets it
+	Via      string           `json:"via"`                // console, command line
+	Drill    string           `json:"drill,omitempty"`    // that it is a half of; the engine sets it
+	Proposal string           `json:"proposal,omitempty"` // that it takes up
 }

@@ -111,6 +111,9 @@ func (e *Engine) Abort(ctx context.Context, runID string, by policy.Principal, r
 	if e.cfg.ReadOnly {
 		return ErrReadOnly
 	}
+	if by.Kind == policy.Agent {
+		return fmt.Errorf("%w: an AI agent may not stop a run: a person has to, in a terminal of their own", ErrRefused)
+	}
 	reason = ledger.Scrub(providers.Clean(reason))
 	err := e.journal(ctx, "abort", func(tx *store.Tx) error {
 		row, err := tx.Run(runID)

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/backout-dev/backout/rollback/policy"
+
 	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/timeline"
 )
@@ -115,20 +117,23 @@ func (c *console) headRight(w int, tight tightness) string {
 		}
 		parts = append([]string{text}, parts...)
 	}
-	who := plain(c.opts.Principal.ID)
+	who, may, short := plain(c.opts.Principal.ID), "READ-WRITE", "RW"
+	if c.opts.Principal.Kind == policy.Agent {
+		may, short = "PROPOSE ONLY", "PROPOSE" // it may not confirm anything
+	}
 	switch wide := w >= wideWidth; {
 	case tight >= anonymous && c.readOnly() != "":
 		parts = append(parts, c.style.bold("READ-ONLY"))
 	case tight >= anonymous:
-		parts = append(parts, "RW")
+		parts = append(parts, short)
 	case c.readOnly() != "" && wide:
 		parts = append(parts, c.style.bold("READ-ONLY")+" as "+who)
 	case c.readOnly() != "":
 		parts = append(parts, c.style.bold("READ-ONLY")+" "+cut(who, 12))
 	case wide:
-		parts = append(parts, "READ-WRITE as "+who)
+		parts = append(parts, may+" as "+who)
 	default:
-		parts = append(parts, "RW "+cut(who, 12))
+		parts = append(parts, short+" "+cut(who, 12))
 	}
 	if tight >= closer {
 		return strings.Join(parts, " ") + " "

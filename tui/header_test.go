@@ -7,6 +7,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"github.com/backout-dev/backout/rollback"
+	"github.com/backout-dev/backout/rollback/policy"
 )
 
 // On the narrowest screen everything else gives way before the environment, the incident with its state, freshness, and
@@ -65,6 +66,17 @@ func TestHeaderNotice(t *testing.T) {
 			if len(lines) != size[1] {
 				t.Errorf("%s at %v has %d lines", name, size, len(lines))
 			}
+		}
+	}
+}
+
+// Whoever may only propose is not told that they may write.
+func TestHeaderOfAnAgent(t *testing.T) {
+	for size, want := range map[[2]int]string{{160, 45}: "PROPOSE ONLY as claude-code", {80, 24}: "PROPOSE", {60, 15}: "PROPOSE"} {
+		w := newWorld(t, func(o *Options, _ *fake) { o.Principal = policy.Principal{ID: "claude-code", Kind: policy.Agent} })
+		w.size(size[0], size[1])
+		if head := ansi.Strip(first(w.screen())); !strings.Contains(head, want) || strings.Contains(head, "RW") || strings.Contains(head, "WRITE") || width(head) != size[0] {
+			t.Errorf("at %v: %q", size, head)
 		}
 	}
 }

@@ -12,7 +12,9 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
+	"github.com/backout-dev/backout/cmd/internal/caller"
 	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/rollback/policy"
 )
 
 // app holds what every command shares: the streams, the environment, the clock and the global flags.
@@ -28,6 +30,10 @@ type app struct {
 	inDemo    bool   // the targets of the runs are the demo's own
 	executing bool   // this process works on a run
 	replaying bool   // the clock stands at an incident file's moment
+
+	boundary int               // the ancestor up to which who acts is looked for; 0: all of them
+	sight    *caller.Sight     // what was seen of this process, once somebody asked
+	acting   *policy.Principal // the demo without a console, which acts for itself in a world of its own; nil: who is recognised
 
 	whenOpen func(read <-chan struct{}) // told by a console that opens, with what ends when the providers were first read
 }

@@ -42,7 +42,7 @@ func (a *app) consoleWith(ctx context.Context, st *settings) (err error) {
 	}
 	if a.lines() {
 		a.await(ctx, s)
-		if notice := s.GameNotice(); notice != "" {
+		if notice := s.Notice(); notice != "" {
 			a.warn("%s", notice)
 		}
 		opened := a.now()

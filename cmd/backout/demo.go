@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/backout-dev/backout/cmd/internal/demo"
+	"github.com/backout-dev/backout/rollback/policy"
 )
 
 // breakAfter is how long the console shows a healthy shop before something happens to it.
@@ -125,7 +126,8 @@ func (a *app) moveInto(w *demo.World, headless bool) {
 		return strings.HasPrefix(kv, "BACKOUT_") && !own
 	})
 	a.env = append(a.env, w.Env()...)
-	if headless { // nobody sits there, whoever started it
+	if headless { // nobody sits there, whoever started it, and nothing but this world is touched
+		a.acting = &policy.Principal{ID: "demo", Kind: policy.Automation, OnBehalfOf: login()}
 		a.env = append(a.env, "BACKOUT_IDENTITY_NAME=demo", "BACKOUT_IDENTITY_KIND=automation")
 	}
 	for _, flag := range []string{"config", "context", "store"} {

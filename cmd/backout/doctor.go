@@ -82,6 +82,13 @@ func (a *app) examine(ctx context.Context) []finding {
 		files = strings.Join(st.Files, ", ")
 	}
 	out = append(out, finding{"ok", "configuration", files}, directory("state directory", st.stateDir), directory("cache directory", st.cacheDir))
+	c, err := a.caller(st)
+	if err != nil {
+		return append(out, finding{"FAIL", "who acts", err.Error()})
+	}
+	who := finding{"ok", "who acts", c.Principal.ID + ", " + kindWord(c.Principal.Kind) + behalf(c.Principal)}
+	protection, _ := a.protection(ctx, st, c.Principal)
+	out = append(append(out, who), protection...)
 	return append(out, a.session(ctx)...)
 }
 

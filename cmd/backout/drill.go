@@ -72,7 +72,7 @@ func (a *app) drillUnit(ctx context.Context, args []string, f drillFlags) error 
 		return usage("--due finds the units itself: it goes with --max and --dry-run")
 	case !f.due && f.max != 0:
 		return usage("--max goes with --due")
-	case f.due:
+	case f.due: // who that is, it says itself
 		return a.with(ctx, 0, func(ctx context.Context, s *opened) error { return a.drillDue(ctx, s, f) })
 	case len(args) == 0:
 		return usage("which unit? 'backout units' lists them; 'backout drill list' lists the drills")
@@ -86,6 +86,11 @@ func (a *app) drillUnit(ctx context.Context, args []string, f drillFlags) error 
 }
 
 func (a *app) drill(ctx context.Context, s *opened, name string, f drillFlags) error {
+	if !f.dryRun {
+		if err := a.person(s.settings, "drill"); err != nil {
+			return err
+		}
+	}
 	plan, before, err := a.planDrill(ctx, s, name, f)
 	if err != nil {
 		return err
@@ -107,7 +112,7 @@ func (a *app) drill(ctx context.Context, s *opened, name string, f drillFlags) e
 			return err
 		}
 	}
-	d, err := s.Engine.Drill(ctx, plan, rollback.Confirmation{PlanHash: plan.Hash, By: a.principal(s.settings), Typed: typed, Reason: f.reason, Via: "command line"})
+	d, err := s.Engine.Drill(ctx, plan, rollback.Confirmation{PlanHash: plan.Hash, By: a.principal(s.settings), Typed: typed, Reason: f.reason, Via: a.via(s.settings)})
 	if err != nil {
 		return err
 	}
@@ -147,6 +152,9 @@ func (a *app) planDrill(ctx context.Context, s *opened, name string, f drillFlag
 
 // bringForward ends the drill of a unit that is under way: its way back is stopped where it goes on, and it goes forward.
 func (a *app) bringForward(ctx context.Context, s *opened, name string, f drillFlags) error {
+	if err := a.person(s.settings, "end a drill"); err != nil {
+		return err
+	}
 	drills, err := s.Engine.Drills(ctx)
 	if err != nil {
 		return err
@@ -171,6 +179,9 @@ func (a *app) bringForward(ctx context.Context, s *opened, name string, f drillF
 }
 
 func (a *app) goOnWithDrill(ctx context.Context, s *opened, id string) error {
+	if err := a.person(s.settings, "go on with a drill"); err != nil {
+		return err
+	}
 	d, err := s.Engine.DrillOf(ctx, id)
 	if err != nil {
 		return err

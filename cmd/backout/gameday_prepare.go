@@ -13,7 +13,6 @@ import (
 	"github.com/backout-dev/backout/rollback"
 	"github.com/backout-dev/backout/rollback/gameday"
 	"github.com/backout-dev/backout/rollback/ledger"
-	"github.com/backout-dev/backout/rollback/policy"
 )
 
 // conductor is one process that conducts a game day.
@@ -37,8 +36,8 @@ type conductor struct {
 // prepareGame works out what would be done, and refuses what may not be. Nothing is altered.
 func (a *app) prepareGame(ctx context.Context, s *opened, scenario *gameday.Scenario, dir string) (*conductor, error) {
 	c := &conductor{a: a, s: s, scenario: scenario}
-	if a.principal(s.settings).Kind == policy.Agent {
-		return nil, refusal("an AI agent does not break things on purpose: a person has to conduct a game day, or what they set up for it")
+	if err := a.person(s.settings, "conduct a game day"); err != nil {
+		return nil, err
 	}
 	if err := s.Engine.Writable(); err != nil {
 		return nil, err

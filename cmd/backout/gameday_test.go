@@ -9,7 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -66,8 +66,12 @@ func newField(t *testing.T, name string) *field {
 func (f *field) command(ctx context.Context, who string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, f.program, append(args, "--config", f.w.ConfigPath())...)
 	cmd.WaitDelay = time.Second
-	cmd.Env = slices.DeleteFunc(os.Environ(), func(kv string) bool { return strings.HasPrefix(kv, "BACKOUT_") })
-	cmd.Env = append(cmd.Env, "BACKOUT_IDENTITY_NAME="+who, "BACKOUT_IDENTITY_KIND=human")
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "LANG", "GOCOVERDIR"} { // and nothing that an AI agent or CI left
+		if v, ok := os.LookupEnv(name); ok {
+			cmd.Env = append(cmd.Env, name+"="+v)
+		}
+	}
+	cmd.Env = append(cmd.Env, "BACKOUT_IDENTITY_NAME="+who, "BACKOUT_IDENTITY_KIND=human", "TESTBOUNDARY="+strconv.Itoa(os.Getpid()))
 	return cmd
 }
 

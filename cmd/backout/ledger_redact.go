@@ -65,6 +65,9 @@ func (a *app) redact(ctx context.Context, s *opened, seq int64, f redactFlags) e
 	if err := s.Engine.Writable(); err != nil {
 		return err
 	}
+	if err := a.person(s.settings, "take anything out of the record"); err != nil {
+		return err
+	}
 	if err := a.confirmRedact(ctx, s, seq, f); err != nil {
 		return err
 	}

@@ -19,6 +19,9 @@ or a key that had to be touched, leaves them unsigned. It waits up to 30 s for e
 		Example: "  backout ledger sign",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.record(cmd.Context(), func(ctx context.Context, s *opened) error {
+				if err := a.person(s.settings, "sign with its human's key"); err != nil {
+					return err
+				}
 				if err := s.Engine.Writable(); err != nil {
 					return err
 				}

@@ -12,6 +12,9 @@ import (
 
 // pause lets a run wait, and says how it goes on: nothing else would.
 func (a *app) pause(ctx context.Context, s *opened, id string) error {
+	if err := a.person(s.settings, "pause a run"); err != nil {
+		return err
+	}
 	if err := s.Engine.Pause(ctx, id, a.principal(s.settings), true); err != nil {
 		return err
 	}

@@ -15,8 +15,25 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(waiting{m}, map[string]func(){
-		"backout": func() { os.Exit(start()) },
+		"backout": func() { os.Exit(start(runsTests())) },
 	})
+}
+
+// runsTests is the process that runs the tests, of which what is above does not make those agents whom the tests play.
+func runsTests() int {
+	pid, err := strconv.Atoi(os.Getenv("TESTBOUNDARY"))
+	if err != nil {
+		return 0
+	}
+	return pid
+}
+
+// The program itself takes nobody's word for where to stop looking.
+func TestNoBoundary(t *testing.T) {
+	t.Setenv("TESTBOUNDARY", strconv.Itoa(os.Getpid()))
+	if got := boundary(); got != 0 {
+		t.Errorf("the program stops looking at process %d", got)
+	}
 }
 
 // waiting runs more tests at once than there are processors: the scripts wait most of the time.
@@ -51,6 +68,7 @@ func atHome(e *testscript.Env) error {
 	home := filepath.Join(e.WorkDir, "home")
 	for _, kv := range [][2]string{
 		{"HOME", home},
+		{"TESTBOUNDARY", strconv.Itoa(os.Getpid())},
 		{"XDG_CONFIG_HOME", filepath.Join(home, "config")},
 		{"XDG_STATE_HOME", filepath.Join(home, "state")},
 		{"XDG_CACHE_HOME", filepath.Join(home, "cache")},

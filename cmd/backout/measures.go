@@ -186,6 +186,9 @@ type lifted struct {
 }
 
 func (a *app) liftMeasures(ctx context.Context, s *opened, ids []string, f liftFlags) error {
+	if err := a.person(s.settings, "lift a measure"); err != nil {
+		return err
+	}
 	if err := s.Engine.Writable(); err != nil {
 		return err
 	}

@@ -37,6 +37,7 @@ func newLiftDesk(t *testing.T) *liftDesk {
 	}
 	t.Cleanup(func() { _ = in.Close() })
 	d.app = newApp(in, &d.out, &d.err, nil)
+	d.boundary = os.Getpid()
 	d.flags.output, d.flags.config, d.flags.timeout = "text", filepath.Join(dir, "backout.yaml"), time.Minute
 	d.flags.store = filepath.Join(dir, "b.db")
 	return d

@@ -55,9 +55,10 @@ func (a *app) openWith(ctx context.Context, st *settings, span time.Duration) (*
 	if err != nil {
 		return nil, errors.Join(err, closeLog())
 	}
+	who := a.principal(st)
 	s, err := session.Open(ctx, session.Options{
-		Config: st.Config, Registry: st.registry, Dir: st.dir, StateDir: st.stateDir, CacheDir: st.cacheDir, Database: st.Store.URL, Password: password,
-		File: a.flags.file, Window: w, Principal: a.principal(st), Now: a.now, Log: log, Spawn: a.spawner(st), Cluster: a.kubeconfig(), Executes: a.executing,
+		Config: a.signedBy(st, who), Registry: st.registry, Dir: st.dir, StateDir: st.stateDir, CacheDir: st.cacheDir, Database: st.Store.URL, Password: password,
+		File: a.flags.file, Window: w, Principal: who, Now: a.now, Log: log, Spawn: a.spawner(st), Cluster: a.kubeconfig(), Executes: a.executing,
 		AuthSock: a.getenv("SSH_AUTH_SOCK"),
 	})
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 // rollbackFlags are the flags of one rollback.
 type rollbackFlags struct {
 	to, hash, reason, confirm string
+	proposal                  string
 	only, destroy             []string
 	dryRun, yes, detach       bool
 }
@@ -23,20 +24,22 @@ type rollbackFlags struct {
 func (a *app) rollbackCmd() *cobra.Command {
 	var f rollbackFlags
 	cmd := &cobra.Command{
-		Use:   "rollback CHANGE|UNIT",
+		Use:   "rollback CHANGE|UNIT | --proposal ID",
 		Short: "Take a change back: planned, confirmed, applied only if nothing moved, verified",
 		Long: `Take a change back. The plan is made again and must have the hash that was seen; in production that hash is required
 and a person types the unit's name, or --yes stands for it together with the hash. What the plan destroys has to be named
 thing by thing (--destroy), which --yes never stands for. The run is a process of its own:
-this command shows it, and may be closed. Exit codes: 0 verified; 3 failed; 4 applied but unverified; 5 refused; 6 the
-plan changed since it was shown; 8 outcome unknown; 9 superseded by somebody else's change; 11 another run holds the unit.`,
+this command shows it, and may be closed. From an AI agent nothing runs: it leaves a proposal, which a person takes up with
+--proposal. Exit codes: 0 verified; 3 failed; 4 applied but unverified; 5 refused; 6 the plan changed since it was shown; 8
+outcome unknown; 9 superseded by somebody else's change; 11 another run holds the unit; 13 it waits for a person.`,
 		Example: `  backout rollback CHG-81f2ab --dry-run
   backout rollback CHG-81f2ab --plan-hash 9c1e44d0aa31
   backout rollback releases:local/pricing --to r41 --plan-hash 9c1e44d0aa31 --yes --reason "INC-7: 5xx"
+  backout rollback --proposal PROP-14
   backout rollback kubernetes:shop/statefulset.db --plan-hash 9c1e44d0aa31 --destroy pod/db-2`,
-		Args: exactArgs("CHANGE|UNIT"),
+		Args: oneOf(&f),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.with(cmd.Context(), 0, func(ctx context.Context, s *opened) error { return a.rollBack(ctx, s, args[0], f) })
+			return a.with(cmd.Context(), 0, func(ctx context.Context, s *opened) error { return a.rollBack(ctx, s, strings.Join(args, ""), f) })
 		},
 	}
 	fl := cmd.Flags()
@@ -45,6 +48,7 @@ plan changed since it was shown; 8 outcome unknown; 9 superseded by somebody els
 	fl.BoolVar(&f.dryRun, "dry-run", false, "show the plan, and stop")
 	fl.BoolVar(&f.yes, "yes", false, "do not ask; in production only together with --plan-hash")
 	fl.StringVar(&f.reason, "reason", "", "why; kept in the record")
+	fl.StringVar(&f.proposal, "proposal", "", "take up what an AI agent proposed: planned anew, shown, and confirmed by a person at a terminal")
 	fl.StringVar(&f.confirm, "confirm", "", "the unit's name, instead of typing it when asked")
 	fl.StringSliceVar(&f.only, "only", nil, "only these units of the change; refused where they cannot go alone")
 	fl.StringArrayVar(&f.destroy, "destroy", nil, "a thing that the plan destroys and that may go, by the name that the plan gives it; once for each")
@@ -54,6 +58,13 @@ plan changed since it was shown; 8 outcome unknown; 9 superseded by somebody els
 
 func (a *app) rollBack(ctx context.Context, s *opened, name string, f rollbackFlags) error {
 	a.warnStayOut(ctx, s)
+	var asked rollback.Ask
+	if f.proposal != "" {
+		var err error
+		if name, asked, err = a.takeUp(ctx, s, &f); err != nil {
+			return err
+		}
+	}
 	plan, err := a.plan(ctx, s, name, planFlags{to: f.to, only: f.only, reason: f.reason})
 	if gone := errors.Is(err, rollback.ErrNotFound) || errors.Is(err, rollback.ErrNoTarget); gone && f.hash != "" {
 		return fmt.Errorf("%w: it cannot be made any more: %w", rollback.ErrPlanChanged, err)
@@ -61,23 +72,33 @@ func (a *app) rollBack(ctx context.Context, s *opened, name string, f rollbackFl
 	if err != nil {
 		return err
 	}
-	if f.hash != "" && (len(f.hash) < 6 || !strings.HasPrefix(plan.Hash, strings.ToLower(f.hash))) {
+	switch {
+	case f.hash != "" && (len(f.hash) < 6 || !strings.HasPrefix(plan.Hash, strings.ToLower(f.hash))):
 		return a.stale(ctx, s, &plan, name, f)
-	}
-	if f.dryRun {
+	case f.dryRun:
 		return a.printPlan(plan, name, planFlags{to: f.to, only: f.only})
+	case plan.Decision.Allowed && a.principal(s.settings).Kind == policy.Agent:
+		return a.propose(ctx, s, &plan, name, f)
 	}
-	typed, err := a.confirmBy(ctx, &plan, f, question{
-		verb: "ROLL BACK", look: "backout plan " + name, show: func() error { return a.printPlan(plan, name, planFlags{to: f.to, only: f.only}) },
+	a.warnProposed(&asked, &plan)
+	return a.runPlan(ctx, s, &plan, name, f)
+}
+
+// runPlan has a plan confirmed and run.
+func (a *app) runPlan(ctx context.Context, s *opened, plan *rollback.Plan, name string, f rollbackFlags) error {
+	typed, err := a.confirmBy(ctx, plan, f, question{
+		verb: "ROLL BACK", look: "backout plan " + name, show: func() error { return a.printPlan(*plan, name, planFlags{to: f.to, only: f.only}) },
 	})
 	if err != nil {
 		return err
 	}
-	destroys, err := a.destroys(ctx, &plan, f)
+	destroys, err := a.destroys(ctx, plan, f)
 	if err != nil {
 		return err
 	}
-	run, err := s.Engine.Confirm(ctx, plan, rollback.Confirmation{PlanHash: plan.Hash, By: a.principal(s.settings), Typed: typed, Destroys: destroys, Reason: f.reason, Via: "command line"})
+	run, err := s.Engine.Confirm(ctx, *plan, rollback.Confirmation{
+		PlanHash: plan.Hash, By: a.principal(s.settings), Typed: typed, Destroys: destroys, Reason: f.reason, Via: a.via(s.settings), Proposal: f.proposal,
+	})
 	if err != nil {
 		return err
 	}
@@ -94,7 +115,7 @@ func (a *app) rollBack(ctx context.Context, s *opened, name string, f rollbackFl
 func (a *app) stale(ctx context.Context, s *opened, plan *rollback.Plan, name string, f rollbackFlags) error {
 	err := rollback.ErrPlanChanged
 	if !f.dryRun {
-		_, err = s.Engine.Confirm(ctx, *plan, rollback.Confirmation{PlanHash: f.hash, By: a.principal(s.settings), Reason: f.reason, Via: "command line"})
+		_, err = s.Engine.Confirm(ctx, *plan, rollback.Confirmation{PlanHash: f.hash, By: a.principal(s.settings), Reason: f.reason, Via: a.via(s.settings)})
 	}
 	if !errors.Is(err, rollback.ErrPlanChanged) {
 		return err

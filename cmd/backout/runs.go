@@ -50,6 +50,9 @@ func (a *app) runsCmd() *cobra.Command {
 	}
 	var reason string
 	abort := one("abort", "Ask a run to stop before its next intent; nothing is undone", ` --reason "wrong incident"`, func(ctx context.Context, s *opened, id string) error {
+		if err := a.person(s.settings, "stop a run"); err != nil {
+			return err
+		}
 		if err := s.Engine.Abort(ctx, id, a.principal(s.settings), reason); err != nil {
 			return err
 		}
@@ -85,6 +88,9 @@ func (a *app) resumeCmd() *cobra.Command {
 }
 
 func (a *app) resume(ctx context.Context, s *opened, ids []string) error {
+	if err := a.person(s.settings, "go on with a run"); err != nil {
+		return err
+	}
 	if len(ids) == 0 {
 		pending, err := s.Pending(ctx)
 		if err != nil {

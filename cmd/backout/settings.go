@@ -4,9 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"os"
-	"os/user"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/adrg/xdg"
@@ -16,7 +14,6 @@ import (
 	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/providers/all"
 	"github.com/backout-dev/backout/providers/git"
-	"github.com/backout-dev/backout/rollback/policy"
 	"github.com/backout-dev/backout/rollback/store"
 )
 
@@ -158,40 +155,4 @@ func (s *settings) logger() (*slog.Logger, func() error) {
 	_ = level.UnmarshalText([]byte(s.LogLevel)) // checked when it was loaded
 	file := &lumberjack.Logger{Filename: logPath(s.stateDir), MaxSize: 10, MaxBackups: 3, MaxAge: 30}
 	return slog.New(slog.NewTextHandler(file, &slog.HandlerOptions{Level: level})), file.Close
-}
-
-// agentVariables are set by AI tools in the shells that they start: a hint at who acts, not proof.
-var agentVariables = [...]string{"CLAUDECODE", "CURSOR_AGENT", "CODEX_SANDBOX", "GEMINI_CLI", "OPENCODE", "AIDER_CHAT"}
-
-// principal is who acts: as configured, else the user of this machine; an AI tool's shell makes it an agent.
-func (a *app) principal(s *settings) policy.Principal {
-	p := policy.Principal{ID: s.Identity.Name, Kind: policy.PrincipalKind(s.Identity.Kind)}
-	if p.ID == "" {
-		p.ID = a.login()
-	}
-	if p.Kind != "" {
-		return p
-	}
-	p.Kind = policy.Human
-	for _, v := range agentVariables {
-		if a.getenv(v) != "" {
-			return policy.Principal{ID: strings.ToLower(v), Kind: policy.Agent, OnBehalfOf: p.ID}
-		}
-	}
-	if a.getenv("CI") != "" {
-		p.Kind = policy.Automation
-	}
-	return p
-}
-
-func (a *app) login() string {
-	name := "unknown"
-	if u, err := user.Current(); err == nil && u.Username != "" {
-		name = u.Username
-	}
-	host, err := os.Hostname()
-	if err != nil || host == "" {
-		return providers.Clean(name)
-	}
-	return providers.Clean(name + "@" + host)
 }

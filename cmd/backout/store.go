@@ -36,9 +36,21 @@ read and written; 1 it cannot.`,
 were kept elsewhere, runs, measures and proofs hold in the copy as before; it is verified. Refused are a damaged record, one with a run
 that is not over, and a store that holds a record already. The first one is left as it is: stop using it.`,
 			Example: "  backout store copy ~/.local/state/backout/backout.db postgres://backout@db/oncall\n  backout store copy postgres://backout@db/oncall ./audit.db",
-			RunE:    func(cmd *cobra.Command, args []string) error { return a.storeCopy(cmd.Context(), args[0], args[1]) },
+			RunE:    func(cmd *cobra.Command, args []string) error { return a.copyBy(cmd.Context(), args[0], args[1]) },
 		})
 	return cmd
+}
+
+// copyBy copies a record for a person, or what they set up.
+func (a *app) copyBy(ctx context.Context, from, to string) error {
+	st, err := a.load()
+	if err != nil {
+		return err
+	}
+	if err := a.person(st, "move the record"); err != nil {
+		return err
+	}
+	return a.storeCopy(ctx, from, to)
 }
 
 // storeStatus also tells of a store that cannot be opened.

@@ -41,7 +41,7 @@ func (v *view) all() []providers.Change {
 // take folds one entry and returns the changes that it touched.
 func (v *view) take(e ledger.Entry) []providers.Change {
 	switch e.Kind {
-	case ledger.KindNote:
+	case ledger.KindNote, ledger.KindProposal:
 		return v.put(fmt.Sprintf("note-%d", e.Seq), []providers.Change{v.note(e)})
 	case ledger.KindConfirmation:
 		return v.put(e.Run, v.run(e, "confirmed"))

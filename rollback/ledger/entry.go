@@ -49,12 +49,13 @@ const (
 	KindRedaction    Kind = "redaction"   // something was taken out of an earlier entry
 	KindAttribution  Kind = "attribution" // what was known of AI assistance in a change
 	KindGameDay      Kind = "gameday"     // a fault made on purpose: announced, made, seen, cured or undone
+	KindProposal     Kind = "proposal"    // somebody who may not confirm a plan proposed it, or a person rejected that
 )
 
 // Kinds are all kinds, in the order in which a record has them.
 func Kinds() []Kind {
 	return []Kind{
 		KindPlan, KindConfirmation, KindIntent, KindResult, KindVerification, KindOutcome, KindRefusal, KindAbort, KindPause, KindMeasure, KindProof,
-		KindDrill, KindLoss, KindNote, KindSuspect, KindIncident, KindRedaction, KindAttribution, KindGameDay,
+		KindDrill, KindLoss, KindNote, KindSuspect, KindIncident, KindRedaction, KindAttribution, KindGameDay, KindProposal,
 	}
 }

@@ -12,6 +12,7 @@ type RunBody struct {
 	Detail      string    `json:"detail,omitempty"`
 	Reason      string    `json:"reason,omitempty"`
 	Via         string    `json:"via,omitempty"`
+	Proposal    string    `json:"proposal,omitempty"` // that was taken up by it
 	OnBehalfOf  string    `json:"on_behalf_of,omitempty"`
 	Units       []RunUnit `json:"units"`
 	Alerts      []string  `json:"alerts,omitempty"`

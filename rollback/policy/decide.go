@@ -40,7 +40,7 @@ func Decide(f Facts) Decision {
 			refuse("nobody said who acts")
 		}
 	case Agent:
-		refuse("an AI agent may plan but not confirm: a person has to")
+		refuse("an AI agent may plan and propose but not confirm: a person has to, in a terminal of their own")
 	default:
 		refuse("nobody said whether a person, an automation or an AI agent acts")
 	}

@@ -30,6 +30,7 @@ const everything = "..."
 // rules is the table of docs/architecture.md.
 var rules = []rule{
 	{"cmd/internal/demo/...", []string{"cmd/internal/demo/..."}, "the demo's world is a world: it must not know how backout looks at it", nil},
+	{"cmd/internal/caller", []string{"rollback/policy"}, "who acts is told from what is seen and configured, by nothing else", nil},
 	{"cmd/...", []string{everything}, "wiring", nil},
 	{"config", nil, "configuration knows no room, so that every room can be configured", nil},
 	{"providers/incident", []string{"providers"}, "the incident file is a format, not a system", []string{"providers/providertest"}},

@@ -55,7 +55,7 @@ func live(t *testing.T) (*site, *terminal) {
 	s := newSite(t, "12s")
 	s.run(append(rollBack, "--detach")...)
 	s.until("verifying", func(j journaled) bool { return j.State == "verifying" })
-	term := open(t, 120, 36, []string{"BACKOUT_IDENTITY_KIND=human"}, program, "--config", filepath.Join(s.dir, "backout.yaml"))
+	term := open(t, 120, 36, nil, program, "--config", filepath.Join(s.dir, "backout.yaml"))
 	return s, term
 }
 

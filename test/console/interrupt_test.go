@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/backout-dev/backout/test/oncall"
 )
 
 // site is a unit with two releases, and a home for backout, on disk.
@@ -47,7 +49,7 @@ func newSite(t *testing.T, hold string) *site {
 func (s *site) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir = s.dir
-	cmd.Env = append(os.Environ(), "HOME="+s.dir, "XDG_CONFIG_HOME="+s.dir, "CLAUDECODE=", "CI=", "BACKOUT_IDENTITY_KIND=human")
+	cmd.Env = append(oncall.Environ(), "HOME="+s.dir, "XDG_CONFIG_HOME="+s.dir)
 	return cmd
 }
 

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/backout-dev/backout/test/servers"
+
+	"github.com/backout-dev/backout/test/oncall"
 )
 
 // clusterDemo skips the test where the servers of the cluster are missing, and gives the demo's directory and what tells it
@@ -107,7 +109,7 @@ func kill(t *testing.T, dir string) {
 func TestClusterDemoCuresItself(t *testing.T) {
 	dir, env := clusterDemo(t)
 	cmd := exec.CommandContext(t.Context(), program, "demo", "--scenario", "kubernetes", "--headless", "--output", "jsonl", "--dir", dir)
-	cmd.Env = append(os.Environ(), env...)
+	cmd.Env = append(oncall.Environ(), env...)
 	cmd.Stderr = t.Output()
 	out, err := cmd.Output()
 	if err != nil {

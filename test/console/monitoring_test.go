@@ -73,7 +73,7 @@ func TestRealAlertsOnOneTimeline(t *testing.T) {
 		t.Errorf("the timeline does not hold both the alert and %q:\n%s", title, out)
 	}
 
-	term := open(t, 120, 36, []string{"CI=", "BACKOUT_IDENTITY_KIND=human"}, program, "--config", filepath.Join(s.dir, "backout.yaml"))
+	term := open(t, 120, 36, nil, program, "--config", filepath.Join(s.dir, "backout.yaml"))
 	term.wait(30*time.Second, "HighErrorRatio", "alertmanager ok", "git ok", "INC-")
 	term.press("C-c")
 	term.wait(20*time.Second, "EXIT 0")

@@ -104,7 +104,9 @@ func (term *terminal) tmux(args ...string) string {
 	term.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // also used while the test is cleaned up
 	defer cancel()
-	out, err := exec.CommandContext(ctx, "tmux", append([]string{"-S", term.socket}, args...)...).CombinedOutput()
+	cmd := exec.CommandContext(ctx, "tmux", append([]string{"-S", term.socket}, args...)...)
+	cmd.Env = oncall.Environ() // the server's, and so that of what runs in it
+	out, err := cmd.CombinedOutput()
 	if err != nil && args[0] != "kill-server" {
 		term.t.Logf("tmux %v: %v: %s", args, err, out)
 	}

@@ -6,14 +6,18 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
 
-// Build builds the program below a directory, from a test of this module.
+// Build builds the program below a directory, from a test of this module. It is the program that is shipped, but that it looks for
+// AI agents only among the ancestors below the test: see Boundary.
 func Build(dir string) (program string, err error) {
 	program = filepath.Join(dir, "backout")
-	cmd := exec.Command("go", "build", "-o", program, "github.com/backout-dev/backout/cmd/backout") //nolint:noctx // go test has its own deadline
+	cmd := exec.Command("go", "build", "-tags", "testboundary", "-o", program, "github.com/backout-dev/backout/cmd/backout") //nolint:noctx // go test has its own deadline
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build backout: %w: %s", err, out)
 	}
@@ -45,9 +49,23 @@ func (h *Home) Command(args ...string) *exec.Cmd {
 	cmd.Dir = h.Dir
 	cmd.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + h.Dir, "XDG_CONFIG_HOME=" + h.Dir, "XDG_STATE_HOME=" + h.Dir, "XDG_CACHE_HOME=" + h.Dir,
-		"LANG=C.UTF-8", "BACKOUT_IDENTITY_KIND=human",
+		"LANG=C.UTF-8", Boundary(),
 	}
 	return cmd
+}
+
+// Boundary is the variable that lets a program of Build look no further for who acts than up to this process, which may itself run
+// below an AI agent.
+func Boundary() string { return "TESTBOUNDARY=" + strconv.Itoa(os.Getpid()) }
+
+// Environ is this process's environment without what an AI agent, or a job of CI, may have left in it: only what programs need.
+func Environ() []string {
+	needed := []string{"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TERM", "TZ", "TMPDIR", "KUBECONFIG", "SYSTEMROOT"}
+	out := slices.DeleteFunc(os.Environ(), func(kv string) bool {
+		name, _, _ := strings.Cut(kv, "=")
+		return !slices.Contains(needed, name) && !strings.HasPrefix(name, "GO") && !strings.HasPrefix(name, "LC_") && !strings.HasPrefix(name, "SSL_")
+	})
+	return append(out, Boundary())
 }
 
 // Run gives what a command printed and its exit code.

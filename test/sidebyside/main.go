@@ -59,7 +59,7 @@ func run(ctx context.Context, out io.Writer, only string, rounds int, calls bool
 		return false, err
 	}
 	w.backout = filepath.Join(dir, "bin", "backout")
-	if text, err := exec.CommandContext(ctx, "go", "build", "-o", w.backout, "github.com/backout-dev/backout/cmd/backout").CombinedOutput(); err != nil {
+	if text, err := exec.CommandContext(ctx, "go", "build", "-tags", "testboundary", "-o", w.backout, "github.com/backout-dev/backout/cmd/backout").CombinedOutput(); err != nil {
 		return false, fmt.Errorf("build backout (run this inside the module): %w\n%s", err, text)
 	}
 	if w.cluster, err = servers.RunCluster(ctx, w.controlplane, dir); err != nil {

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -160,6 +161,7 @@ func (w *world) command(ctx context.Context, program string, args ...string) (ou
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir = w.home
 	cmd.Env = []string{
+		"TESTBOUNDARY=" + strconv.Itoa(os.Getpid()), // whoever measures may be an AI agent: what is measured is a person's rollback
 		"PATH=" + os.Getenv("PATH"), "HOME=" + w.home, "KUBECONFIG=" + w.kubeconfig, "XDG_CONFIG_HOME=" + w.home, "XDG_STATE_HOME=" + w.home,
 		"XDG_CACHE_HOME=" + w.home, "LANG=C.UTF-8", "TZ=UTC",
 	}

@@ -39,6 +39,7 @@ func (s *Session) refreshGames(ctx context.Context) error {
 		}
 		for _, e := range entries {
 			s.games.take(e)
+			s.asks.hear(e)
 		}
 		if len(entries) < gamePage {
 			return nil
@@ -266,5 +267,6 @@ func (s *Session) followGame(ctx context.Context) {
 		s.opts.Log.Warn("game days cannot be read", "error", err)
 		return
 	}
+	s.refreshAsks(ctx)
 	s.noteLook(ctx)
 }

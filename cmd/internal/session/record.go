@@ -8,8 +8,10 @@ import (
 	"strings"
 
 	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/rollback"
 	"github.com/backout-dev/backout/rollback/gameday"
 	"github.com/backout-dev/backout/rollback/ledger"
+	"github.com/backout-dev/backout/rollback/policy"
 	"github.com/backout-dev/backout/timeline"
 )
 
@@ -88,6 +90,9 @@ func (s *Session) take(e ledger.Entry) {
 func (s *Session) write(ctx context.Context, e ledger.Entry) error {
 	if s.NoRecord != nil {
 		return fmt.Errorf("write the record: %w", s.NoRecord)
+	}
+	if by := s.opts.Principal; by.Kind == policy.Agent && (e.Kind == ledger.KindSuspect || e.Kind == ledger.KindIncident) {
+		return fmt.Errorf("%w: %s is an AI agent and may not judge suspects or alter incidents: a person has to, in a terminal of their own; 'backout note' says what it thinks", rollback.ErrRefused, by.ID)
 	}
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()

@@ -67,6 +67,7 @@ type Session struct {
 	past     history
 	filed    filed
 	games    games
+	asks     asks
 	feeds    feeds
 	searched searched
 	done     sync.WaitGroup

@@ -190,34 +190,51 @@ func (k *signingKey) Close() error {
 	return k.conn.Close()
 }
 
-// openKey finds the key that a path names: in the file itself, or where that holds a public half, or one behind a passphrase, in the
-// agent. Nobody is asked for a passphrase.
-func openKey(ctx context.Context, path, sock string, wait time.Duration) (*signingKey, error) {
+// readKey reads the key that a path names: whole where the file holds it and it can be used, else nil and only its public half.
+func readKey(path string) (whole ssh.Signer, public ssh.PublicKey, err error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, fmt.Errorf("signing key: %w", err)
+		return nil, nil, fmt.Errorf("signing key: %w", err)
 	}
 	if info.Size() > maxKey {
-		return nil, fmt.Errorf("signing key %s: it is too large to be one", path)
+		return nil, nil, fmt.Errorf("signing key %s: it is too large to be one", path)
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("signing key: %w", err)
+		return nil, nil, fmt.Errorf("signing key: %w", err)
 	}
-	public, _, _, _, err := ssh.ParseAuthorizedKey(data)
+	if public, _, _, _, err = ssh.ParseAuthorizedKey(data); err == nil {
+		return nil, public, nil
+	}
+	var locked *ssh.PassphraseMissingError
+	key, err := ssh.ParsePrivateKey(data)
+	switch {
+	case errors.As(err, &locked) && locked.PublicKey != nil:
+		return nil, locked.PublicKey, nil
+	case err != nil:
+		return nil, nil, fmt.Errorf("signing key %s: it holds no SSH key that can be used: %w", path, err)
+	case runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0:
+		return nil, nil, fmt.Errorf("signing key %s: others may read it: chmod 600 %s", path, path)
+	default:
+		return key, key.PublicKey(), nil
+	}
+}
+
+// PublicKey is the public half of the key that a path names. Nobody is asked for anything.
+func PublicKey(path string) (ssh.PublicKey, error) {
+	_, public, err := readKey(path)
+	return public, err
+}
+
+// openKey finds the key that a path names: in the file itself, or where that holds a public half, or one behind a passphrase, in the
+// agent. Nobody is asked for a passphrase.
+func openKey(ctx context.Context, path, sock string, wait time.Duration) (*signingKey, error) {
+	whole, public, err := readKey(path)
 	if err != nil {
-		var locked *ssh.PassphraseMissingError
-		key, err := ssh.ParsePrivateKey(data)
-		switch {
-		case errors.As(err, &locked) && locked.PublicKey != nil:
-			public = locked.PublicKey
-		case err != nil:
-			return nil, fmt.Errorf("signing key %s: it holds no SSH key that can be used: %w", path, err)
-		case runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0:
-			return nil, fmt.Errorf("signing key %s: others may read it: chmod 600 %s", path, path)
-		default:
-			return &signingKey{Signer: key}, nil
-		}
+		return nil, err
+	}
+	if whole != nil {
+		return &signingKey{Signer: whole}, nil
 	}
 	key, err := fromAgent(ctx, public, sock, wait)
 	if err != nil {

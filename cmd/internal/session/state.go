@@ -40,7 +40,7 @@ type rankKey struct {
 // State implements tui.Source. It answers from memory.
 func (s *Session) State(incident string) tui.State {
 	snap := s.Timeline.Snapshot()
-	health, notice := s.Health(), s.GameNotice()
+	health, notice := s.Health(), s.Notice()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.signals.asked = incident
