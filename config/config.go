@@ -30,6 +30,7 @@ type Config struct {
 	Proofs      Proofs
 	Ledger      Ledger
 	Drills      Drills
+	Approvals   Approvals
 	Security    Security
 	Services    []Service
 	Edges       []Edge

@@ -13,6 +13,7 @@ const (
 	exitUnknown     = 8
 	exitSuperseded  = 9
 	exitLocked      = 11
+	exitWaiting     = 13
 )
 
 // ExitCode is the exit code of a command that followed a run until this state. Only a verified run is 0: what somebody
@@ -44,6 +45,8 @@ func ExitCode(err error) int {
 		return exitOK
 	case errors.As(err, &drill):
 		return drill.ExitCode()
+	case errors.Is(err, ErrWaiting):
+		return exitWaiting
 	case errors.Is(err, ErrPlanChanged):
 		return exitPlanChanged
 	case errors.Is(err, ErrLocked):

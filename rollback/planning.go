@@ -288,7 +288,11 @@ func (e *Engine) decide(p Plan, by policy.Principal, known []Unit) policy.Decisi
 	for _, u := range known {
 		f.Known = append(f.Known, string(u.ID))
 	}
-	return policy.Decide(f)
+	d := policy.Decide(f)
+	if d.Allowed && e.cfg.Needs != nil && p.Kind != kindDrill {
+		d.Needs = append(d.Needs, e.cfg.Needs(f)...)
+	}
+	return d
 }
 
 // strictest of two tiers; what is neither staging nor dev counts as prod.

@@ -25,6 +25,7 @@ const (
 	codeConfig      = 10
 	codeLocked      = 11
 	codeAuth        = 12
+	codeWaiting     = 13
 	codeInterrupted = 130
 )
 
@@ -67,6 +68,8 @@ func exitCode(ctx context.Context, err error) int {
 		return codeConfig
 	case errors.As(err, &drill):
 		return drill.ExitCode()
+	case errors.Is(err, rollback.ErrWaiting):
+		return codeWaiting
 	case errors.Is(err, rollback.ErrPlanChanged):
 		return codePlanChanged
 	case errors.Is(err, rollback.ErrLocked):

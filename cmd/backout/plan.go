@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/backout-dev/backout/rollback"
+	"github.com/backout-dev/backout/rollback/approval"
 )
 
 func (a *app) planCmd() *cobra.Command {
@@ -77,6 +78,9 @@ func (a *app) printPlan(p rollback.Plan, name string, f planFlags) error {
 	if !p.Decision.Allowed {
 		fmt.Fprintf(a.out, "NOT ALLOWED: %s\n", strings.Join(p.Decision.Reasons, "; "))
 		return nil
+	}
+	for _, n := range p.Decision.Needs {
+		fmt.Fprintf(a.out, "NEEDS APPROVAL: %s (rule %s)\n", harmless(approval.Asks(n)), harmless(n.Rule))
 	}
 	fmt.Fprintf(a.out, "\nrun it:  %s\n", a.runIt(&p, name, f))
 	return nil

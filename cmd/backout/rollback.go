@@ -29,7 +29,8 @@ func (a *app) rollbackCmd() *cobra.Command {
 and a person types the unit's name, or --yes stands for it together with the hash. What the plan destroys has to be named
 thing by thing (--destroy), which --yes never stands for. The run is a process of its own:
 this command shows it, and may be closed. Exit codes: 0 verified; 3 failed; 4 applied but unverified; 5 refused; 6 the
-plan changed since it was shown; 8 outcome unknown; 9 superseded by somebody else's change; 11 another run holds the unit.`,
+plan changed since it was shown; 8 outcome unknown; 9 superseded by somebody else's change; 11 another run holds the unit; 13 it waits for
+approval (backout approve), and the same command runs it once that is there.`,
 		Example: `  backout rollback CHG-81f2ab --dry-run
   backout rollback CHG-81f2ab --plan-hash 9c1e44d0aa31
   backout rollback releases:local/pricing --to r41 --plan-hash 9c1e44d0aa31 --yes --reason "INC-7: 5xx"

@@ -49,6 +49,7 @@ const (
 	KindRedaction    Kind = "redaction"   // something was taken out of an earlier entry
 	KindAttribution  Kind = "attribution" // what was known of AI assistance in a change
 	KindGameDay      Kind = "gameday"     // a fault made on purpose: announced, made, seen, cured or undone
+	KindApproval     Kind = "approval"    // a plan waits, was approved or refused, that was taken back or used, or came too late
 )
 
 // Kinds are all kinds, in the order in which a record has them.
@@ -56,5 +57,6 @@ func Kinds() []Kind {
 	return []Kind{
 		KindPlan, KindConfirmation, KindIntent, KindResult, KindVerification, KindOutcome, KindRefusal, KindAbort, KindPause, KindMeasure, KindProof,
 		KindDrill, KindLoss, KindNote, KindSuspect, KindIncident, KindRedaction, KindAttribution, KindGameDay,
+		KindApproval,
 	}
 }

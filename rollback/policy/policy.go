@@ -39,4 +39,7 @@ type Decision struct {
 
 	// NeedsReason: the confirmation must say why, because something about the plan is unknown.
 	NeedsReason bool `json:"needs_reason,omitempty"`
+
+	// Needs are approvals without which it does not begin: all of them.
+	Needs []Need `json:"needs,omitempty"`
 }

@@ -91,6 +91,7 @@ func Open(ctx context.Context, o Options) (*Session, error) {
 		DrillGuard: s, DrillMax: o.Config.Drills.Max, DrillGrace: o.Config.Drills.Grace, SliceOf: s.sliceOf,
 		Criticality: s.criticality, OwnersOf: s.ownersOf, Proofs: proofRules(o.Config.Proofs), Probed: s.probed, Mentions: s.mentions,
 		Hold: o.Config.Rollback.Hold, Deadline: o.Config.Rollback.Deadline, Poll: o.Config.Rollback.Poll, Cap: o.Config.Rollback.Cap,
+		Needs: s.needs, People: s.approvers, Prove: s.prove,
 		Executor: executor(), HolderDead: holderDead, Log: o.Log,
 	})
 	if err != nil {
