@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,11 +62,17 @@ func (p *Pending) Met() bool {
 	return true
 }
 
-// Pendings are all plans that ever waited, the newest first.
-func (e *Engine) Pendings(ctx context.Context) ([]Pending, error) {
+// Pendings are the plans that wait, or all that ever waited, the newest first.
+func (e *Engine) Pendings(ctx context.Context, all bool) ([]Pending, error) {
 	rows, err := e.cfg.Store.Requests(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if !all {
+		rows = slices.DeleteFunc(rows, func(r store.Request) bool { return r.State != requestOpen })
+	}
+	if len(rows) == 0 {
+		return nil, nil
 	}
 	people, err := e.people()
 	if err != nil {

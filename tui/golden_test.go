@@ -42,6 +42,21 @@ func shots() map[string]func(w *world) {
 			w.press("r", "R")
 		},
 		"diff": typed("r", "d"),
+		"waiting": func(w *world) {
+			wantsApproval(w)
+			toConfirm(w)
+			w.press("enter")
+		},
+		"approve": func(w *world) {
+			wantsApproval(w)
+			w.waits(false)
+			w.press("8")
+		},
+		"approve-confirm": func(w *world) {
+			wantsApproval(w)
+			w.waits(false)
+			w.press("8", "A")
+		},
 		"refused": func(w *world) {
 			w.f.plan.Verdict, w.f.plan.Units[0].Verdict = rollback.Blocked, rollback.Blocked
 			w.f.plan.Decision.Allowed, w.f.plan.Decision.Reasons = false, []string{"the plan is blocked"}

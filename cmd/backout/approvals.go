@@ -112,15 +112,13 @@ func pendingDoc(p *rollback.Pending) pendingView {
 }
 
 func (a *app) listPending(ctx context.Context, s *opened, all bool) error {
-	found, err := s.Engine.Pendings(ctx)
+	found, err := s.Engine.Pendings(ctx, all)
 	if err != nil {
 		return err
 	}
 	items := []pendingView{}
 	for i := range found {
-		if all || found[i].State == "waiting" {
-			items = append(items, pendingDoc(&found[i]))
-		}
+		items = append(items, pendingDoc(&found[i]))
 	}
 	return printList(a, "backout.approvals/v1", items, func(out io.Writer, items []pendingView) error {
 		for i := range items {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 
 	"golang.org/x/crypto/ssh"
 
@@ -125,4 +126,48 @@ func (s *Session) owner(ctx context.Context, path, acts string) (string, error) 
 		}
 	}
 	return acts, nil
+}
+
+// waitingList is the plans that wait, as the screen shows them.
+type waitingList struct {
+	version uint64
+	list    []rollback.Pending
+	seen    string
+}
+
+// refreshWaiting reads which plans wait, and how they stand.
+func (s *Session) refreshWaiting(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	all, err := s.Engine.Pendings(ctx, false)
+	if err != nil {
+		s.opts.Log.Warn("what waits for approval cannot be read", "error", err)
+		return
+	}
+	var seen strings.Builder
+	for i := range all {
+		p := &all[i]
+		fmt.Fprint(&seen, p.ID, p.Met(), len(p.Said))
+		for _, a := range p.Answers {
+			fmt.Fprint(&seen, a.Missing, a.By)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if seen.String() != s.waiting.seen {
+		s.waiting = waitingList{version: s.waiting.version + 1, list: all, seen: seen.String()}
+	}
+}
+
+// Seen implements tui.Approvals.
+func (s *Session) Seen(ctx context.Context, p rollback.Plan) error { return s.Engine.Seen(ctx, p) }
+
+// Approve implements tui.Approvals: who acts signs with the key that signs entries.
+func (s *Session) Approve(ctx context.Context, p rollback.Pending, decision, reason string) error {
+	signed, err := s.Speak(ctx, &p, decision, "", s.opts.Principal, reason)
+	if err != nil {
+		return err
+	}
+	_, err = s.Engine.Say(ctx, signed)
+	return err
 }

@@ -56,6 +56,7 @@ type Session struct {
 
 	mu       sync.Mutex
 	state    cached
+	waiting  waitingList
 	people   people
 	heard    heard
 	ready    readiness

@@ -34,6 +34,11 @@ func approvals(t *testing.T, a, b *store.DB) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	approvalsRead(t, a, at)
+}
+
+func approvalsRead(t *testing.T, a *store.DB, at time.Time) {
+	t.Helper()
 	all, err := a.Requests(t.Context())
 	if err != nil || len(all) != 2 || all[0].ID != "REQ2" || all[1].State != "used" || all[1].Run != "RUN-0001" || string(all[1].Doc) != `{"n":1}` || !all[1].AskedAt.Equal(at) {
 		t.Errorf("%+v %v", all, err)
