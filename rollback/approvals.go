@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -64,15 +63,13 @@ func (p *Pending) Met() bool {
 
 // Pendings are the plans that wait, or all that ever waited, the newest first.
 func (e *Engine) Pendings(ctx context.Context, all bool) ([]Pending, error) {
-	rows, err := e.cfg.Store.Requests(ctx)
-	if err != nil {
+	state := requestOpen
+	if all {
+		state = ""
+	}
+	rows, err := e.cfg.Store.Requests(ctx, state)
+	if err != nil || len(rows) == 0 {
 		return nil, err
-	}
-	if !all {
-		rows = slices.DeleteFunc(rows, func(r store.Request) bool { return r.State != requestOpen })
-	}
-	if len(rows) == 0 {
-		return nil, nil
 	}
 	people, err := e.people()
 	if err != nil {
@@ -90,7 +87,7 @@ func (e *Engine) Pendings(ctx context.Context, all bool) ([]Pending, error) {
 // PendingPlan finds one by its plan's hash (6 digits or more of it), by its own id, or by the run that it became. One that waits comes
 // before those that are over.
 func (e *Engine) PendingPlan(ctx context.Context, name string) (Pending, error) {
-	rows, err := e.cfg.Store.Requests(ctx)
+	rows, err := e.cfg.Store.Requests(ctx, "")
 	if err != nil {
 		return Pending{}, err
 	}
@@ -260,7 +257,7 @@ func (e *Engine) Say(ctx context.Context, s approval.Signed) (Pending, error) {
 }
 
 func (e *Engine) say(tx *store.Tx, s *approval.Signed, text []byte, p *Pending, key string) error {
-	rows, err := tx.Requests()
+	rows, err := tx.Requests("")
 	if err != nil {
 		return err
 	}

@@ -100,11 +100,11 @@ func (e *Engine) approved(ctx context.Context, p Plan, c Confirmation, needs []p
 		return nil, err
 	case w == nil:
 		return perm, nil
-	case slices.ContainsFunc(w.Answers, func(a approval.Answer) bool { return len(a.Denied) > 0 && strings.HasPrefix(a.Missing, "refused") }):
-		return nil, fmt.Errorf("%w: approval was %s", ErrRefused, w.Answers[slices.IndexFunc(w.Answers, func(a approval.Answer) bool { return len(a.Denied) > 0 })].Missing)
-	default:
-		return nil, w
 	}
+	if i := slices.IndexFunc(w.Answers, func(a approval.Answer) bool { return a.Refused }); i >= 0 {
+		return nil, fmt.Errorf("%w: approval was %s (rule %s)", ErrRefused, w.Answers[i].Missing, w.Answers[i].Rule)
+	}
+	return nil, w
 }
 
 func (e *Engine) people() (*approval.People, error) {
@@ -136,7 +136,7 @@ func (e *Engine) waits(ctx context.Context, p Plan, c Confirmation, needs []poli
 		}
 		return i >= 0
 	}
-	all, err := e.cfg.Store.Requests(ctx)
+	all, err := e.cfg.Store.Requests(ctx, requestOpen)
 	if err != nil || find(all) {
 		return row, err
 	}
@@ -146,7 +146,7 @@ func (e *Engine) waits(ctx context.Context, p Plan, c Confirmation, needs []poli
 		return row, fmt.Errorf("keep the plan that waits: %w", err)
 	}
 	err = e.journal(ctx, "wait", func(tx *store.Tx) error {
-		all, err := tx.Requests()
+		all, err := tx.Requests(requestOpen)
 		if err != nil || find(all) {
 			return err // somebody else asked in between
 		}
@@ -255,11 +255,11 @@ func (e *Engine) use(tx *store.Tx, perm *permission, runID string, p Plan, c Con
 	if err != nil {
 		return err
 	}
-	all, err := tx.Requests()
+	all, err := tx.Requests(requestOpen)
 	if err != nil {
 		return err
 	}
-	if i := slices.IndexFunc(all, func(r store.Request) bool { return r.ID == perm.request.ID }); i < 0 || all[i].State != requestOpen {
+	if i := slices.IndexFunc(all, func(r store.Request) bool { return r.ID == perm.request.ID }); i < 0 {
 		return fmt.Errorf("%w: its approvals were used or have become void in between: ask again", ErrRefused)
 	}
 	rows, err := tx.Approvals(perm.request.ID)
@@ -303,7 +303,7 @@ func (e *Engine) void(ctx context.Context, p Plan, c Confirmation) (n int, err e
 		return 0, nil
 	}
 	err = e.cfg.Store.Update(ctx, func(tx *store.Tx) error {
-		all, err := tx.Requests()
+		all, err := tx.Requests(requestOpen)
 		if err != nil {
 			return err
 		}

@@ -45,6 +45,7 @@ type Answer struct {
 	Met     bool     `json:"met"`
 	By      []string `json:"by,omitempty"`      // whose yes counts
 	Denied  []string `json:"denied,omitempty"`  // who refused, and counts
+	Refused bool     `json:"refused,omitempty"` // as many as it takes
 	Expired []string `json:"expired,omitempty"` // whose yes is too old
 	Missing string   `json:"missing,omitempty"`
 
@@ -90,7 +91,7 @@ func Judge(need policy.Need, f Facts, given []Given, people *People, now time.Ti
 	}
 	switch {
 	case len(a.Denied) >= max(need.Deny, 1):
-		a.Missing = "refused by " + strings.Join(a.Denied, ", ")
+		a.Refused, a.Missing = true, "refused by "+strings.Join(a.Denied, ", ")
 		return a
 	case slices.Contains(need.Not, "requester") && !proven:
 		a.Missing = f.Requester + " has to prove by a key that it is they who ask: set ledger.signing_key to a key that ledger.allowed_signers knows"

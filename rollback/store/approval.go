@@ -29,13 +29,13 @@ const (
 	approvalColumns = "nonce, request, decision, state, statement, signature, recorded_at"
 )
 
-// Requests reads all plans that ever waited, the newest first.
-func (d *DB) Requests(ctx context.Context) ([]Request, error) {
-	return requests(ctx, d.read)
+// Requests reads the plans that wait or waited and are in a state ("": all), the newest first.
+func (d *DB) Requests(ctx context.Context, state string) ([]Request, error) {
+	return requests(ctx, d.read, state)
 }
 
 // Requests reads the same inside the transaction.
-func (t *Tx) Requests() ([]Request, error) { return requests(t.ctx, t.tx) }
+func (t *Tx) Requests(state string) ([]Request, error) { return requests(t.ctx, t.tx, state) }
 
 // Approvals reads what was said of a request, in the order in which it was recorded.
 func (d *DB) Approvals(ctx context.Context, request string) ([]Approval, error) {
@@ -86,14 +86,18 @@ func (t *Tx) MarkApproval(nonce, state string) error {
 	return nil
 }
 
-func requests(ctx context.Context, q querier) ([]Request, error) {
+func requests(ctx context.Context, q querier, state string) ([]Request, error) {
+	where, args := "", []any{}
+	if state != "" {
+		where, args = " WHERE state = ?", []any{state}
+	}
 	all, err := collect(ctx, q, func(s scanner) (r Request, err error) {
 		var asked int64
 		var document []byte
 		err = s.Scan(&r.ID, &r.PlanHash, &r.State, &r.Run, &document, &asked)
 		r.Doc, r.AskedAt = document, unstamp(asked)
 		return r, err
-	}, "SELECT "+requestColumns+" FROM approval_request ORDER BY asked_at DESC, id DESC")
+	}, "SELECT "+requestColumns+" FROM approval_request"+where+" ORDER BY asked_at DESC, id DESC", args...)
 	if err != nil {
 		return nil, fmt.Errorf("read what waits for approval: %w", err)
 	}

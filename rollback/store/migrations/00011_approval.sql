@@ -8,7 +8,7 @@ CREATE TABLE approval_request (
   doc       BLOB NOT NULL,
   asked_at  INTEGER NOT NULL
 );
-CREATE INDEX approval_request_plan ON approval_request (plan_hash);
+CREATE INDEX approval_request_state ON approval_request (state);
 
 -- What was said of them: the statement as it was signed, byte by byte.
 CREATE TABLE approval (

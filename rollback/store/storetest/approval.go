@@ -39,10 +39,18 @@ func approvals(t *testing.T, a, b *store.DB) {
 
 func approvalsRead(t *testing.T, a *store.DB, at time.Time) {
 	t.Helper()
-	all, err := a.Requests(t.Context())
+	if open, err := a.Requests(t.Context(), "waiting"); err != nil || len(open) != 1 || open[0].ID != "REQ2" {
+		t.Errorf("%+v %v", open, err)
+	}
+	all, err := a.Requests(t.Context(), "")
 	if err != nil || len(all) != 2 || all[0].ID != "REQ2" || all[1].State != "used" || all[1].Run != "RUN-0001" || string(all[1].Doc) != `{"n":1}` || !all[1].AskedAt.Equal(at) {
 		t.Errorf("%+v %v", all, err)
 	}
+	wordsRead(t, a, at)
+}
+
+func wordsRead(t *testing.T, a *store.DB, at time.Time) {
+	t.Helper()
 	words, err := a.Approvals(t.Context(), "REQ1")
 	if err != nil || len(words) != 1 || words[0].State != "used" || string(words[0].Signature) != "\x00\xff" || !words[0].RecordedAt.Equal(at) {
 		t.Errorf("%+v %v", words, err)
