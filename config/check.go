@@ -56,6 +56,8 @@ func (c *checker) root(n *yaml.Node, inContext bool, prefix string) {
 		switch k.Value {
 		case "verify":
 			c.verify(v, key)
+		case "approvals":
+			c.approvals(v, key)
 		case "drills":
 			c.drills(v, key)
 		case "ledger":
@@ -140,6 +142,8 @@ func (c *checker) value(v *yaml.Node, key string, f Field) {
 			}
 			c.scalar(item, join(key, name.Value), Field{Type: String})
 		})
+	case Lists:
+		c.pairs(v, key, func(name, item *yaml.Node) { c.value(item, join(key, name.Value), Field{Type: Strings}) })
 	case Secret:
 		c.secret(v, key)
 	default:

@@ -33,6 +33,7 @@ type Config struct {
 	Ledger      Ledger
 	Policy      Policy
 	Drills      Drills
+	Approvals   Approvals
 	Security    Security
 	Services    []Service
 	Edges       []Edge

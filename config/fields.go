@@ -12,6 +12,7 @@ const (
 	Duration FieldType = "duration"
 	Strings  FieldType = "strings"
 	Map      FieldType = "map"
+	Lists    FieldType = "lists" // a list of strings by name
 	Objects  FieldType = "objects"
 	Object   FieldType = "object"
 	Secret   FieldType = "secret"
@@ -74,10 +75,11 @@ func Fields() []Field {
 				{Name: "rate", Type: Int, Default: 6, Help: "how many a minute at most"},
 			}},
 			{Name: "two_people", Type: Bool, Default: false, Help: "a proof counts only where two people, one of whom does not own the unit, did it within 180 days; otherwise this is only shown"},
-			{Name: "owners", Type: Map, Help: "the people behind the owner of a service: {team-web: [ana, bob]}"},
+			{Name: "owners", Type: Lists, Help: "the people behind the owner of a service: {team-web: [ana, bob]}"},
 		}},
 		{Name: "ledger", Type: Object, Help: "how the record is signed, and where its checkpoints are kept", Fields: ledgerFields()},
 		{Name: "policy", Type: Object, Help: "who may do what, and what is asked for before it is done", Fields: policyFields()},
+		{Name: "approvals", Type: Object, Help: "whose yes a rollback waits for", Fields: approvalFields()},
 		{Name: "drills", Type: Object, Help: "what limits drills, and which are made by themselves", Fields: drillFields()},
 		{Name: "security", Type: Object, Help: "what must not come back unseen", Fields: []Field{
 			{Name: "advisories", Type: Strings, Help: "files, or patterns of them: OSV (JSON), the catalogue of exploited vulnerabilities of CISA (JSON), or a list of {id, digest or package, versions, exploited}"},

@@ -65,7 +65,7 @@ func each(fields []Field, prefix string, visit func(key string, f Field)) {
 		switch f.Type {
 		case Object:
 			each(f.Fields, join(prefix, f.Name), visit)
-		case Objects, Map, Secret:
+		case Objects, Map, Lists, Secret:
 		default:
 			visit(join(prefix, f.Name), f)
 		}
@@ -112,7 +112,11 @@ func assemble(v *viper.Viper, layers []layer) (*Config, error) {
 	if err := errors.Join(c.drillsOf(layers), nested(layers, "proofs", "owners", &c.Proofs.Owners)); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(c.agentsOf(layers), c.peopleOf(layers)); err != nil {
+	var err error
+	if c.Approvals, err = approvalsOf(v, layers); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(c.agentsOf(layers), c.peopleOf(layers), c.approvable(layers)); err != nil {
 		return nil, err
 	}
 	c.Security.Advisories = v.GetStringSlice("security.advisories")
@@ -223,7 +227,7 @@ func providerValues(providers []Provider, env map[string]string) []Value {
 
 // fromEnv reports whether a provider's setting can come from the environment.
 func fromEnv(f Field) bool {
-	return f.Type != Secret && f.Type != Object && f.Type != Objects && f.Type != Map
+	return f.Type != Secret && f.Type != Object && f.Type != Objects && f.Type != Map && f.Type != Lists
 }
 
 func originOf(key string, layers []layer, env map[string]string, flags map[string]any) string {

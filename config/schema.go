@@ -54,6 +54,8 @@ func property(f Field) map[string]any {
 		return map[string]any{"type": "array", "items": map[string]any{"type": "string"}}
 	case Map:
 		return map[string]any{"type": "object"}
+	case Lists:
+		return map[string]any{"type": "object", "additionalProperties": map[string]any{"type": "array", "items": map[string]any{"type": "string"}}}
 	case Objects:
 		return map[string]any{"type": "array", "items": object(f.Fields)}
 	case Object:

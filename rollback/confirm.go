@@ -22,7 +22,8 @@ import (
 // other run holds them; then plan and confirmation are journaled and the run waits for [Engine.Execute].
 //
 // A refusal is an error that matches [ErrReadOnly], [ErrPlanChanged], [ErrRefused], [ErrNotAlone] or [ErrLocked]; it is
-// put on the record, and the run that comes with it is in state [RunRefused] and has no id.
+// put on the record, and the run that comes with it is in state [RunRefused] and has no id. One that matches [ErrWaiting] is none: the plan
+// waits for approvals, and the same confirmation is taken once they are there.
 func (e *Engine) Confirm(ctx context.Context, p Plan, c Confirmation) (Run, error) {
 	if p.Kind == kindDrill || p.basis != nil && p.basis.req.Drill != nil {
 		return Run{}, fmt.Errorf("%w: this plan is a drill's: it also goes forward again", ErrRefused)
@@ -39,56 +40,64 @@ type beside struct {
 
 func (e *Engine) confirm(ctx context.Context, p Plan, c Confirmation, more *beside) (Run, error) {
 	c.Reason = ledger.Scrub(providers.Clean(c.Reason))
-	err := e.permit(ctx, p, c)
+	perm, err := e.permit(ctx, p, c)
 	if err == nil {
 		var run Run
-		if run, err = e.confirmed(ctx, p, c, more); err == nil {
+		if run, err = e.confirmed(ctx, p, c, perm, more); err == nil {
 			return run, nil
 		}
 		if !errors.Is(err, ErrLocked) {
 			return Run{}, err
 		}
 	}
-	if ExitCode(err) == exitError {
-		return Run{}, err // could not be judged: neither taken nor refused
+	if code := ExitCode(err); code == exitError || code == exitWaiting {
+		return Run{}, err // could not be judged, or waits: neither taken nor refused
+	}
+	if errors.Is(err, ErrPlanChanged) {
+		n, voidErr := e.void(ctx, p, c)
+		if n > 0 {
+			err = fmt.Errorf("%w; the approvals that it had count no more: ask again with the plan as it is now", err)
+		}
+		err = errors.Join(err, voidErr)
 	}
 	now := e.cfg.Now().UTC()
 	run := Run{Plan: p, By: c, State: RunRefused, Detail: "refused: " + err.Error(), StartedAt: now, EndedAt: now}
 	return run, errors.Join(err, e.recordRefusal(ctx, p, c, err))
 }
 
-func (e *Engine) permit(ctx context.Context, p Plan, c Confirmation) error {
+func (e *Engine) permit(ctx context.Context, p Plan, c Confirmation) (*permission, error) {
 	if e.cfg.ReadOnly {
-		return ErrReadOnly
+		return nil, ErrReadOnly
 	}
 	hash, err := HashPlan(p)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if hash != p.Hash || c.PlanHash != p.Hash {
-		return fmt.Errorf("%w: the confirmation is for %.8s, this plan is %.8s", ErrPlanChanged, c.PlanHash, hash)
+		return nil, fmt.Errorf("%w: the confirmation is for %.8s, this plan is %.8s", ErrPlanChanged, c.PlanHash, hash)
 	}
 	// Before the policy: "another run holds it" says more than that the plan is blocked.
 	if err := e.free(ctx, p); err != nil {
-		return err
+		return nil, err
 	}
 	if err := e.taken(ctx, c.Proposal, c.By); err != nil {
-		return err
+		return nil, err
 	}
 	known, listErr := e.Units(ctx)
 	d := e.decide(p, c.By, known)
 	if c.Drill == "" || p.Kind != kindForward { // the way forward of a drill was agreed to with the drill: nothing may leave a unit behind
-		if d, err = e.ruled(ctx, p, d, c.By); err != nil {
-			return err
-		}
+		d = e.ruled(p, d, c.By)
 	}
 	if err := p.confirmedAs(d, c); err != nil {
-		return errors.Join(err, listErr)
+		return nil, errors.Join(err, listErr)
 	}
 	if err := errors.Join(agreed(d.Destroys, c.Destroys), p.round(c.By), p.whole()); err != nil {
-		return err
+		return nil, err
 	}
-	return e.still(ctx, p, known, listErr)
+	if err := e.still(ctx, p, known, listErr); err != nil {
+		return nil, err
+	}
+	return e.approved(ctx, p, c, d.Needs)
 }
 
 // confirmedAs refuses a confirmation that is not the one which was decided to be needed.
@@ -96,8 +105,6 @@ func (p Plan) confirmedAs(d policy.Decision, c Confirmation) error {
 	switch {
 	case !d.Allowed:
 		return fmt.Errorf("%w: %s", ErrRefused, strings.Join(d.Reasons, "; "))
-	case len(d.Waiting) > 0:
-		return fmt.Errorf("%w: %s", ErrWaiting, strings.Join(d.Waiting, "; "))
 	case d.Confirm == policy.ConfirmName && c.Typed != d.Name && c.Typed != string(p.Units[0].Unit.ID): // the whole id always does
 		return fmt.Errorf("%w: type %q to confirm", ErrRefused, d.Name)
 	case d.NeedsReason && strings.TrimSpace(c.Reason) == "" && strings.TrimSpace(p.Reason) == "":
@@ -201,7 +208,7 @@ func difference(then, now Observation) string {
 }
 
 // confirmed journals plan and confirmation and claims the units, all in one transaction.
-func (e *Engine) confirmed(ctx context.Context, p Plan, c Confirmation, more *beside) (Run, error) {
+func (e *Engine) confirmed(ctx context.Context, p Plan, c Confirmation, perm *permission, more *beside) (Run, error) {
 	doc, err := json.Marshal(p)
 	if err != nil {
 		return Run{}, fmt.Errorf("journal the plan: %w", err)
@@ -234,6 +241,9 @@ func (e *Engine) confirmed(ctx context.Context, p Plan, c Confirmation, more *be
 			return err
 		}
 		if err := e.recordYes(tx, row.ID, p, c, payload, now); err != nil {
+			return err
+		}
+		if err := e.use(tx, perm, row.ID, p, c); err != nil {
 			return err
 		}
 		if err := tx.Log(row.ID, "confirmed by "+c.By.ID); err != nil || more == nil {

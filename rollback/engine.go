@@ -13,6 +13,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/rollback/approval"
 	"github.com/backout-dev/backout/rollback/policy"
 	"github.com/backout-dev/backout/rollback/proof"
 	"github.com/backout-dev/backout/rollback/store"
@@ -58,13 +59,19 @@ type Config struct {
 	DrillMax   time.Duration                    // how long a unit may be back in a drill; 10 min
 	DrillGrace time.Duration                    // how long a check may fail without a break before that ends a drill; 20 s
 	SliceOf    func(Unit) proof.Slice           // what part of a whole a unit is; nil, or "": it is a whole
+	// Belongs says which groups a principal is in and which roles it holds now, for the rules; nil: nobody said.
+	Belongs func(id string) (groups, roles []string)
+	// Needs are the approvals that a plan waits for, beside those of the policy; nil: none.
+	Needs func(policy.Facts) []policy.Need
+	// People says whose keys are whose, as it is now; nil: nobody is known, so that nothing that has to be approved can be.
+	People func() (*approval.People, error)
+	// Prove signs a text for [approval.Namespace] with the key of who acts here; nil: there is none.
+	Prove func(ctx context.Context, text []byte) ([]byte, error)
 	// Mentions gives those of some names that the files of a service have at a commit; an error that matches [providers.ErrNotFound]:
 	// nobody has the commit. Nil: nobody can read files.
 	Mentions func(ctx context.Context, service, commit string, names []string) ([]string, error)
 
 	Rules Rules // of the policy file, over the ground rules; nil: there are none
-	// Approved says what is missing for a plan to have what a need asks for, "" nothing. Nil: nobody can approve here, so all is missing.
-	Approved func(ctx context.Context, p Plan, need policy.Need) (missing string, err error)
 }
 
 // Engine is the only door to the Reversers: read-only mode, policy, confirmation, locks and the journal are enforced

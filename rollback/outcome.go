@@ -45,6 +45,8 @@ func ExitCode(err error) int {
 		return exitOK
 	case errors.As(err, &drill):
 		return drill.ExitCode()
+	case errors.Is(err, ErrWaiting):
+		return exitWaiting
 	case errors.Is(err, ErrPlanChanged):
 		return exitPlanChanged
 	case errors.Is(err, ErrLocked):

@@ -66,8 +66,8 @@ func (e *Engine) planIn(ctx context.Context, w *world, req Request, primary []Un
 		return p, err
 	}
 	anybody := policy.Principal{ID: "anybody", Kind: policy.Human}
-	p.Decision, err = e.ruled(ctx, p, e.decide(p, anybody, w.units), req.For)
-	return p, err
+	p.Decision = e.ruled(p, e.decide(p, anybody, w.units), req.For)
+	return p, nil
 }
 
 // unserved is a change of which nothing can be switched back. It matches [ErrNotFound].
@@ -291,7 +291,11 @@ func (e *Engine) decide(p Plan, by policy.Principal, known []Unit) policy.Decisi
 	for _, u := range known {
 		f.Known = append(f.Known, string(u.ID))
 	}
-	return policy.Decide(f)
+	d := policy.Decide(f)
+	if d.Allowed && e.cfg.Needs != nil && p.Kind != kindDrill {
+		d.Needs = append(d.Needs, e.cfg.Needs(f)...)
+	}
+	return d
 }
 
 // strictest of two tiers; what is neither staging nor dev counts as prod.

@@ -23,31 +23,15 @@ func (e *Engine) Decide(ctx context.Context, p Plan, by policy.Principal) (polic
 	if err != nil {
 		return policy.Decision{}, err
 	}
-	return e.ruled(ctx, p, e.decide(p, by, known), by)
+	return e.ruled(p, e.decide(p, by, known), by), nil
 }
 
-// ruled adds what the rules of the policy file say, and which approvals are missing, to the decision of the ground rules.
-func (e *Engine) ruled(ctx context.Context, p Plan, d policy.Decision, by policy.Principal) (policy.Decision, error) {
+// ruled adds what the rules of the policy file say to the decision of the ground rules.
+func (e *Engine) ruled(p Plan, d policy.Decision, by policy.Principal) policy.Decision {
 	if e.cfg.Rules == nil {
-		return d, nil
+		return d
 	}
-	d = d.With(e.cfg.Rules.Answer(e.Situation(p, by, e.cfg.Now())))
-	if !d.Allowed {
-		return d, nil
-	}
-	for _, need := range d.Needs {
-		missing := need.String()
-		if e.cfg.Approved != nil {
-			var err error
-			if missing, err = e.cfg.Approved(ctx, p, need); err != nil {
-				return d, fmt.Errorf("read the approvals of plan %.8s: %w", p.Hash, err)
-			}
-		}
-		if missing != "" {
-			d.Waiting = append(d.Waiting, fmt.Sprintf("rule %s: %s", need.Rule, missing))
-		}
-	}
-	return d, nil
+	return d.With(e.cfg.Rules.Answer(e.Situation(p, by, e.cfg.Now())))
 }
 
 // Situation is what the rules of a policy file may know of somebody who runs a plan at a moment. A zero principal is any person.
@@ -62,6 +46,9 @@ func (e *Engine) Situation(p Plan, by policy.Principal, now time.Time) policy.Si
 			Verdict: string(p.Verdict), Level: 4, Guarded: len(p.Units) > 0, Seen: !p.Unseen, Destroys: p.Destroyed(),
 		},
 		Incident: p.Incident, Alerts: len(p.Alerts), Now: now,
+	}
+	if e.cfg.Belongs != nil {
+		s.Groups, s.Roles = e.cfg.Belongs(by.ID)
 	}
 	switch p.Kind {
 	case kindForward:
@@ -91,10 +78,14 @@ func (e *Engine) ruledLift(m MeasureRun, req LiftRequest) error {
 	if e.cfg.Rules == nil {
 		return nil
 	}
-	a := e.cfg.Rules.Answer(policy.Situation{
+	at := policy.Situation{
 		Action: policy.ActionLift, Direction: policy.Forward, Actor: req.By, Tier: e.cfg.Tier(m.Environment), Now: e.cfg.Now(),
 		Units: []policy.UnitFacts{{ID: string(m.Unit), Service: m.Service, Environment: m.Environment}},
-	})
+	}
+	if e.cfg.Belongs != nil {
+		at.Groups, at.Roles = e.cfg.Belongs(req.By.ID)
+	}
+	a := e.cfg.Rules.Answer(at)
 	d := policy.Decision{Allowed: true}.With(a)
 	switch {
 	case !d.Allowed:

@@ -103,7 +103,6 @@ type LogLine struct {
 var (
 	ErrReadOnly    = errors.New("read-only mode: start without --readonly to act")
 	ErrRefused     = errors.New("refused by policy")
-	ErrWaiting     = errors.New("waiting for approval")
 	ErrPlanChanged = errors.New("the plan changed since it was shown")
 	ErrLocked      = errors.New("another run holds the unit")
 	ErrNotFound    = errors.New("no such unit, change or run")

@@ -34,6 +34,7 @@ type confirmedMsg struct {
 	to  *planScreen
 	run rollback.Run
 	err error
+	yes rollback.Confirmation
 }
 
 func newConfirmScreen(c *console, of *planScreen) *confirmScreen {
@@ -112,10 +113,16 @@ func (s *confirmScreen) confirm() tea.Cmd {
 	}
 	c, of, plan := s.c, s.of, s.plan
 	yes := rollback.Confirmation{PlanHash: plan.Hash, By: c.opts.Principal, Typed: cmp.Or(s.typed, s.text), Destroys: plan.Destroyed(), Reason: cmp.Or(of.reason, plan.Reason), Via: "console"}
-	of.busy = "confirming"
 	c.dismiss()
+	return of.begin(plan, yes)
+}
+
+// begin has the engine take a confirmation, and starts the run.
+func (of *planScreen) begin(plan rollback.Plan, yes rollback.Confirmation) tea.Cmd {
+	c := of.c
+	of.busy = "confirming"
 	return c.call(func(ctx context.Context) tea.Msg {
-		m := confirmedMsg{to: of}
+		m := confirmedMsg{to: of, yes: yes}
 		if m.run, m.err = c.opts.Planner.Confirm(ctx, plan, yes); m.err == nil {
 			m.err = c.opts.Runs.Start(m.run.ID)
 		}

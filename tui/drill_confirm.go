@@ -35,9 +35,6 @@ func newDrillConfirm(c *console, m drillPlannedMsg) *drillConfirm {
 	if d := m.plan.Decision; s.refused == "" && !d.Allowed {
 		s.refused = cmp.Or(strings.Join(d.Reasons, "; "), "the policy does not allow it")
 	}
-	if d := m.plan.Decision; s.refused == "" && len(d.Waiting) > 0 {
-		s.refused = "waits for approval: " + strings.Join(d.Waiting, "; ")
-	}
 	if d := m.plan.Decision; c.prod() || d.Confirm != policy.ConfirmYes {
 		s.name = d.Name
 		if s.name == "" {

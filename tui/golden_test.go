@@ -43,6 +43,21 @@ func shots() map[string]func(w *world) {
 			w.press("r", "R")
 		},
 		"diff": typed("r", "d"),
+		"waiting": func(w *world) {
+			wantsApproval(w)
+			toConfirm(w)
+			w.press("enter")
+		},
+		"approve": func(w *world) {
+			wantsApproval(w)
+			w.waits(false)
+			w.press("8")
+		},
+		"approve-confirm": func(w *world) {
+			wantsApproval(w)
+			w.waits(false)
+			w.press("8", "A")
+		},
 		"refused": func(w *world) {
 			w.f.plan.Verdict, w.f.plan.Units[0].Verdict = rollback.Blocked, rollback.Blocked
 			w.f.plan.Decision.Allowed, w.f.plan.Decision.Reasons = false, []string{"the plan is blocked"}
@@ -57,8 +72,8 @@ func shots() map[string]func(w *world) {
 				{Rule: "quietly", Effect: policy.EffectRefuse, Mode: policy.ModeAudit, Text: "only watched"},
 			}
 			d.Reasons = []string{d.Rules[0].String(), d.Rules[1].String() + " (only warns)"}
-			d.Waiting = []string{"rule prod-two-person: 1 more approval of group sre"}
-			w.press("r", "R")
+			d.Needs = []policy.Need{{Rule: "prod-two-person", Any: []policy.Threshold{{Approve: 2, From: policy.Who{Group: "sre"}}, {Approve: 1, From: policy.Who{Role: "incident-commander"}}}}}
+			w.press("r")
 		},
 		"confirm": func(w *world) {
 			w.press("r", "R")

@@ -21,6 +21,9 @@ func (c *console) header(w, h int) []string {
 	if c.st.Notice != "" {
 		lines = append(lines, c.style.careful(cut(" "+plain(c.st.Notice), w)))
 	}
+	if text := c.waits(); text != "" {
+		lines = append(lines, c.style.careful(cut(" "+text, w)))
+	}
 	if h >= tallHeight {
 		lines = append(lines, c.healthLine(w))
 	}

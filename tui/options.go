@@ -26,6 +26,7 @@ type State struct {
 	Confirmed Judgement       // the culprit of Incident, if a person said so
 	Health    []providers.Health
 	Runs      []rollback.Run       // live ones and those that ended lately, newest first
+	Waiting   []rollback.Pending   // plans that wait for approval, newest first
 	Rollback  map[string]Readiness // by change id; a change that is not in it was not looked at
 	Notice    string               // what everybody who looks has to know first, such as that a game day is under way; "" nothing
 	CachedAt  time.Time            // when not zero, what is shown was known last at this time: no source has answered yet
@@ -63,6 +64,12 @@ type Runs interface {
 	Pause(ctx context.Context, runID string, by policy.Principal, on bool) error
 }
 
+// Approvals looks whether the targets of a plan that waits are still what it saw, and has who acts sign a word on it and records that.
+type Approvals interface {
+	Seen(ctx context.Context, p rollback.Plan) error
+	Approve(ctx context.Context, p rollback.Pending, decision, reason string) error
+}
+
 // Notes writes what people say into the record.
 type Notes interface {
 	Note(ctx context.Context, incident, text string) error
@@ -84,6 +91,7 @@ type Options struct {
 	Notes     Notes
 	Incidents Incidents
 	Drills    Drills
+	Approvals Approvals
 
 	// Prepare completes a request before it is planned (other changes, edges, alerts), so that the console and the command
 	// line plan the same thing and get the same hash. Nil: the console fills in what it sees.
@@ -138,6 +146,7 @@ const (
 	CommandShare    = "share"    // incident, and the moment to show it at
 	CommandDrill    = "drill"    // unit
 	CommandDrills   = "drills"   // the list of all drills, for a file
+	CommandApprove  = "approve"  // plan hash
 
 	CommandDrillResume = "drill resume" // drill
 )
@@ -161,7 +170,7 @@ func CommandLine(kind string, args ...string) string {
 		return "backout plan " + arg(0)
 	case CommandAbort, CommandPause, CommandAttach, CommandResume, CommandShow:
 		return "backout runs " + kind + " " + arg(0)
-	case CommandDrill, CommandDrillResume:
+	case CommandDrill, CommandDrillResume, CommandApprove:
 		return "backout " + kind + " " + arg(0)
 	case CommandDrills:
 		return "backout drill list --output json"

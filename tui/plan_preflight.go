@@ -17,7 +17,7 @@ type finding struct {
 }
 
 // weights are the words before a finding, what stands most against the plan first.
-var weights = [...]string{"REFUSED", "BLOCKED", "MISSING", "ONE-WAY", "WAITS", "UNKNOWN", "COUPLED", "IF", "WARN", "note", "ok"}
+var weights = [...]string{"REFUSED", "BLOCKED", "MISSING", "ONE-WAY", "NEEDS", "UNKNOWN", "COUPLED", "IF", "WARN", "note", "ok"}
 
 // preflight counts what every rule found and lists what has to be known; what it gives back lists what is well.
 func (s *planScreen) preflight(p *page) (well func(p *page)) {

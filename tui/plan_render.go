@@ -56,6 +56,7 @@ func (s *planScreen) lines(w int) []string {
 		return p.lines
 	}
 	s.headline(p)
+	s.approvals(p)
 	s.unitTable(p)
 	p.add(s.c.style.rule(w))
 	well := s.preflight(p)

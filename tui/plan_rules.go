@@ -26,8 +26,8 @@ func (s *planScreen) rulings() []finding {
 		case r.Mode == policy.ModeWarn:
 		case r.Effect == policy.EffectRefuse || r.Effect == policy.EffectDrill:
 			word = "REFUSED"
-		case r.Effect == policy.EffectNeed && len(s.plan.Decision.Waiting) > 0:
-			word = "WAITS"
+		case r.Effect == policy.EffectNeed:
+			word = "NEEDS"
 		default:
 			word = "IF"
 		}

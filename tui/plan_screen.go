@@ -30,7 +30,10 @@ type planScreen struct {
 	reason  string // why, for the record; some plans need one
 	diff    bool
 	scroll  scroll
-	seq     int // number of the request under way; an answer to an older one is dropped
+	waiting *rollback.Waiting     // what it waits for; nil: nothing
+	tried   int                   // how many words there were when it was tried last
+	yes     rollback.Confirmation // that it waits with: it was confirmed already
+	seq     int                   // number of the request under way; an answer to an older one is dropped
 }
 
 // plannedMsg brings a plan to the screen that asked for it.
@@ -107,7 +110,7 @@ func (s *planScreen) replan() tea.Cmd {
 	s.seq++
 	seq, req, c := s.seq, s.request, s.c
 	snap := c.st.Snapshot
-	s.busy, s.err = "planning", nil
+	s.busy, s.err, s.waiting = "planning", nil, nil
 	return c.call(func(ctx context.Context) tea.Msg {
 		m := plannedMsg{to: s, seq: seq}
 		if req.Change != nil {
@@ -134,6 +137,8 @@ func (s *planScreen) Update(msg tea.Msg) tea.Cmd {
 		if msg.to == s && msg.seq == s.seq {
 			s.planned(msg)
 		}
+	case stateMsg:
+		return s.goOn()
 	case tea.KeyPressMsg:
 		if cmd, ok := s.press(s.c, msg.String()); ok {
 			return cmd
@@ -264,7 +269,11 @@ func shortHash(h string) string {
 // confirmed follows a confirmation: to the run, or back to the plan with what stood against it.
 func (s *planScreen) confirmed(m confirmedMsg) tea.Cmd {
 	s.busy = ""
+	var waiting *rollback.Waiting
 	switch {
+	case errors.As(m.err, &waiting):
+		s.wait(m, waiting)
+		return s.goOn() // the last yes may have come meanwhile
 	case m.err == nil:
 		r, cmd := newRunScreen(s.c, m.run)
 		s.c.replace(s, r)
@@ -317,8 +326,6 @@ func (s *planScreen) whyNoRun() string {
 		return plain(strings.Join(p.Decision.Reasons, "; "))
 	case !p.Decision.Allowed:
 		return "refused by policy"
-	case len(p.Decision.Waiting) > 0:
-		return "waits for approval: " + plain(strings.Join(p.Decision.Waiting, "; "))
 	default:
 		return missing(p)
 	}

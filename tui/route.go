@@ -132,6 +132,8 @@ func (m *Model) global(key string) (tea.Cmd, bool) {
 		return m.goTo(key), true
 	case "7":
 		return m.showAudit(), true
+	case "8":
+		return m.showWaiting(), true
 	default:
 		return nil, false
 	}
@@ -147,7 +149,7 @@ func globals() []action {
 		{label: ":", desc: "command"},
 		{label: "?", desc: "keys of this screen"},
 		{label: "T", desc: "times in UTC, local, relative"},
-		{label: "1..7", desc: "timeline, culprit, plan, run, sources, drills, audit"},
+		{label: "1..8", desc: "timeline, culprit, plan, run, sources, drills, audit, approval"},
 		{label: "ctrl+r", desc: "draw again"},
 	}
 }

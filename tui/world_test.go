@@ -309,7 +309,7 @@ func newWorld(t testing.TB, change func(o *Options, f *fake)) *world {
 		},
 	}
 	opts := Options{
-		Source: w.f, Planner: w.f, Runs: w.f, Notes: w.f, Incidents: w.f, Principal: policy.Principal{ID: "ana@bakery", Kind: policy.Human},
+		Source: w.f, Planner: w.f, Runs: w.f, Notes: w.f, Incidents: w.f, Approvals: &voices{}, Principal: policy.Principal{ID: "ana@bakery", Kind: policy.Human},
 		Environment: "prod", Context: "eu-west", Now: now, TimeZone: time.FixedZone("CEST", 7200),
 	}
 	if change != nil {
@@ -340,7 +340,7 @@ func (w *world) do(cmd tea.Cmd) {
 		for _, c := range msg {
 			w.do(c)
 		}
-	case plannedMsg, confirmedMsg, runMsg, saidMsg, loadedMsg, pollMsg, openedMsg, drillsMsg, drillPlannedMsg, auditMsg:
+	case plannedMsg, confirmedMsg, runMsg, saidMsg, loadedMsg, pollMsg, openedMsg, drillsMsg, drillPlannedMsg, auditMsg, seenMsg, spokenMsg:
 		w.send(msg)
 	default:
 		w.out = append(w.out, msg)

@@ -30,7 +30,7 @@ func (a *app) caller(s *settings) (caller.Caller, error) {
 	for _, own := range s.Identity.Agents {
 		says.Agents = append(says.Agents, caller.Agent{Name: own.Name, Env: own.Env, Process: own.Process})
 	}
-	says.People = people(s)
+	says.People = session.People(s.Principals)
 	if s.Ledger.SigningKey != "" {
 		if key, err := session.PublicKey(s.Ledger.SigningKey); err == nil { // what is wrong with it, who signs is told
 			says.Key = ssh.FingerprintSHA256(key)
@@ -39,18 +39,9 @@ func (a *app) caller(s *settings) (caller.Caller, error) {
 	return caller.Recognise(table, seen, says), nil
 }
 
-// people are the principals of the configuration.
-func people(s *settings) caller.People {
-	out := make(caller.People, len(s.Principals))
-	for i, p := range s.Principals {
-		out[i] = caller.Person{Name: p.Name, Kind: policy.PrincipalKind(p.Kind), Also: p.Also, Keys: p.Keys, Groups: p.Groups, Roles: p.Roles}
-	}
-	return out
-}
-
 // member says what a principal belongs to now.
 func (a *app) member(s *settings, id string) caller.Membership {
-	return people(s).Member(id, caller.ReadRota(s.OnCall.File, s.OnCall.MaxAge), a.now())
+	return session.People(s.Principals).Member(id, caller.ReadRota(s.OnCall.File, s.OnCall.MaxAge), a.now())
 }
 
 // principal is who acts. Whoever cannot be told may do no more than an AI agent.

@@ -140,7 +140,7 @@ func (a *app) tuiOptions(s *opened) tui.Options {
 	at, _ := parseTime(a.flags.at, a.now())
 	zone := time.Local
 	opts := tui.Options{
-		Source: s.Session, Planner: s.Engine, Runs: runControl{s}, Notes: s.Session, Incidents: s.Session, Drills: s.Session, Prepare: s.Prepare, Link: s.Link, Open: a.opener(runtime.GOOS), Command: a.commandLine,
+		Source: s.Session, Planner: s.Engine, Runs: runControl{s}, Notes: s.Session, Incidents: s.Session, Drills: s.Session, Approvals: s.Session, Prepare: s.Prepare, Link: s.Link, Open: a.opener(runtime.GOOS), Command: a.commandLine,
 		Principal: a.principal(s.settings), Environment: tierWord(s.settings), Context: where(s), ReadOnly: readOnly,
 		ASCII: s.settings.TUI.ASCII || a.getenv("LANG") == "C", NoColor: a.noColor(s.settings), Sync: s.settings.TUI.SyncOutput == "on",
 		TimeZone: zone, Zone: s.settings.TUI.TimeZone, Now: a.now, Hints: hints(s), Incident: a.flags.incident, Change: a.flags.open, At: at,

@@ -68,6 +68,8 @@ func exitCode(ctx context.Context, err error) int {
 		return codeConfig
 	case errors.As(err, &drill):
 		return drill.ExitCode()
+	case errors.Is(err, rollback.ErrWaiting):
+		return codeWaiting
 	case errors.Is(err, rollback.ErrPlanChanged):
 		return codePlanChanged
 	case errors.Is(err, rollback.ErrLocked):

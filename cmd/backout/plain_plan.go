@@ -11,6 +11,7 @@ import (
 
 	"github.com/backout-dev/backout/providers"
 	"github.com/backout-dev/backout/rollback"
+	"github.com/backout-dev/backout/rollback/approval"
 	"github.com/backout-dev/backout/rollback/policy"
 	"github.com/backout-dev/backout/tui"
 )
@@ -26,7 +27,7 @@ func (p *plain) plan(ctx context.Context, name string) error {
 		return err
 	}
 	p.tell(plan, name)
-	if !plan.Decision.Ready() {
+	if !plan.Decision.Allowed {
 		return nil
 	}
 	reason := ""
@@ -83,8 +84,8 @@ func (p *plain) tell(plan rollback.Plan, name string) {
 		fmt.Fprintf(p.out, "not allowed: %s\n", harmless(strings.Join(plan.Decision.Reasons, "; ")))
 		return
 	}
-	for _, w := range plan.Decision.Waiting {
-		fmt.Fprintf(p.out, "waits for approval: %s\n", harmless(w))
+	for _, n := range plan.Decision.Needs {
+		fmt.Fprintf(p.out, "needs approval: %s (rule %s)\n", harmless(approval.Asks(n)), harmless(n.Rule))
 	}
 	fmt.Fprintf(p.out, "the same as a command: %s%s\n", p.commandLine(tui.CommandRollback, name, short(plan.Hash)), destroyFlags(&plan))
 }

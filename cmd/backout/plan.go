@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/backout-dev/backout/rollback"
+	"github.com/backout-dev/backout/rollback/approval"
 	"github.com/backout-dev/backout/rollback/policy"
 )
 
@@ -80,8 +81,8 @@ func (a *app) printPlan(p rollback.Plan, name string, f planFlags) error {
 		fmt.Fprintf(a.out, "NOT ALLOWED: %s\n", strings.Join(p.Decision.Reasons, "; "))
 		return nil
 	}
-	for _, w := range p.Decision.Waiting {
-		fmt.Fprintf(a.out, "WAITS FOR APPROVAL: %s\n", w)
+	for _, n := range p.Decision.Needs {
+		fmt.Fprintf(a.out, "NEEDS APPROVAL: %s (rule %s)\n", harmless(approval.Asks(n)), harmless(n.Rule))
 	}
 	fmt.Fprintf(a.out, "\nrun it:  %s\n", a.runIt(&p, name, f))
 	return nil

@@ -13,6 +13,7 @@ import (
 
 	"github.com/backout-dev/backout/cmd/internal/session"
 	"github.com/backout-dev/backout/config"
+	"github.com/backout-dev/backout/rollback/approval"
 	"github.com/backout-dev/backout/rollback/policy"
 	"github.com/backout-dev/backout/rollback/policy/file"
 )
@@ -224,8 +225,8 @@ func (a *app) policyExplain(ctx context.Context, s *opened, name string, f planF
 	for _, r := range d.Reasons {
 		fmt.Fprintf(a.out, "  %s\n", harmless(r))
 	}
-	for _, w := range d.Waiting {
-		fmt.Fprintf(a.out, "missing: %s\n", harmless(w))
+	for _, n := range d.Needs {
+		fmt.Fprintf(a.out, "needs approval: %s (rule %s)\n", harmless(approval.Asks(n)), harmless(n.Rule))
 	}
 	return nil
 }
@@ -235,7 +236,7 @@ func outcomeOf(d policy.Decision) string {
 	switch {
 	case !d.Allowed:
 		return "deny"
-	case len(d.Waiting) > 0 || d.NeedsReason:
+	case len(d.Needs) > 0 || d.NeedsReason:
 		return "needs"
 	default:
 		return "allow"

@@ -31,7 +31,8 @@ and a person types the unit's name, or --yes stands for it together with the has
 thing by thing (--destroy), which --yes never stands for. The run is a process of its own:
 this command shows it, and may be closed. From an AI agent nothing runs: it leaves a proposal, which a person takes up with
 --proposal. Exit codes: 0 verified; 3 failed; 4 applied but unverified; 5 refused; 6 the plan changed since it was shown; 8
-outcome unknown; 9 superseded by somebody else's change; 11 another run holds the unit; 13 it waits for a person.`,
+outcome unknown; 9 superseded by somebody else's change; 11 another run holds the unit; 13 it waits: for a person, or for
+approval (backout approve), and the same command runs it once that is there.`,
 		Example: `  backout rollback CHG-81f2ab --dry-run
   backout rollback CHG-81f2ab --plan-hash 9c1e44d0aa31
   backout rollback releases:local/pricing --to r41 --plan-hash 9c1e44d0aa31 --yes --reason "INC-7: 5xx"
@@ -131,7 +132,7 @@ type question struct {
 
 // confirmBy gives the text that the policy asks for: typed at the terminal, or stood for by flags. The engine decides.
 func (a *app) confirmBy(ctx context.Context, plan *rollback.Plan, f rollbackFlags, q question) (string, error) {
-	if !plan.Decision.Ready() {
+	if !plan.Decision.Allowed {
 		return "", nil // the engine refuses it, and the record keeps that
 	}
 	if plan.Decision.NeedsReason && f.reason == "" {
@@ -170,7 +171,7 @@ func (a *app) confirmBy(ctx context.Context, plan *rollback.Plan, f rollbackFlag
 
 // destroys is what may be destroyed: as the flags name it, and where a person was asked for the name, as they type it.
 func (a *app) destroys(ctx context.Context, plan *rollback.Plan, f rollbackFlags) ([]string, error) {
-	asked := !f.yes && f.confirm == "" && a.interactive() && plan.Decision.Ready()
+	asked := !f.yes && f.confirm == "" && a.interactive() && plan.Decision.Allowed
 	named := slices.Clone(f.destroy)
 	for _, name := range plan.Decision.Destroys {
 		given := slices.ContainsFunc(named, func(n string) bool { return rollback.DestroyedName(n) == rollback.DestroyedName(name) })

@@ -48,7 +48,7 @@ output is no terminal it prints the timeline instead.`,
 	cmd.SetIn(a.in)
 	a.globals(cmd)
 	cmd.AddCommand(
-		a.timelineCmd(), a.culpritCmd(), a.planCmd(), a.unitsCmd(), a.rollbackCmd(), a.proposalsCmd(), a.drillCmd(), a.runsCmd(), a.measuresCmd(), a.proofsCmd(), a.probeCmd(), a.gamedayCmd(), a.postureCmd(), a.policyCmd(), a.ledgerCmd(), a.storeCmd(), a.noteCmd(), a.incidentCmd(), a.exportCmd(),
+		a.timelineCmd(), a.culpritCmd(), a.planCmd(), a.unitsCmd(), a.rollbackCmd(), a.proposalsCmd(), a.approveCmd(), a.approvalsCmd(), a.drillCmd(), a.runsCmd(), a.measuresCmd(), a.proofsCmd(), a.probeCmd(), a.gamedayCmd(), a.postureCmd(), a.policyCmd(), a.ledgerCmd(), a.storeCmd(), a.noteCmd(), a.incidentCmd(), a.exportCmd(),
 		a.providersCmd(), a.configCmd(), a.doctorCmd(), a.whoamiCmd(), a.demoCmd(), a.manCmd(), a.attributionCmd(), a.runProcessCmd(), a.demoChildCmd(), a.completionFilesCmd(),
 	)
 	usageErrors(cmd)

@@ -50,12 +50,13 @@ const (
 	KindAttribution  Kind = "attribution" // what was known of AI assistance in a change
 	KindGameDay      Kind = "gameday"     // a fault made on purpose: announced, made, seen, cured or undone
 	KindProposal     Kind = "proposal"    // somebody who may not confirm a plan proposed it, or a person rejected that
+	KindApproval     Kind = "approval"    // a plan waits, was approved or refused, that was taken back or used, or came too late
 )
 
 // Kinds are all kinds, in the order in which a record has them.
 func Kinds() []Kind {
 	return []Kind{
 		KindPlan, KindConfirmation, KindIntent, KindResult, KindVerification, KindOutcome, KindRefusal, KindAbort, KindPause, KindMeasure, KindProof,
-		KindDrill, KindLoss, KindNote, KindSuspect, KindIncident, KindRedaction, KindAttribution, KindGameDay, KindProposal,
+		KindDrill, KindLoss, KindNote, KindSuspect, KindIncident, KindRedaction, KindAttribution, KindGameDay, KindProposal, KindApproval,
 	}
 }

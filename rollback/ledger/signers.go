@@ -130,6 +130,31 @@ func (s *Signers) Who(key ssh.PublicKey, namespace string, at time.Time) []strin
 	return slices.Sorted(maps.Keys(found))
 }
 
+// Owner is a key and the principals that its line names as they are, without patterns.
+type Owner struct {
+	Key   string // its fingerprint
+	Names []string
+}
+
+// Owners are the keys of the file, whatever they may sign and when: a key that is not valid any more still says who its owner is.
+// Authorities own nothing.
+func (s *Signers) Owners() []Owner {
+	var out []Owner
+	for _, l := range s.lines {
+		if l.authority {
+			continue
+		}
+		own := Owner{Key: fingerprint(l.key)}
+		for _, name := range strings.Split(l.principals, ",") {
+			if !strings.ContainsAny(name, "*?!") {
+				own.Names = append(own.Names, name)
+			}
+		}
+		out = append(out, own)
+	}
+	return out
+}
+
 // May tells whether the key may sign as the principal, for a namespace at a time.
 func (s *Signers) May(principal string, key ssh.PublicKey, namespace string, at time.Time) bool {
 	return slices.ContainsFunc(s.lines, func(l signer) bool {

@@ -91,12 +91,9 @@ func (a Answer) And(b Answer) Answer {
 	}
 }
 
-// Ready reports whether nothing but the confirmation is missing.
-func (d Decision) Ready() bool { return d.Allowed && len(d.Waiting) == 0 }
-
 // With adds the answer of a policy's rules to the decision of the ground rules. It only ever takes away.
 func (d Decision) With(a Answer) Decision {
-	d.Rules, d.Needs = a.Rulings, a.Needs
+	d.Rules, d.Needs = a.Rulings, append(slices.Clone(d.Needs), a.Needs...)
 	d.Reasons = slices.Clone(d.Reasons)
 	d.NeedsReason = d.NeedsReason || a.Reason
 	if a.Refused && d.Allowed {

@@ -40,10 +40,8 @@ type Decision struct {
 	// NeedsReason: the confirmation must say why, because something about the plan is unknown.
 	NeedsReason bool `json:"needs_reason,omitempty"`
 
-	// Needs are the approvals that the policy file asks for, each of them; Waiting says which are missing, for a person. Only an
-	// allowed decision waits.
-	Needs   []Need   `json:"needs,omitempty"`
-	Waiting []string `json:"waiting,omitempty"`
+	// Needs are approvals without which it does not begin: all of them.
+	Needs []Need `json:"needs,omitempty"`
 
 	// Rules is what the rules of the policy file said, with what each of them read.
 	Rules []Ruling `json:"rules,omitempty"`

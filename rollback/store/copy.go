@@ -34,6 +34,8 @@ var tables = []table{
 	{name: "proof", order: "rowid", drop: "rowid"},
 	{name: "drill", order: "n"},
 	{name: "probe", order: "unit"},
+	{name: "approval_request", order: "id"},
+	{name: "approval", order: "nonce"},
 }
 
 const batch = 100 // rows that are written with one statement

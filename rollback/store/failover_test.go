@@ -137,8 +137,8 @@ func tellsWhatToGrant(t *testing.T, admin *pgx.Conn, as func(string) string) {
 	for _, c := range []struct{ before, role, says, after string }{
 		{"CREATE ROLE stranger LOGIN", "stranger", "is there, and this role has no right to use it", "DROP ROLE stranger"},
 		{
-			"ALTER TABLE backout.probe RENAME TO probe0; DELETE FROM backout.backout_schema WHERE version_id = 10", "backout_writer",
-			"have the owner of its tables run 'backout store status' once", "ALTER TABLE backout.probe0 RENAME TO probe; INSERT INTO backout.backout_schema (version_id, is_applied) VALUES (10, true)",
+			"ALTER TABLE backout.approval RENAME TO approval0; DELETE FROM backout.backout_schema WHERE version_id = 11", "backout_writer",
+			"have the owner of its tables run 'backout store status' once", "ALTER TABLE backout.approval0 RENAME TO approval; INSERT INTO backout.backout_schema (version_id, is_applied) VALUES (11, true)",
 		},
 	} {
 		if _, err := admin.Exec(t.Context(), c.before); err != nil {

@@ -20,7 +20,7 @@ var migrations embed.FS
 
 const (
 	applicationID = 1111707983
-	latest        = int64(10) // the newest schema that this program knows
+	latest        = int64(11) // the newest schema that this program knows
 )
 
 // migrate brings the schema up to target. Processes that open the same file at once take turns, from the first connection

@@ -55,10 +55,11 @@ var rules = []rule{
 	{"rollback/policy/file", []string{"rollback/policy"}, "a policy is read from its text and asked by facts alone", nil},
 	{"rollback/proof", nil, "whether a proof counts is decided from facts alone", nil},
 	{"rollback/gameday", []string{"rollback/proof"}, "a game day is decided and reported from facts alone", nil},
+	{"rollback/approval", []string{"rollback/ledger", "rollback/policy"}, "whose word counts follows from what was signed alone", nil},
 	{"rollback/posture", []string{"rollback/proof"}, "the numbers come from facts alone", nil},
 	{"rollback/rollbacktest", []string{"rollback", "providers"}, "the promises hold for every reverser alike", nil},
-	{"rollback", []string{"providers", "providers/contract", "providers/migration", "rollback/store", "rollback/ledger", "rollback/policy", "rollback/proof", "rollback/posture"}, "the engine knows no screen and no network", []string{"rollback/rollbacktest", "rollback/policy/file", "test/servers"}},
-	{"tui", []string{"timeline", "timeline/culprit", "rollback", "providers", "rollback/ledger", "rollback/policy", "rollback/proof", "rollback/posture"}, "the screen shows and asks; it opens nothing itself", []string{"rollback/store"}},
+	{"rollback", []string{"providers", "providers/contract", "providers/migration", "rollback/store", "rollback/ledger", "rollback/policy", "rollback/approval", "rollback/proof", "rollback/posture"}, "the engine knows no screen and no network", []string{"rollback/rollbacktest", "rollback/policy/file", "test/servers"}},
+	{"tui", []string{"timeline", "timeline/culprit", "rollback", "providers", "rollback/ledger", "rollback/policy", "rollback/approval", "rollback/proof", "rollback/posture"}, "the screen shows and asks; it opens nothing itself", []string{"rollback/store"}},
 	{"test/...", []string{everything}, "tests of the whole may see the whole", nil},
 }
 

@@ -68,6 +68,7 @@ func (s *Session) follow(ctx context.Context) {
 			news, runsAt = s.DB.News(), now // asked for before reading
 			s.followGame(ctx)
 			moved = s.refreshRuns(ctx)
+			s.refreshWaiting(ctx)
 			s.catchUp(ctx)
 		}
 		if moved || now.Sub(readyAt) >= readinessEvery { // a run that ended frees its units

@@ -51,12 +51,14 @@ type Session struct {
 	Timeline  *timeline.Store
 	Feed      *timeline.Feed
 	DB        *store.DB
+	rules     *file.Set // of the policy files; nil: there are none, or a confirmed run is carried out
 	Engine    *rollback.Engine
 	NoRecord  error // why the record cannot be written, and so nothing may be done; nil: it can
 	Lost      error // why the record cannot be read either; DB is empty then
 
 	mu       sync.Mutex
 	state    cached
+	waiting  waitingList
 	people   people
 	heard    heard
 	ready    readiness
@@ -88,10 +90,9 @@ func Open(ctx context.Context, o Options) (*Session, error) {
 	if err := s.makeProviders(ctx); err != nil {
 		return nil, errors.Join(err, s.DB.Close())
 	}
-	var rules *file.Set
 	if !o.Executes { // what was confirmed goes on, whatever becomes of the policy meanwhile: no unit stays half switched for it
 		var err error
-		if rules, err = Policies(o.Config.Policy); err != nil {
+		if s.rules, err = Policies(o.Config.Policy); err != nil {
 			return nil, errors.Join(err, s.DB.Close())
 		}
 	}
@@ -100,10 +101,11 @@ func Open(ctx context.Context, o Options) (*Session, error) {
 		DrillGuard: s, DrillMax: o.Config.Drills.Max, DrillGrace: o.Config.Drills.Grace, SliceOf: s.sliceOf,
 		Criticality: s.criticality, OwnersOf: s.ownersOf, Proofs: proofRules(o.Config.Proofs), Probed: s.probed, Mentions: s.mentions,
 		Hold: o.Config.Rollback.Hold, Deadline: o.Config.Rollback.Deadline, Poll: o.Config.Rollback.Poll, Cap: o.Config.Rollback.Cap,
+		Needs: s.needs, Belongs: s.belongs, People: s.approvers, Prove: s.prove,
 		Executor: executor(), HolderDead: holderDead, Log: o.Log,
 	}
-	if rules != nil {
-		cfg.Rules = rules
+	if s.rules != nil {
+		cfg.Rules = s.rules
 	}
 	engine, err := rollback.New(cfg)
 	if err != nil {

@@ -27,7 +27,7 @@ type cached struct {
 
 type stateKey struct {
 	snapshot, people, runs, ready uint64
-	signals, symptom              uint64
+	signals, symptom, waiting     uint64
 	incident                      string
 	health, notice                string
 }
@@ -46,7 +46,7 @@ func (s *Session) State(incident string) tui.State {
 	s.signals.asked = incident
 	key := stateKey{
 		snapshot: snap.Version(), people: s.people.version, runs: s.runs.version, ready: s.ready.version, signals: s.signals.version,
-		symptom: s.signals.shown, incident: incident, health: signature(health), notice: notice,
+		symptom: s.signals.shown, waiting: s.waiting.version, incident: incident, health: signature(health), notice: notice,
 	}
 	now := s.opts.Now()
 	fresh := s.state.key == key && now.Sub(s.state.rankedAt) < rerank
@@ -69,7 +69,7 @@ func (s *Session) State(incident string) tui.State {
 	s.state.rankedFor, s.state.rankedAt, s.state.key = rk, now, key
 	s.state.state = tui.State{
 		Version: s.state.state.Version + 1, Snapshot: snap, Incident: shown, Incidents: incidents, Ranking: ranking, Changed: changed,
-		Confirmed: s.confirmedLocked(shown), Health: health, Runs: s.runs.list, Rollback: s.ready.byChange, CachedAt: s.cachedShown(),
+		Confirmed: s.confirmedLocked(shown), Health: health, Runs: s.runs.list, Waiting: s.waiting.list, Rollback: s.ready.byChange, CachedAt: s.cachedShown(),
 		Symptom: s.symptomLocked(shown), Notice: notice,
 	}
 	s.ready.want(ranking)

@@ -28,6 +28,7 @@ func Run(t *testing.T, open Open) {
 	t.Run("a pause is seen by the other process until it is taken back", func(t *testing.T) { pauses(t, open(t, "a"), open(t, "a")) })
 	t.Run("a measure reads back as it was written", func(t *testing.T) { measures(t, open(t, "a"), open(t, "a")) })
 	t.Run("a proof is written once, with its entry", func(t *testing.T) { proofs(t, open(t, "a"), open(t, "a")) })
+	t.Run("what is said of a request is said once", func(t *testing.T) { approvals(t, open(t, "a"), open(t, "a")) })
 	t.Run("a probe replaces the one before", func(t *testing.T) { probes(t, open(t, "a"), open(t, "a")) })
 	t.Run("signatures lie beside their entries", func(t *testing.T) { signatures(t, open(t, "a"), open(t, "a")) })
 	t.Run("what is known of AI is kept in versions", func(t *testing.T) { attributions(t, open(t, "a"), open(t, "a")) })
