@@ -49,7 +49,7 @@ func TestARuleOfThePolicyRefuses(t *testing.T) {
 			if !errors.Is(err, c.want) || c.want != nil && !strings.Contains(err.Error(), c.says) || rollback.ExitCode(err) != c.code {
 				t.Errorf("%v (%d)", err, rollback.ExitCode(err))
 			}
-			waits := c.want == rollback.ErrWaiting
+			waits := errors.Is(c.want, rollback.ErrWaiting)
 			if p.Decision.Allowed != (c.want == nil || waits) || waits != (len(p.Decision.Needs) > 0) {
 				t.Errorf("the plan says %+v", p.Decision)
 			}
