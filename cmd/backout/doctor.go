@@ -168,6 +168,9 @@ func (a *app) session(ctx context.Context) (out []finding) {
 		out = append(out, storeFinding(ctx, s, a.now()))
 	}
 	out = append(out, recordFinding(ctx, s))
+	if s.NoPolicy != nil {
+		out = append(out, finding{"FAIL", "policy", s.NoPolicy.Error()})
+	}
 	if pending, err := s.Pending(ctx); err == nil && len(pending) > 0 {
 		out = append(out, finding{"warn", "runs", fmt.Sprintf("interrupted: %s; 'backout runs resume' goes on", strings.Join(pending, ", "))})
 	}

@@ -113,6 +113,9 @@ func (a *app) warnRecord(s *opened) {
 	case s.NoRecord != nil:
 		a.warn("read-only, because the record cannot be written: %v", s.NoRecord)
 	}
+	if s.NoPolicy != nil {
+		a.warn("nothing may be rolled back, because the policy cannot be read: %v", s.NoPolicy)
+	}
 	if away, is := s.DB.Away(); is {
 		a.warn("the shared store is away: what is shown of the record is the copy of %s, and nothing can be begun: %v", away.Copy.UTC().Format(time.RFC3339), away.Why)
 	}

@@ -67,5 +67,9 @@ func (s *Session) Notice() string {
 	default:
 		waits = fmt.Sprintf("%d proposals wait for a person: backout proposals", len(open))
 	}
-	return strings.Trim(s.GameNotice()+"; "+waits, "; ")
+	lost := ""
+	if s.NoPolicy != nil {
+		lost = "the policy cannot be read, so nothing may be rolled back: backout policy check"
+	}
+	return strings.Join(slices.DeleteFunc([]string{s.GameNotice(), lost, waits}, func(text string) bool { return text == "" }), "; ")
 }

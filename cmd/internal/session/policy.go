@@ -5,10 +5,25 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/backout-dev/backout/config"
+	"github.com/backout-dev/backout/rollback/policy"
 	"github.com/backout-dev/backout/rollback/policy/file"
 )
+
+// noPolicy refuses everything, because what is allowed cannot be read. Whoever is on call still sees what there is to see.
+type noPolicy struct{ why error }
+
+// Answer implements rollback.Rules.
+func (n noPolicy) Answer(policy.Situation) policy.Answer {
+	var a policy.Answer
+	a.Add(policy.Ruling{
+		Rule: "policy", Effect: policy.EffectRefuse, Mode: policy.ModeDeny,
+		Text: "nothing is done under half a policy: " + strings.ReplaceAll(n.why.Error(), "\n", "; ") + " (backout policy check)",
+	}, nil)
+	return a
+}
 
 // Policies reads the policy files that the configuration names; nil: it names none. One that cannot be read or is wrong is a
 // mistake of the configuration: nothing is done under half a policy.

@@ -55,6 +55,7 @@ type Session struct {
 	Engine    *rollback.Engine
 	NoRecord  error // why the record cannot be written, and so nothing may be done; nil: it can
 	Lost      error // why the record cannot be read either; DB is empty then
+	NoPolicy  error // why the policy cannot be read, so that nothing but looking and stopping is allowed; nil: it can, or there is none
 
 	mu       sync.Mutex
 	state    cached
@@ -91,10 +92,7 @@ func Open(ctx context.Context, o Options) (*Session, error) {
 		return nil, errors.Join(err, s.DB.Close())
 	}
 	if !o.Executes { // what was confirmed goes on, whatever becomes of the policy meanwhile: no unit stays half switched for it
-		var err error
-		if s.rules, err = Policies(o.Config.Policy); err != nil {
-			return nil, errors.Join(err, s.DB.Close())
-		}
+		s.rules, s.NoPolicy = Policies(o.Config.Policy)
 	}
 	cfg := rollback.Config{
 		Store: s.DB, Reversers: s.reversers, Contents: s.contents, Symptoms: s, Checks: s.outsideChecks, CheckNames: s.outsideNames, Verifier: s, Now: o.Now, ReadOnly: o.Config.ReadOnly || s.NoRecord != nil, Tier: o.Config.Tier,
@@ -104,7 +102,10 @@ func Open(ctx context.Context, o Options) (*Session, error) {
 		Needs: s.needs, Belongs: s.belongs, People: s.approvers, Prove: s.prove,
 		Executor: executor(), HolderDead: holderDead, Log: o.Log,
 	}
-	if s.rules != nil {
+	switch {
+	case s.NoPolicy != nil:
+		cfg.Rules = noPolicy{s.NoPolicy}
+	case s.rules != nil:
 		cfg.Rules = s.rules
 	}
 	engine, err := rollback.New(cfg)
