@@ -68,8 +68,9 @@ func (e *Engine) Propose(ctx context.Context, p Plan, a Ask) (Ask, error) {
 		return Ask{}, fmt.Errorf("%w: this plan is %.8s, not %.8s", ErrPlanChanged, hash, p.Hash)
 	case a.By.ID == "" || a.Name == "":
 		return Ask{}, errors.New("a proposal says who proposes what")
-	case !p.Decision.Allowed:
-		return Ask{}, fmt.Errorf("%w: %s", ErrRefused, strings.Join(p.Decision.Reasons, "; "))
+	}
+	if err := e.mayPropose(p, a.By); err != nil {
+		return Ask{}, errors.Join(err, e.recordRefusal(ctx, p, Confirmation{By: a.By, Reason: ledger.Scrub(providers.Clean(a.Reason))}, err))
 	}
 	reason := ledger.Scrub(providers.Clean(a.Reason))
 	doc, err := json.Marshal(p)
@@ -98,6 +99,21 @@ func (e *Engine) Propose(ctx context.Context, p Plan, a Ask) (Ask, error) {
 		return Ask{}, fmt.Errorf("record the proposal: %w", err)
 	}
 	return askOf(written)
+}
+
+// mayPropose refuses what no person could confirm either, and what the rules of the policy file do not let this principal propose. Who
+// takes it up is asked then what the rules want of them.
+func (e *Engine) mayPropose(p Plan, by policy.Principal) error {
+	d := e.decide(p, policy.Principal{ID: "anybody", Kind: policy.Human}, nil)
+	if d.Allowed && e.cfg.Rules != nil {
+		at := e.Situation(p, by, e.cfg.Now())
+		at.Action = policy.ActionPropose
+		d = policy.Decision{Allowed: true}.With(e.cfg.Rules.Answer(at))
+	}
+	if !d.Allowed {
+		return fmt.Errorf("%w: %s", ErrRefused, strings.Join(d.Reasons, "; "))
+	}
+	return nil
 }
 
 // askOf reads the proposal that an entry made.

@@ -107,7 +107,8 @@ func TestWhatCannotBeProposed(t *testing.T) {
 	ask := rollback.Ask{By: helper, Name: "fake:prod/pricing"}
 	altered, refused := p, p
 	altered.Hash = strings.Repeat("0", 64)
-	refused.Decision.Allowed = false
+	refused.Verdict = rollback.Irreversible
+	refused.Hash, _ = rollback.HashPlan(refused)
 	for name, err := range map[string]error{
 		"another hash": func() error { _, err := b.Propose(t.Context(), altered, ask); return err }(),
 		"refused":      func() error { _, err := b.Propose(t.Context(), refused, ask); return err }(),
@@ -119,6 +120,9 @@ func TestWhatCannotBeProposed(t *testing.T) {
 	}
 	if all, err := b.Proposals(t.Context()); err != nil || len(all) != 0 {
 		t.Errorf("%v, %v", all, err)
+	}
+	if n := len(b.entries(t, ledger.KindRefusal)); n != 1 {
+		t.Errorf("%d refusals on the record", n)
 	}
 }
 

@@ -78,7 +78,7 @@ func (a *app) rollBack(ctx context.Context, s *opened, name string, f rollbackFl
 		return a.stale(ctx, s, &plan, name, f)
 	case f.dryRun:
 		return a.printPlan(plan, name, planFlags{to: f.to, only: f.only})
-	case plan.Decision.Allowed && a.principal(s.settings).Kind == policy.Agent:
+	case a.principal(s.settings).Kind == policy.Agent:
 		return a.propose(ctx, s, &plan, name, f)
 	}
 	a.warnProposed(&asked, &plan)
