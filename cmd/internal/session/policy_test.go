@@ -11,11 +11,12 @@ import (
 
 	"github.com/backout-dev/backout/config"
 	"github.com/backout-dev/backout/providers"
+	"github.com/backout-dev/backout/rollback"
 	"github.com/backout-dev/backout/rollback/policy"
 )
 
-// Nothing is opened under half a policy, but a run that was confirmed before goes on.
-func TestABrokenPolicyOpensNothingButWhatWasConfirmedGoesOn(t *testing.T) {
+// Nothing is done under half a policy, but everything is seen, and a run that was confirmed before goes on.
+func TestABrokenPolicyAllowsNothingButWhatWasConfirmedGoesOn(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "policy.yaml")
 	if err := os.WriteFile(path, []byte("version: 1\nrulez: []\n"), 0o600); err != nil {
@@ -25,18 +26,26 @@ func TestABrokenPolicyOpensNothingButWhatWasConfirmedGoesOn(t *testing.T) {
 		Config: &config.Config{Policy: config.Policy{File: path}}, Registry: &providers.Registry{}, Dir: dir, StateDir: dir, CacheDir: dir,
 		Principal: policy.Principal{ID: "ana", Kind: policy.Human}, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	}
-	_, err := Open(t.Context(), o)
-	var bad *config.Error
-	if !errors.As(err, &bad) || bad.Problems[0].Line != 2 || bad.Problems[0].File != path {
-		t.Fatalf("%v", err)
-	}
-	o.Executes = true
-	s, err := Open(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Close(); err != nil {
-		t.Error(err)
+	for _, executes := range []bool{false, true} {
+		o.Executes = executes
+		s, err := Open(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var bad *config.Error
+		if is := errors.As(s.NoPolicy, &bad) && bad.Problems[0].Line == 2 && bad.Problems[0].File == path; is == executes {
+			t.Errorf("executes %v: %v", executes, s.NoPolicy)
+		}
+		d, err := s.Engine.Decide(t.Context(), rollback.Plan{Units: []rollback.UnitPlan{{}}, Verdict: rollback.Independent}, o.Principal)
+		if says := strings.Contains(strings.Join(d.Reasons, "\n"), "half a policy"); err != nil || says == executes || !executes && d.Allowed {
+			t.Errorf("executes %v: %+v, %v", executes, d, err)
+		}
+		if says := strings.Contains(s.Notice(), "the policy cannot be read"); says == executes {
+			t.Errorf("executes %v: %q", executes, s.Notice())
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
