@@ -150,6 +150,13 @@ func (e *Engine) waits(ctx context.Context, p Plan, c Confirmation, needs []poli
 		if err != nil || find(all) {
 			return err // somebody else asked in between
 		}
+		for _, u := range unitIDs(p) { // or was quicker: what runs already waits for nobody
+			if run, err := tx.Holder(u); err != nil {
+				return err
+			} else if run != "" {
+				return lockedBy(u, run)
+			}
+		}
 		row = made
 		if err := tx.SaveRequest(made); err != nil {
 			return err

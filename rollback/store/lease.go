@@ -30,6 +30,12 @@ func (t *Tx) Claim(run string, units []string) error {
 	return nil
 }
 
+// Holder is the run that has claimed a unit and is not over; "" none has.
+func (t *Tx) Holder(unit string) (run string, err error) {
+	l, err := t.lease(unit)
+	return l.Run, err
+}
+
 // Acquire makes holder the executor of a run until expires: it raises the token of every unit, so that writes of the
 // executor before it are refused. It gives [ErrHeld] while another holder's lease is fresh, unless dead says that this
 // holder is no more (nil: nobody can tell).
