@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/backout-dev/backout/rollback"
 	"github.com/backout-dev/backout/rollback/ledger"
@@ -23,29 +24,31 @@ func (b *bench) proposed(t *testing.T) (rollback.Plan, rollback.Ask) {
 }
 
 func TestProposalIsTakenUpByAPerson(t *testing.T) {
-	b := newBench(t)
-	b.pricing()
-	p, a := b.proposed(t)
-	c := yes(p)
-	c.Proposal = a.ID
-	run, err := b.Confirm(t.Context(), p, c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err = b.ProposalOf(t.Context(), a.ID)
-	if err != nil || a.State != rollback.AskTaken || a.Run != run.ID || a.ClosedBy != ana.ID {
-		t.Errorf("%+v, %v", a, err)
-	}
-	if run, err = b.Execute(t.Context(), run.ID); err != nil || run.State != rollback.RunSucceeded {
-		t.Fatalf("%s, %v", run.State, err)
-	}
-	if _, err := b.Reject(t.Context(), a.ID, ana, "late"); !errors.Is(err, rollback.ErrRefused) {
-		t.Errorf("what was taken up was rejected: %v", err)
-	}
-	if n := len(b.entries(t, ledger.KindProposal)); n != 1 {
-		t.Errorf("%d entries", n)
-	}
-	b.sound(t)
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.pricing()
+		p, a := b.proposed(t)
+		c := yes(p)
+		c.Proposal = a.ID
+		run, err := b.Confirm(t.Context(), p, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err = b.ProposalOf(t.Context(), a.ID)
+		if err != nil || a.State != rollback.AskTaken || a.Run != run.ID || a.ClosedBy != ana.ID {
+			t.Errorf("%+v, %v", a, err)
+		}
+		if run, err = b.Execute(t.Context(), run.ID); err != nil || run.State != rollback.RunSucceeded {
+			t.Fatalf("%s, %v", run.State, err)
+		}
+		if _, err := b.Reject(t.Context(), a.ID, ana, "late"); !errors.Is(err, rollback.ErrRefused) {
+			t.Errorf("what was taken up was rejected: %v", err)
+		}
+		if n := len(b.entries(t, ledger.KindProposal)); n != 1 {
+			t.Errorf("%d entries", n)
+		}
+		b.sound(t)
+	})
 }
 
 // No agent and no automation takes a proposal up, and nobody one that is not there.
@@ -128,18 +131,20 @@ func TestWhatCannotBeProposed(t *testing.T) {
 
 // An agent stops and pauses nothing that a person began.
 func TestAgentLeavesRunsAlone(t *testing.T) {
-	b := newBench(t)
-	b.pricing()
-	run := b.confirmed(t, rollback.Request{})
-	if err := b.Abort(t.Context(), run.ID, helper, "no"); !errors.Is(err, rollback.ErrRefused) {
-		t.Errorf("stopped: %v", err)
-	}
-	for _, on := range []bool{true, false} {
-		if err := b.Pause(t.Context(), run.ID, helper, on); !errors.Is(err, rollback.ErrRefused) {
-			t.Errorf("paused: %v", err)
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.pricing()
+		run := b.confirmed(t, rollback.Request{})
+		if err := b.Abort(t.Context(), run.ID, helper, "no"); !errors.Is(err, rollback.ErrRefused) {
+			t.Errorf("stopped: %v", err)
 		}
-	}
-	if run, err := b.Execute(t.Context(), run.ID); err != nil || run.State != rollback.RunSucceeded {
-		t.Errorf("%s, %v", run.State, err)
-	}
+		for _, on := range []bool{true, false} {
+			if err := b.Pause(t.Context(), run.ID, helper, on); !errors.Is(err, rollback.ErrRefused) {
+				t.Errorf("paused: %v", err)
+			}
+		}
+		if run, err := b.Execute(t.Context(), run.ID); err != nil || run.State != rollback.RunSucceeded {
+			t.Errorf("%s, %v", run.State, err)
+		}
+	})
 }
